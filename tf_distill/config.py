@@ -1,0 +1,141 @@
+"""The settings of a run: one frozen object, complete and checked where it is made."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tf_distill.errors import UserError, unknown_name
+
+CHOICES = {
+    "init": ("fixed", "random"),
+    "labels": ("soft", "hard"),
+    "label_init": ("one_hot", "random"),
+    "eval_split": ("test", "held_out"),
+}
+AT_LEAST_ONE = (
+    "samples_per_step",
+    "steps",
+    "epochs",
+    "outer_steps",
+    "batch_size",
+    "networks",
+    "eval_networks",
+    "eval_every",
+)
+POSITIVE = ("outer_lr", "inner_lr")
+PLACES = ("data_dir", "embeddings", "run_dir")
+"""Where things lie on this machine: may differ when a run goes on elsewhere."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One experiment; `main` documents each setting by its flag."""
+
+    dataset: str
+    model: str
+    init: str
+    labels: str
+    label_init: str
+    samples_per_step: int
+    steps: int
+    epochs: int
+    inner_lr: float
+    outer_steps: int
+    outer_lr: float
+    batch_size: int
+    networks: int
+    eval_networks: int
+    eval_every: int
+    eval_split: str
+    seed: int
+    embeddings: str | None
+    data_dir: str
+    run_dir: str
+
+    def __post_init__(self):
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise unknown_name(f"--{name}", getattr(self, name), choices)
+        for name in AT_LEAST_ONE:
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name} must be at least 1, got {getattr(self, name)}")
+        for name in POSITIVE:
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UserError(f"--{name} must be above 0 and finite, got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**31:
+            raise UserError(f"--seed must be from 0 to {2**31 - 1}, got {self.seed}")
+        if self.labels == "hard" and self.label_init == "random":
+            raise UserError(
+                "--labels=hard keeps the labels as they start, so --label_init must be "
+                "one_hot, got random; use --labels=soft to learn random labels"
+            )
+        if self.init == "fixed" and (self.networks, self.eval_networks) != (1, 1):
+            raise UserError(
+                f"--init=fixed has one network, got --networks={self.networks} "
+                f"--eval_networks={self.eval_networks}; use --init=random to draw several"
+            )
+
+    def to_json(self) -> str:
+        """All settings as a JSON object."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    def difference(self, other: dict[str, Any]) -> list[str]:
+        """The settings, in words, in which a run with settings `other` is another experiment."""
+        mine = {k: v for k, v in dataclasses.asdict(self).items() if k not in PLACES}
+        return [
+            f"--{name} was {other.get(name)!r}, now {value!r}"
+            for name, value in mine.items()
+            if other.get(name) != value
+        ]
+
+
+def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
+    """Completes the settings that were given by the defaults of the dataset and the network.
+
+    Args:
+        given: setting names and values; None stands for the default.
+        datasets: the registry of datasets.
+        networks: the registry of networks.
+
+    Raises:
+        UserError: an unknown name, a network of another kind than the dataset, a
+            value out of its range.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    name = given.get("dataset", "digits")
+    if name not in datasets:
+        raise unknown_name("--dataset", name, datasets)
+    entry = datasets[name]
+    model = given.get("model", entry.model)
+    if model not in networks:
+        raise unknown_name("--model", model, networks)
+    network = networks[model]
+    if network.kind != entry.kind:
+        fitting = sorted(n for n, other in networks.items() if other.kind == entry.kind)
+        raise UserError(
+            f"--model={model} takes {network.kind}s, but --dataset={name} has {entry.kind}s; "
+            f"use one of {', '.join(fitting)}"
+        )
+    random = given.get("init") == "random"
+    defaults = {
+        "dataset": name,
+        "model": model,
+        "init": "fixed",
+        "labels": "soft",
+        "label_init": "one_hot",
+        "samples_per_step": max(entry.classes, 1),
+        "steps": 1,
+        **network.defaults._asdict(),
+        "batch_size": entry.batch_size,
+        "networks": 4 if random else 1,
+        "eval_networks": 20 if random else 1,
+        "eval_every": max(1, given.get("outer_steps", network.defaults.outer_steps) // 10),
+        "eval_split": "test",
+        "seed": 0,
+        "embeddings": None,
+        "data_dir": os.environ.get("TFDS_DATA_DIR", str(Path.home() / "tensorflow_datasets")),
+        "run_dir": str(Path("runs", f"{name}_{model}")),
+    }
+    return Config(**{**defaults, **given})

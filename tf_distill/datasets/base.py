@@ -1,0 +1,62 @@
+"""What every dataset is, whatever it holds."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill import seeds
+from tf_distill.encoding import Encoding
+
+Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Train and test arrays of (stored input, class index).
+
+    name: as in the registry.
+    classes: their names, in the order of the labels.
+    x_train, x_test: stored inputs: uint8 images `[N, height, width, channels]` or int32
+        word numbers `[N, length]`.
+    y_train, y_test: int32 `[N]`.
+    encoding: from stored to embedded inputs.
+    augment: a random change of stored training inputs: (x, seed) to x.
+    raw_train, raw_test: the strings of a text dataset, bytes `[N]`.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    encoding: Encoding
+    augment: Augment = lambda x, seed: x
+    raw_train: np.ndarray | None = None
+    raw_test: np.ndarray | None = None
+
+    @property
+    def outputs(self) -> int:
+        """Logits that a network for this dataset has: one for a binary task."""
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+
+def hold_out(dataset: Dataset, seed: int, fraction: float = 0.1) -> Dataset:
+    """The dataset with a random part of the training data in place of the test data.
+
+    Settings must be chosen on this, never on test data.
+    """
+    order = seeds.generator(seed, seeds.Stream.HELD_OUT).permutation(len(dataset.y_train))
+    test, train = np.split(order, [int(fraction * len(order))])
+    raw = dataset.raw_train
+    return dataclasses.replace(
+        dataset,
+        x_train=dataset.x_train[train],
+        y_train=dataset.y_train[train],
+        x_test=dataset.x_train[test],
+        y_test=dataset.y_train[test],
+        raw_train=None if raw is None else raw[train],
+        raw_test=None if raw is None else raw[test],
+    )

@@ -1,0 +1,60 @@
+"""Reading whole splits by tensorflow-datasets, without ever waiting for a network."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_distill.errors import UserError
+
+Arrays = tuple[np.ndarray, ...]
+Splits = tuple[Arrays, Arrays, Any]
+
+
+def load(name: str, data_dir: Path, keys: tuple[str, ...]) -> Splits:
+    """The train and test splits of a dataset of tensorflow-datasets as arrays.
+
+    Args:
+        name: in tensorflow-datasets.
+        data_dir: where it was prepared.
+        keys: the features wanted, in this order.
+
+    Returns:
+        The train arrays, the test arrays, and the features by name.
+
+    Raises:
+        UserError: it is not there; the text says which command puts it there.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(name, data_dir=str(data_dir))
+    make = f'import tensorflow_datasets as t; t.builder("{name}", data_dir="{data_dir}")'
+    return read(builder, keys, f"run: python -c '{make}.download_and_prepare()'")
+
+
+def load_sst5(data_dir: Path, keys: tuple[str, ...]) -> Splits:
+    """The same for SST-5, which is prepared from the original trees where these lie in data_dir."""
+    from tf_distill.datasets.sst5 import URL, Sst5
+
+    trees = data_dir / "sst" / "trees"
+    builder = Sst5(trees=trees, data_dir=str(data_dir))
+    if trees.is_dir() and not builder.data_path.exists():
+        builder.download_and_prepare()
+    return read(builder, keys, f"unpack trees/ of {URL} into {trees.parent}")
+
+
+def read(builder, keys: tuple[str, ...], remedy: str) -> Splits:
+    """The splits of a builder that has been prepared, or an error with the remedy."""
+    import tensorflow_datasets as tfds
+
+    try:
+        train, test = (
+            tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
+            for split in ("train", "test")
+        )
+    except AssertionError as error:  # what tensorflow-datasets raises where nothing is prepared
+        raise UserError(
+            f"dataset {builder.name!r} is not in {builder.data_dir}; {remedy}; or name the "
+            "folder that has it with --data_dir"
+        ) from error
+    return tuple(train[k] for k in keys), tuple(test[k] for k in keys), builder.info.features

@@ -1,0 +1,48 @@
+"""A small grammar of questions with random vectors: text without any file, for tests and trials."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill.datasets.base import Dataset
+from tf_distill.text import TextEncoding, vocabulary
+
+LENGTH, DIMENSION = 8, 16
+GRAMMAR = {
+    "person": ("who", ("wrote", "painted", "built", "found", "led")),
+    "place": ("where", ("is", "was", "lies", "stands")),
+    "number": ("how many", ("rooms has", "years has", "men built", "roads cross")),
+}
+OBJECTS = ("bridge", "castle", "song", "city", "tower", "island", "book", "river", "wall", "garden")
+ADJECTIVES = ("old", "great", "white", "lost", "red", "second")
+
+
+def load_toy_questions(data_dir: Path, embeddings: Path | None) -> Dataset:
+    """All 780 questions of the grammar in three classes, a quarter of them for the test."""
+    texts, labels = zip(*_questions(), strict=True)
+    order = np.random.default_rng(0).permutation(len(texts))
+    raw = np.array([text.encode() for text in texts], object)[order]
+    y = np.array(labels, np.int32)[order]
+    words = vocabulary(tf.constant(raw), size=1000)
+    vectors = np.random.default_rng(1).standard_normal((len(words), DIMENSION)) * 0.5
+    encoding = TextEncoding(words, vectors, LENGTH)
+    x, cut = encoding.number(raw), len(raw) // 4
+    return Dataset(
+        "toy_questions",
+        tuple(GRAMMAR),
+        x[cut:],
+        y[cut:],
+        x[:cut],
+        y[:cut],
+        encoding,
+        raw_train=raw[cut:],
+        raw_test=raw[:cut],
+    )
+
+
+def _questions():
+    for label, (word, verbs) in enumerate(GRAMMAR.values()):
+        for verb, adjective, thing in itertools.product(verbs, ADJECTIVES, OBJECTS):
+            yield f"{word} {verb} the {adjective} {thing} ?", label

@@ -1,0 +1,154 @@
+"""The outer loop, Algorithms 1a and 1b of the paper."""
+
+import functools
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_distill import seeds
+from tf_distill.datasets.base import Dataset
+from tf_distill.distilled import DistilledSet
+from tf_distill.hypergradient import Hypergradient, hypergradient
+from tf_distill.inner import Samples
+from tf_distill.learner import Learner, Weights, fixed_network
+from tf_distill.losses import encode
+
+Draw = Callable[[tf.Tensor], Weights]
+
+
+class Distillation(tf.Module):
+    """Everything that changes while distilling, hence all that a checkpoint holds.
+
+    Args:
+        distilled: the set to be learned.
+        outer_lr: the outer learning rate at the start; it falls to zero along a cosine.
+        outer_steps: the length of the whole run.
+    """
+
+    def __init__(self, distilled: DistilledSet, outer_lr: float, outer_steps: int):
+        super().__init__(name="distillation")
+        self.distilled = distilled
+        self.step = tf.Variable(0, dtype=tf.int64, name="step")
+        self.seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")
+        self.optimizer = keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(outer_lr, outer_steps),
+            beta_1=0.5,
+            global_clipnorm=1.0,
+        )
+        self.optimizer.build(distilled.learned)
+
+
+def distill(
+    distillation: Distillation,
+    learner: Learner,
+    dataset: Dataset,
+    *,
+    outer_steps: int,
+    batch_size: int,
+    networks: int,
+    init: str,
+    seed: int,
+) -> Iterator[tuple[int, float]]:
+    """Distills, from where `distillation` stands to the last outer step.
+
+    Args:
+        distillation: is updated in place.
+        learner: the network to distill for.
+        dataset: whose training split is distilled.
+        outer_steps: to be done in all.
+        batch_size: real examples in each outer step, cut to the size of the training split.
+        networks: networks in each outer step; the hypergradients are averaged.
+        init: "fixed" for one and the same initial network, "random" for new ones at
+            each outer step.
+        seed: of the run; everything random follows from it and the step.
+
+    Yields:
+        After each outer step its number, from 1, and the mean loss on the real batch in nats.
+    """
+    size = min(batch_size, len(dataset.y_train))
+    draw = network_drawer(learner, init, seed)
+    update = _outer_update(distillation, learner, dataset, draw, networks, seed)
+    for step in range(int(distillation.step), outer_steps):
+        loss = update(tf.constant(batch_indices(seed, step, size, len(dataset.y_train))))
+        yield step + 1, float(loss)
+
+
+def network_drawer(learner: Learner, init: str, seed: int) -> Draw:
+    """A function from a seed to initial weights: new ones, or always the fixed network's."""
+    if init == "random":
+        return learner.init
+    weights = fixed_network(learner, seed)
+    return lambda _: weights
+
+
+def batch_indices(seed: int, step: int, size: int, examples: int) -> np.ndarray:
+    """The real examples of outer step `step`: a window of shuffled epochs, int32 `[size]`."""
+    epoch, offset = np.divmod(np.arange(step * size, (step + 1) * size), examples)
+    orders = {e: _epoch_order(seed, int(e), examples) for e in np.unique(epoch)}
+    return np.array([orders[e][i] for e, i in zip(epoch, offset, strict=True)], np.int32)
+
+
+@functools.lru_cache(maxsize=2)
+def _epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
+    return seeds.generator(seed, seeds.Stream.BATCHES, epoch).permutation(examples)
+
+
+def mean_hypergradient(
+    learner: Learner,
+    samples: Samples,
+    draw: Draw,
+    keys: tf.Tensor,
+    x: tf.Tensor,
+    y: tf.Tensor,
+) -> Hypergradient:
+    """The hypergradient averaged over networks, one at a time (equation 6).
+
+    Args:
+        learner: the network.
+        samples: the distilled samples.
+        draw: from a seed to initial weights.
+        keys: int32 `[networks, 2]`, a seed for each network.
+        x: the real batch, embedded.
+        y: its targets.
+    """
+    networks = keys.shape[0]
+
+    def add(j: tf.Tensor, total: Hypergradient) -> tuple[tf.Tensor, Hypergradient]:
+        part = hypergradient(learner, samples, draw(keys[j]), x, y)
+        return j + 1, tf.nest.map_structure(tf.add, total, part)
+
+    zero = Hypergradient(tf.zeros([], x.dtype), Samples(*(tf.zeros_like(v) for v in samples)))
+    _, total = tf.while_loop(lambda j, _: j < networks, add, (0, zero), parallel_iterations=1)
+    return tf.nest.map_structure(lambda v: v / networks, total)
+
+
+def _outer_update(
+    distillation: Distillation,
+    learner: Learner,
+    dataset: Dataset,
+    draw: Draw,
+    networks: int,
+    seed: int,
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The compiled outer step: indices of the real batch in, its loss out."""
+    x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
+    distilled, optimizer = distillation.distilled, distillation.optimizer
+    network_key = seeds.key(seed, seeds.Stream.NETWORKS)
+    augment_key = seeds.key(seed, seeds.Stream.AUGMENTATION)
+
+    @tf.function
+    def update(index: tf.Tensor) -> tf.Tensor:
+        step = tf.cast(distillation.step, tf.int32)
+        x = dataset.augment(tf.gather(x_train, index), tf.random.fold_in(augment_key, step))
+        y = encode(tf.gather(y_train, index), dataset.outputs)
+        keys = tf.random.split(tf.random.fold_in(network_key, step), networks)
+        loss, gradients = mean_hypergradient(
+            learner, distilled.samples, draw, keys, dataset.encoding(x), y
+        )
+        optimizer.apply(distilled.pull_back(gradients), distilled.learned)
+        distillation.step.assign_add(1)
+        return loss
+
+    return update

@@ -1,0 +1,89 @@
+"""The distilled set: samples, labels and learning rates as variables to be learned."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill import seeds
+from tf_distill.inner import Samples
+from tf_distill.losses import encode
+
+
+class DistilledSet(tf.Module):
+    """Samples x, labels y and learning rates, the last kept positive by a softplus.
+
+    Args:
+        samples: initial values: x `[steps, n, ...]`, y `[steps, n, outputs]`, lr
+            `[epochs * steps]`, all of them positive.
+        soft: whether the labels are learned too (SLDD), or stay as they are (DD).
+    """
+
+    def __init__(self, samples: Samples, soft: bool = True):
+        super().__init__(name="distilled")
+        self.x = tf.Variable(samples.x, name="x")
+        self.y = tf.Variable(samples.y, trainable=soft, name="y")
+        self.rate = tf.Variable(_inverse_softplus(samples.lr), name="rate")
+
+    @property
+    def samples(self) -> Samples:
+        """The values as tensors, with learning rates in place of what is stored."""
+        return Samples(
+            tf.convert_to_tensor(self.x), tf.convert_to_tensor(self.y), tf.nn.softplus(self.rate)
+        )
+
+    @property
+    def learned(self) -> list[tf.Variable]:
+        """The variables that the outer optimizer updates, in the order of `pull_back`."""
+        return [self.x, self.rate] + ([self.y] if self.y.trainable else [])
+
+    def pull_back(self, gradients: Samples) -> list[tf.Tensor]:
+        """Gradients of `samples` as gradients of `learned`, through the softplus."""
+        dx, dy, dlr = gradients
+        return [dx, dlr * tf.sigmoid(self.rate)] + ([dy] if self.y.trainable else [])
+
+
+def initial_samples(
+    shape: tuple[int, ...],
+    classes: int,
+    *,
+    steps: int,
+    samples_per_step: int,
+    epochs: int,
+    inner_lr: float,
+    label_init: str,
+    seed: int,
+) -> Samples:
+    """What distillation starts from (Algorithm 1a, line 1).
+
+    Samples are drawn from a standard normal. One-hot labels give the samples the
+    classes in turn, going on from one step to the next: with 4 samples a step and 10
+    classes, the first step has classes 0 to 3, the second 4 to 7, the third 8, 9, 0, 1.
+
+    Args:
+        shape: of one embedded sample.
+        classes: how many classes the task has; 2 make a single output.
+        steps: gradient steps an epoch.
+        samples_per_step: samples in each step, n.
+        epochs: how often the steps are gone through, each time with learning rates of its own.
+        inner_lr: every learning rate at the start.
+        label_init: "one_hot", or "random" for standard normal labels.
+        seed: of the run.
+
+    Returns:
+        float32 x `[steps, n, *shape]`, y `[steps, n, outputs]`, lr `[epochs * steps]`.
+    """
+    outputs = 1 if classes == 2 else classes
+    size = (steps, samples_per_step)
+    draw = seeds.generator(seed, seeds.Stream.SAMPLES).standard_normal
+    x = draw((*size, *shape), dtype=np.float32)
+    if label_init == "random":
+        draw = seeds.generator(seed, seeds.Stream.LABELS).standard_normal
+        y = draw((*size, outputs), dtype=np.float32)
+    else:
+        in_turn = np.arange(steps * samples_per_step) % classes
+        y = encode(in_turn, outputs).numpy().reshape(*size, outputs)
+    return Samples(x, y, np.full(epochs * steps, inner_lr, np.float32))
+
+
+def _inverse_softplus(value: np.ndarray) -> np.ndarray:
+    value = np.asarray(value)
+    return (value + np.log(-np.expm1(-value.astype(np.float64)))).astype(value.dtype)

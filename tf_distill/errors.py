@@ -1,0 +1,27 @@
+"""The one exception that a user's mistake raises."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake of the user: its text is one line with what was got, expected and to do.
+
+    The program prints it without a traceback and ends with `exit_status`.
+    """
+
+    exit_status = 2
+
+
+class Diverged(UserError):
+    """The numbers of a run have gone beyond all bounds; its text says what to lower."""
+
+    exit_status = 3
+
+
+def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:
+    """The error for a name that is not in a registry, with the nearest names first."""
+    known = sorted(known)
+    near = difflib.get_close_matches(got, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return UserError(f"unknown {what} {got!r}; {hint}known: {', '.join(known)}")

@@ -1,0 +1,74 @@
+"""Distillation accuracy: networks trained on a distilled set, tested on real data."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill import seeds
+from tf_distill.datasets.base import Dataset
+from tf_distill.inner import Samples, train
+from tf_distill.learner import Learner, Weights, fixed_network
+from tf_distill.losses import predict
+
+TEST_BATCH = 500
+
+
+class Accuracy(NamedTuple):
+    """Fractions of the test examples, over networks: mean and population standard deviation."""
+
+    mean: float
+    std: float
+    networks: int
+
+
+def evaluator(learner: Learner, dataset: Dataset) -> Callable[[Samples | None, Iterable], Accuracy]:
+    """Compiles the evaluation once, for many calls.
+
+    Args:
+        learner: the network.
+        dataset: whose whole test split is used.
+
+    Returns:
+        A function of samples and an iterable of initial weights, which trains each
+        network on the samples and gives its accuracy; without samples (None), that of the
+        networks as they are.
+    """
+    x, y = tf.constant(dataset.x_test), tf.constant(dataset.y_test)
+    fit = tf.function(lambda samples, weights: train(learner, samples, weights))
+
+    @tf.function
+    def correct(weights: Weights, start: tf.Tensor) -> tf.Tensor:
+        part = slice(start, start + TEST_BATCH)
+        predicted = predict(learner.apply(weights, dataset.encoding(x[part])))
+        return tf.math.count_nonzero(predicted == y[part])
+
+    def accuracy(weights: Weights) -> float:
+        starts = range(0, len(dataset.y_test), TEST_BATCH)
+        right = sum(int(correct(weights, tf.constant(start))) for start in starts)
+        return right / len(dataset.y_test)
+
+    def evaluate(samples: Samples | None, networks: Iterable[Weights]) -> Accuracy:
+        accuracies = [accuracy(fit(samples, w) if samples else w) for w in networks]
+        return Accuracy(float(np.mean(accuracies)), float(np.std(accuracies)), len(accuracies))
+
+    return evaluate
+
+
+def test_networks(learner: Learner, init: str, networks: int, seed: int) -> Iterable[Weights]:
+    """The initial weights that a distilled set is tested with, drawn one after the other.
+
+    Args:
+        learner: the network.
+        init: "fixed" for the one network of the run, "random" for fresh ones that the
+            distillation has not seen.
+        networks: how many.
+        seed: of the run.
+    """
+    if init == "fixed":
+        yield fixed_network(learner, seed)
+        return
+    stream = seeds.key(seed, seeds.Stream.EVALUATION)
+    for i in range(networks):
+        yield learner.init(tf.random.fold_in(stream, i))

@@ -1,0 +1,41 @@
+"""Writing files and folders whole or not at all."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path that takes the name `path`, replacing it, when the block succeeds."""
+    part = path.with_name(f".{path.name}.part")
+    _remove(part)
+    try:
+        yield part
+        if path.is_dir():
+            _remove(path)
+        os.replace(part, path)
+    finally:
+        _remove(part)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, UTF-8."""
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a value as indented JSON."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,57 @@
+"""What a person sees while a run goes on."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+from tqdm import tqdm
+
+QUIET_SECONDS = 30
+
+
+class Progress:
+    """A bar over the outer steps on a terminal; elsewhere a line now and then.
+
+    Args:
+        total: outer steps of the whole run.
+        done: steps of an earlier part of the run.
+    """
+
+    def __init__(self, total: int, done: int):
+        self._total = total
+        self._accuracy: float | None = None
+        self._terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=total, initial=done, unit="step", desc="distilling", disable=not self._terminal
+        )
+        self._spoken = time.monotonic()
+
+    def steps(self, steps: Iterable[tuple[int, float]]) -> Iterator[tuple[int, float]]:
+        """Passes (step, loss) on, showing each."""
+        for step, loss in steps:
+            yield step, loss
+            self._bar.update()
+            self._show(step, loss)
+        self._bar.close()
+
+    def accuracy(self, value: float) -> None:
+        """Shows the newest accuracy beside the loss from here on."""
+        self._accuracy = value
+
+    def _show(self, step: int, loss: float) -> None:
+        known = {"loss": f"{loss:.4f}"}
+        if self._accuracy is not None:
+            known["accuracy"] = f"{self._accuracy:.4f}"
+        now = time.monotonic()
+        if self._terminal:
+            self._bar.set_postfix(known, refresh=False)
+        elif now - self._spoken > QUIET_SECONDS or step == self._total:
+            self._spoken = now
+            words = ", ".join(f"{name} {value}" for name, value in known.items())
+            print(f"outer step {step} of {self._total}: {words}", flush=True)
+
+
+def say(line: str) -> None:
+    """Prints a line, above the bar where there is one."""
+    tqdm.write(line, file=sys.stdout)
+    sys.stdout.flush()

@@ -1,0 +1,31 @@
+"""Keeps TensorFlow's start-up noise off the screen, and nothing else."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Holds back what C++ and Python write to stderr while the block imports TensorFlow.
+
+    TF_CPP_MIN_LOG_LEVEL does not reach the lines before its logger is set up. Where
+    the block fails, all that was held back is shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,98 @@
+"""Words: how a text is split, numbered, embedded, and decoded again.
+
+Splitting is done by TensorFlow's string operations, so that a served model splits
+raw text in its graph just as it was split for training.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill.encoding import Encoding
+
+PADDING, UNKNOWN = 0, 1
+"""The numbers of the two entries before the first word; both have a zero vector."""
+
+
+def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
+    """Splits texts into lower-case words and single punctuation marks.
+
+    English contractions keep their apostrophe, split as in GloVe: "isn't" gives "is"
+    and "n't", "who's" gives "who" and "'s". Bytes that are no UTF-8 become U+FFFD.
+
+    Args:
+        texts: strings `[batch]`.
+
+    Returns:
+        A ragged tensor of strings `[batch, (words)]`.
+    """
+    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+    texts = tf.strings.lower(texts, encoding="utf-8")
+    for pattern, replacement in (
+        (r"<br ?/?>", " "),
+        ("\u2019|\u0001", "'"),
+        (r"n't\b", " n\u0001t "),
+        (r"'(s|m|d|re|ve|ll)\b", " \u0001\\1 "),
+        (r"([^\pL\pM\pN\s\x01])", r" \1 "),
+        ("\u0001", "'"),
+    ):
+        texts = tf.strings.regex_replace(texts, pattern, replacement)
+    return tf.strings.split(texts)
+
+
+def vocabulary(texts: tf.Tensor, size: int) -> list[str]:
+    """The `size` most frequent words of texts, ties in alphabetical order."""
+    words = tokenize(texts).flat_values.numpy().tolist()
+    ranked = sorted(Counter(words).items(), key=lambda item: (-item[1], item[0]))
+    return [word.decode() for word, _ in ranked[:size]]
+
+
+class TextEncoding(Encoding):
+    """Word numbers to vectors, frozen; and texts to word numbers.
+
+    Args:
+        words: the vocabulary; the first word has the number 2.
+        vectors: float32 `[len(words), dimension]`.
+        length: words that every text is padded or cut to.
+    """
+
+    def __init__(self, words: Sequence[str], vectors: np.ndarray, length: int):
+        self.words, self.length = tuple(words), length
+        self.shape: tuple[int, ...] = (length, vectors.shape[1])
+        rows = np.concatenate([np.zeros((2, vectors.shape[1])), vectors])
+        self.vectors = tf.constant(rows, tf.float32)
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Word numbers `[batch, length]` to float32 `[batch, length, dimension]`."""
+        return tf.gather(self.vectors, x)
+
+    def metadata(self) -> dict[str, Any]:
+        """Shape and vocabulary; the vectors are too many for this."""
+        return {"kind": "text", "shape": self.shape, "vocabulary": self.words}
+
+    def table(self) -> tf.lookup.StaticHashTable:
+        """A new table from words to their numbers."""
+        first = UNKNOWN + 1
+        numbers = tf.range(first, first + len(self.words), dtype=tf.int32)
+        words = tf.constant(self.words, tf.string)
+        entries = tf.lookup.KeyValueTensorInitializer(words, numbers)
+        return tf.lookup.StaticHashTable(entries, UNKNOWN)
+
+    def number(self, texts: tf.Tensor) -> np.ndarray:
+        """Texts `[N]` as word numbers, int32 `[N, length]`."""
+        return number(texts, self.table(), self.length).numpy()
+
+    def decode(self, vectors: np.ndarray) -> list[str]:
+        """The word nearest to each vector of `[N, dimension]`, in Euclidean distance (Alg. 1b)."""
+        from sklearn.metrics import pairwise_distances_argmin
+
+        nearest = pairwise_distances_argmin(vectors, self.vectors[UNKNOWN + 1 :].numpy())
+        return [self.words[i] for i in nearest]
+
+
+def number(texts: tf.Tensor, table: tf.lookup.StaticHashTable, length: int) -> tf.Tensor:
+    """Texts `[batch]` as word numbers, int32 `[batch, length]`, padded at the end or cut."""
+    return table.lookup(tokenize(texts)).to_tensor(PADDING, shape=[None, length])
