@@ -34,13 +34,14 @@ class Learner:
         self._draws = [_draw_of(v, layer) for v, layer in _owners(model)]
         # Recurrent layers own a seed state that stateless_call insists on.
         self._frozen = [v.numpy() for v in model.non_trainable_variables]
+        # Compiled, so that weights drawn outside of a graph have the same bits as inside.
+        self._init = tf.function(self._draw_all, input_signature=[tf.TensorSpec([2], tf.int32)])
 
     @property
     def outputs(self) -> int:
         """The number of logits: 1 for a binary task, else the number of classes."""
         return self.model.output_shape[-1]
 
-    @tf.function(input_signature=[tf.TensorSpec([2], tf.int32)])
     def init(self, seed: tf.Tensor) -> Weights:
         """Draws initial weights, a pure function of `seed` that may be traced.
 
@@ -51,18 +52,18 @@ class Learner:
             One tensor a trainable variable, in the model's order. What the model
             starts at a constant (biases, pretrained vectors) has that value.
         """
-        seeds = tf.unstack(tf.random.split(seed, len(self._draws)))
-        triples = zip(self._draws, self.shapes, self._dtypes, strict=True)
-        return [
-            draw(shape, dtype, key)
-            for (draw, shape, dtype), key in zip(triples, seeds, strict=True)
-        ]
+        return self._init(seed)
 
     def apply(self, weights: Sequence[tf.Tensor], x: tf.Tensor) -> tf.Tensor:
         """The logits `[batch, outputs]` of embedded inputs `x` `[batch, ...]`."""
         frozen = [tf.constant(value) for value in self._frozen]
         logits, _ = self.model.stateless_call(weights, frozen, x, training=False)
         return logits
+
+    def _draw_all(self, seed: tf.Tensor) -> Weights:
+        keys = tf.unstack(tf.random.split(seed, len(self._draws)))
+        plans = zip(self._draws, self.shapes, self._dtypes, keys, strict=True)
+        return [draw(shape, dtype, key) for draw, shape, dtype, key in plans]
 
 
 def fixed_network(learner: Learner, seed: int) -> Weights:
