@@ -119,19 +119,21 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
             f"use one of {', '.join(fitting)}"
         )
     random = given.get("init") == "random"
+    outer_steps = given.get("outer_steps", entry.outer_steps)
     defaults = {
         "dataset": name,
         "model": model,
         "init": "fixed",
         "labels": "soft",
         "label_init": "one_hot",
-        "samples_per_step": max(entry.classes, 1),
+        "samples_per_step": entry.classes,
         "steps": 1,
         **network.defaults._asdict(),
         "batch_size": entry.batch_size,
+        "outer_steps": outer_steps,
         "networks": 4 if random else 1,
         "eval_networks": 20 if random else 1,
-        "eval_every": max(1, given.get("outer_steps", network.defaults.outer_steps) // 10),
+        "eval_every": max(1, outer_steps // 10),
         "eval_split": "test",
         "seed": 0,
         "embeddings": None,

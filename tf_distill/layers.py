@@ -32,3 +32,89 @@ class ChannelNormalization(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments, for saving."""
         return {**super().get_config(), "size": self.size, "alpha": self.alpha, "beta": self.beta}
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class ConvMaxPool2D(keras.layers.Layer):
+    """A convolution of stride 1, a 2x2 maximum and a relu in one, with a Conv2D's weights.
+
+    It equals Conv2D, relu and MaxPooling2D(2) up to rounding, and is faster where
+    channels are few: each 2x2 block of pixels becomes one pixel with four times the
+    channels, one convolution gives the four results that a maximum is taken of side by
+    side, and only a quarter of the pixels go on from there.
+
+    Args:
+        filters: channels of the output.
+        size: odd width of the kernel.
+        padding: "same" or "valid", of the convolution.
+        kernel_initializer: as in Conv2D.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        size: int,
+        padding: str = "valid",
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters, self.size, self.padding = filters, size, padding
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Makes the kernel `[size, size, channels, filters]` and the bias `[filters]`."""
+        self.kernel = self.add_weight(
+            shape=(self.size, self.size, input_shape[-1], self.filters),
+            initializer=self.kernel_initializer,
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """`[batch, height, width, channels]` to `[batch, height', width', filters]`."""
+        height, width, channels = x.shape[1:]
+        rows, columns = self._pooled(height), self._pooled(width)
+        before = self.size // 2 if self.padding == "same" else 0
+        x = tf.pad(x, [[0, 0], [before, before], [before, before], [0, 0]])
+        reach = self.size - 1  # what the pooling drops at the far edges is not computed
+        x = tf.nn.space_to_depth(x[:, : 2 * rows + reach, : 2 * columns + reach], 2)
+        kernel = self._block_kernel()
+        if channels == 1:  # then a matrix product of patches beats a convolution
+            blocks = range(kernel.shape[0])
+            x = tf.concat([x[:, i : i + rows, j : j + columns] for i in blocks for j in blocks], -1)
+            kernel = tf.reshape(kernel, [1, 1, -1, kernel.shape[-1]])
+        y = tf.split(tf.nn.conv2d(x, kernel, 1, "VALID"), 4, axis=-1)
+        largest = tf.maximum(tf.maximum(y[0], y[1]), tf.maximum(y[2], y[3]))
+        return tf.nn.relu(tf.nn.bias_add(largest, self.bias))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of what `call` gives."""
+        batch, height, width, _ = input_shape
+        return batch, self._pooled(height), self._pooled(width), self.filters
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, for saving."""
+        initializer = keras.initializers.serialize(self.kernel_initializer)
+        own = {"filters": self.filters, "size": self.size, "padding": self.padding}
+        return {**super().get_config(), **own, "kernel_initializer": initializer}
+
+    def _pooled(self, length: int) -> int:
+        return (length if self.padding == "same" else length - self.size + 1) // 2
+
+    def _block_kernel(self) -> tf.Tensor:
+        """The kernel over blocks, `[blocks, blocks, 4 * channels, 4 * filters]`.
+
+        The last axis holds the four places within a block that the result can have, for
+        each of which the kernel is shifted by that place.
+        """
+        kernel = tf.convert_to_tensor(self.kernel)
+        places = [
+            tf.pad(kernel, [[i, 1 - i], [j, 1 - j], [0, 0], [0, 0]]) for i in (0, 1) for j in (0, 1)
+        ]
+        blocks, channels = (self.size + 1) // 2, kernel.shape[2]
+        shifted = tf.reshape(
+            tf.stack(places, axis=3), [blocks, 2, blocks, 2, channels, 4, self.filters]
+        )
+        ordered = tf.transpose(shifted, [0, 2, 1, 3, 4, 5, 6])
+        return tf.reshape(ordered, [blocks, blocks, 4 * channels, 4 * self.filters])

@@ -68,7 +68,7 @@ _SETTINGS = [
         "Times that the inner steps are gone through, each with its own learning rates. "
         "Default: by network.",
     ),
-    flags.DEFINE_integer("outer_steps", None, "Updates of the distilled set. Default: by network."),
+    flags.DEFINE_integer("outer_steps", None, "Updates of the distilled set. Default: by dataset."),
     flags.DEFINE_float(
         "outer_lr",
         None,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from tf_distill.layers import ChannelNormalization
+from tf_distill.layers import ChannelNormalization, ConvMaxPool2D
 
 Shape = tuple[int, ...]
 
@@ -20,13 +20,12 @@ class Defaults(NamedTuple):
     """Settings that belong to a network rather than to a dataset.
 
     inner_lr: starting learning rate of the inner steps; outer_lr: of the outer
-    optimizer; epochs: passes over the distilled samples; outer_steps: updates of them.
+    optimizer; epochs: passes over the distilled samples.
     """
 
     inner_lr: float
     outer_lr: float
     epochs: int
-    outer_steps: int
 
 
 class Network(NamedTuple):
@@ -57,10 +56,8 @@ def lenet(input_shape: Shape, outputs: int) -> keras.Model:
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            _conv(6, 5, padding="same"),
-            layers.MaxPooling2D(2),
-            _conv(16, 5),
-            layers.MaxPooling2D(2),
+            ConvMaxPool2D(6, 5, padding="same", kernel_initializer=_xavier()),
+            ConvMaxPool2D(16, 5, kernel_initializer=_xavier()),
             layers.Flatten(),
             _dense(120, "relu"),
             _dense(84, "relu"),
@@ -134,11 +131,9 @@ def _bidirectional(name, layer, settings, input_shape, outputs) -> keras.Model:
 
 
 NETWORKS: dict[str, Network] = {
-    "lenet": Network(
-        lenet, "image", Defaults(inner_lr=0.02, outer_lr=0.01, epochs=3, outer_steps=2000)
-    ),
-    "alexcifarnet": Network(alexcifarnet, "image", Defaults(0.02, 0.01, 3, 2000)),
-    "textconvnet": Network(textconvnet, "text", Defaults(0.01, 0.05, 5, 1000)),
-    "birnn": Network(birnn, "text", Defaults(0.5, 0.05, 2, 1000)),
-    "bilstm": Network(bilstm, "text", Defaults(1.5, 0.1, 2, 1000)),
+    "lenet": Network(lenet, "image", Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3)),
+    "alexcifarnet": Network(alexcifarnet, "image", Defaults(0.02, 0.01, 3)),
+    "textconvnet": Network(textconvnet, "text", Defaults(0.01, 0.05, 5)),
+    "birnn": Network(birnn, "text", Defaults(0.5, 0.05, 2)),
+    "bilstm": Network(bilstm, "text", Defaults(1.5, 0.1, 2)),
 }

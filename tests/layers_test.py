@@ -1,0 +1,43 @@
+"""Our layers against plain definitions."""
+
+import keras
+import numpy as np
+import pytest
+
+from tf_distill.layers import ChannelNormalization, ConvMaxPool2D
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [(12, 12), (13, 10)])
+def test_conv_max_pool_equals_its_three_parts(channels, padding, size):
+    x = np.random.default_rng(0).standard_normal((4, *size, channels)).astype(np.float32)
+    fused = keras.Sequential([keras.Input(x.shape[1:]), ConvMaxPool2D(5, 5, padding)])
+    plain = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            keras.layers.Conv2D(5, 5, padding=padding, activation="relu"),
+            keras.layers.MaxPooling2D(2),
+        ]
+    )
+    fused.layers[0].bias.assign(np.linspace(-1, 1, 5))
+    plain.set_weights(fused.get_weights())
+    assert fused.output_shape == plain.output_shape
+    np.testing.assert_allclose(fused(x), plain(x), rtol=1e-5, atol=1e-5)
+
+
+def test_channel_normalization_equals_a_loop():
+    x = np.random.default_rng(0).standard_normal((2, 3, 3, 7)).astype(np.float32)
+    size, alpha, beta = 4, 0.5, 0.75
+    expected = np.empty_like(x)
+    for c in range(7):
+        window = x[..., max(0, c - 2) : c + 2]
+        expected[..., c] = x[..., c] / (1 + alpha / size * (window**2).sum(-1)) ** beta
+    result = ChannelNormalization(size, alpha, beta)(x)
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [ChannelNormalization(3), ConvMaxPool2D(2, 3, "same")])
+def test_layers_are_made_again_from_their_configuration(layer):
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
