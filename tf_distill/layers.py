@@ -62,7 +62,7 @@ class ConvMaxPool2D(keras.layers.Layer):
         self.filters, self.size, self.padding = filters, size, padding
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple) -> None:
         """Makes the kernel `[size, size, channels, filters]` and the bias `[filters]`."""
         self.kernel = self.add_weight(
             shape=(self.size, self.size, input_shape[-1], self.filters),
@@ -88,7 +88,7 @@ class ConvMaxPool2D(keras.layers.Layer):
         largest = tf.maximum(tf.maximum(y[0], y[1]), tf.maximum(y[2], y[3]))
         return tf.nn.relu(tf.nn.bias_add(largest, self.bias))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         """The shape of what `call` gives."""
         batch, height, width, _ = input_shape
         return batch, self._pooled(height), self._pooled(width), self.filters
