@@ -117,9 +117,12 @@ def main(argv: list[str]) -> int:
         raise UserError(f"got {argv[1]!r}, expected flags alone, as --name=value; see --help")
     logging.set_verbosity(logging.ERROR)
     with startup.quiet():
+        import tensorflow as tf
+
         from tf_distill import run
 
-        config = run.configure({holder.name: holder.value for holder in _SETTINGS})
+        tf.config.list_logical_devices()  # speaks too, when first asked
+    config = run.configure({holder.name: holder.value for holder in _SETTINGS})
     try:
         results = run.run(config)
     except run.Interrupted as stop:
