@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_distill import files
+from tf_distill import files, versions
 from tf_distill.errors import UserError, unknown_name
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights
@@ -164,6 +165,19 @@ def load(path: str | Path) -> LoadedSet:
     values = loaded.distilled()
     samples = Samples(values["x"], values["y"], values["lr"])
     return LoadedSet(samples, list(loaded.initial_weights()), metadata)
+
+
+def publish(source: Path, export_dir: Path) -> Path:
+    """Adds the set in the folder `source` to `export_dir`, as its next version.
+
+    Returns:
+        The new version's folder.
+
+    Raises:
+        UserError: there is no distilled set, or `export_dir` can't be written.
+    """
+    load(source)
+    return versions.publish(export_dir, lambda part: shutil.copytree(source, part))
 
 
 def _fits(sample: tuple[int, ...], takes: tuple[int | None, ...]) -> bool:

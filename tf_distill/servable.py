@@ -63,12 +63,11 @@ def rebuild(run_dir: Path) -> serving.Classifier:
     For text it needs the dataset and the word vectors where the run's config.json says.
     """
     loaded = saved_set.load(run_dir / "distilled" / "1")
-    config = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
     learner = Learner(loaded.network())
     described = loaded.metadata
     start = loaded.initial_weights or _first_network(learner, "random", described["seed"])
     weights = _fit(learner, loaded.samples, start)
-    return serving.classifier(learner, weights, described["classes"], _encoding(described, config))
+    return serving.classifier(learner, weights, described["classes"], _encoding(described, run_dir))
 
 
 def _first_network(learner: Learner, init: str, seed: int) -> Weights:
@@ -79,19 +78,30 @@ def _fit(learner: Learner, samples: Samples, start: Weights) -> Weights:
     return tf.function(train)(learner, samples, start)
 
 
-def _encoding(described: dict[str, Any], config: dict[str, Any]) -> Encoding:
+def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
     kind = described["input"]
     if kind["kind"] == "image":
         return ImageEncoding(tuple(kind["shape"]), tuple(kind["mean"]), tuple(kind["std"]))
-    embeddings = Path(config["embeddings"]) if config["embeddings"] else None
-    dataset = DATASETS[described["dataset"]].load(Path(config["data_dir"]), embeddings)
-    found = dataset.encoding.metadata()
-    if list(found["vocabulary"]) != kind["vocabulary"]:
+    encoding = _load_dataset(described["dataset"], run_dir / "config.json").encoding
+    if list(encoding.metadata()["vocabulary"]) != kind["vocabulary"]:
         raise UserError(
-            f"the words of {described['dataset']} with {embeddings or 'its vectors'} are not those "
-            "of the distilled set; put the run's data_dir and embeddings back in place"
+            f"the words of {described['dataset']} and its word vectors are not those that "
+            f"{run_dir} was made with; put the data_dir and embeddings of its config.json back"
         )
-    return dataset.encoding
+    return encoding
+
+
+def _load_dataset(name: str, config: Path) -> Dataset:
+    """The dataset from where a run's config.json says that it lies."""
+    try:
+        places = json.loads(config.read_text(encoding="utf-8"))
+        data_dir, embeddings = places["data_dir"], places["embeddings"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{config} is missing or damaged ({error}); it says where the word vectors are; "
+            "expected the whole folder of a run"
+        ) from error
+    return DATASETS[name].load(Path(data_dir), Path(embeddings) if embeddings else None)
 
 
 def _copy(model: Path, part: Path) -> None:

@@ -4,11 +4,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tf_distill.errors import UserError
 
 
-def publish(base: Path, write: Callable[[Path], None]) -> Path:
+def publish(base: Path, write: Callable[[Path], Any]) -> Path:
     """Adds the next version to `base`, in one rename: a server never sees half of it.
 
     Args:
