@@ -14,7 +14,7 @@ import pickle
 import sys
 import time
 from collections.abc import Iterator
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
 
 import numpy as np
