@@ -13,6 +13,7 @@ import tf_distill
 from tf_distill.datasets import DATASETS
 
 ROOT = Path(__file__).parents[1]
+QUESTIONS = ("who wrote the old book ?", "where is the lost city ?", "\u65e5\u672c")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -54,6 +55,12 @@ def in_keras(run, x):
     distilled = tf_distill.load_distilled(run / "distilled" / "1")
     model = distilled.train(distilled.network())
     return tf.nn.softmax(model.predict(x, verbose=0, batch_size=256)).numpy()
+
+
+def expected_answers(run):
+    """Probabilities of QUESTIONS by Keras."""
+    encoding = dataset(run).encoding
+    return in_keras(run, encoding(encoding.number(strings(*QUESTIONS))))
 
 
 def example(name, value):
