@@ -9,8 +9,10 @@ import tensorflow as tf
 from served import QUESTIONS, ROOT, expected_answers, in_cpp, program, strings
 
 import tf_distill
-from tf_distill import servable, tfds_export, versions
+from tf_distill import evaluate, servable, tfds_export, versions
 from tf_distill.errors import UserError
+from tf_distill.inner import train
+from tf_distill.learner import Learner
 
 FORMAT_1 = ROOT / "tests" / "data" / "distilled_format_1"
 
@@ -97,6 +99,19 @@ def test_a_model_is_rebuilt_from_the_distilled_set(text_run, tmp_path):
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
     answer = serve(text=tf.constant(QUESTIONS))
     np.testing.assert_allclose(answer["probabilities"], expected_answers(text_run), atol=1e-5)
+
+
+def test_a_random_initialization_exports_its_first_evaluation_network(tmp_path):
+    shutil.copytree(FORMAT_1, tmp_path / "distilled" / "1")
+    (tmp_path / "config.json").write_text('{"data_dir": ".", "embeddings": null}')
+    classifier = servable.rebuild(tmp_path)
+    distilled = tf_distill.load_distilled(FORMAT_1)
+    learner = Learner(distilled.network())
+    start = next(iter(evaluate.test_networks(learner, "random", 20, distilled.metadata["seed"])))
+    for one, other in zip(
+        classifier.weights, train(learner, distilled.samples, start), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_no_run_to_export(tmp_path):

@@ -9,7 +9,7 @@ from tf_distill import export_check, serving
 from tf_distill.encoding import Encoding
 from tf_distill.errors import UserError
 
-BATCHES = (1, 7, 1024)
+BATCHES = (0, 1, 7, 1024)
 ODD_TEXTS = strings(
     "",
     " \t\n",
@@ -51,7 +51,7 @@ def test_image_in_cpp(image_run, tmp_path):
     ]
     answers = in_cpp(image_run / "model" / "1", floats + pixels + files, tmp_path)
     expected = in_keras(image_run, data.encoding(images[-1]))
-    for answer, n in zip(answers, BATCHES * 2 + (7,), strict=False):
+    for answer, n in zip(answers, (*BATCHES, *BATCHES, 7), strict=False):
         assert_same(answer, expected[:n], data.classes)
     np.testing.assert_allclose(answers[-1]["scores"], expected[:7], atol=1e-5)
 

@@ -5,7 +5,9 @@ SavedModel is needed to serve it.
 """
 
 import abc
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,8 +93,9 @@ class TextClassifier(Classifier):
         super().__init__(learner, weights, classes)
         self._length = encoding.length
         self.vectors = tf.Variable(encoding.vectors, trainable=False)
-        self._scratch = tempfile.TemporaryDirectory()  # until the asset is copied
-        file = Path(self._scratch.name, VOCABULARY)
+        scratch = tempfile.mkdtemp()  # for as long as the asset may be copied from it
+        weakref.finalize(self, shutil.rmtree, scratch)
+        file = Path(scratch, VOCABULARY)
         file.write_text("\n".join(vocabulary_lines(encoding.words)) + "\n", encoding="utf-8")
         self.table = tf.lookup.StaticHashTable(_line_numbers(file), UNKNOWN)
 
