@@ -132,7 +132,7 @@ def test_rest_errors(rest_url):
     assert post(f"{rest_url}/v1/models/digits/versions/9:predict", {"instances": []})[0] == 404
     assert post(url, {"instances": ["text"]})[0] == 400
     assert post(url, {})[0] == 400
-    assert post(url, {"signature_name": "none", "instances": [1]})[0] == 404
+    assert post(url, {"signature_name": "sum", "instances": [1]})[0] == 400
 
 
 def test_stub_predict_and_classify(stub, expected):

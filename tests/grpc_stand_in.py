@@ -62,7 +62,9 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
         try:
             model = self._models.find(spec.name, spec.version.value)
             model.inputs(signature)
-        except Exception as error:
+        except ValueError as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        except LookupError as error:
             context.abort(grpc.StatusCode.NOT_FOUND, str(error))
         return model, signature
 

@@ -23,8 +23,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 PATH = re.compile(r"/v1/models/(\w+)(?:/versions/(\d+))?(?::(predict|classify)|(/metadata))?")
 
 
-class NotFoundError(Exception):
-    """No such model, version or signature."""
+class NotFoundError(LookupError):
+    """No such model or version."""
 
 
 class Model:
@@ -45,7 +45,7 @@ class Model:
     def inputs(self, signature: str) -> dict[str, tf.DType]:
         """The names and types of a signature's inputs."""
         if signature not in self.signature_def:
-            raise NotFoundError(f"Serving signature key {signature!r} not found.")
+            raise ValueError(f'Serving signature name: "{signature}" not found in signature def')
         found = self.signature_def[signature].inputs
         return {name: tf.as_dtype(info.dtype) for name, info in found.items()}
 
