@@ -143,12 +143,12 @@ class ImageClassifier(Classifier):
     @tf.function
     def predict(self, image: tf.Tensor) -> Answer:
         """The answer for float32 images `[batch, height, width, channels]` in 0..1."""
-        return self.answer(self._encoding.normalise(image))
+        return self.answer(self._encoding.normalise(self._sized(image)))
 
     @tf.function
     def predict_uint8(self, image: tf.Tensor) -> Answer:
         """The answer for uint8 images `[batch, height, width, channels]`."""
-        return self.answer(self._encoding(image))
+        return self.answer(self._encoding(self._sized(image)))
 
     @tf.function
     def predict_encoded(self, image_bytes: tf.Tensor) -> Answer:
@@ -169,6 +169,10 @@ class ImageClassifier(Classifier):
             ENCODED: _concrete(self.predict_encoded, [None], tf.string, "image_bytes"),
             CLASSIFY: _concrete(self.classify, [None], tf.string, "inputs"),
         }
+
+    def _sized(self, images: tf.Tensor) -> tf.Tensor:
+        """The same images; a server does not compare what it gets with the signature's shape."""
+        return tf.ensure_shape(images, [None, *self._encoding.shape])
 
     def _decode(self, files: tf.Tensor) -> tf.Tensor:
         height, width, channels = self._encoding.shape
