@@ -47,8 +47,10 @@ def main(_: list[str]) -> None:
     learner = Learner(NETWORKS[_MODEL.value].build(encoding.shape, CLASSES))
     texts = [random_texts(encoding, batch) for batch in batches]
     served = time_served(learner, encoding, texts, repeats)
-    print("| texts a request | way | requests/s | texts/s | median, ms | 95th percentile, ms |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print(
+        "| texts a request | way | requests/s | texts/s | fastest, ms | median, ms | 95th %, ms |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for request, seconds in zip(texts, served, strict=True):
         embedded = encoding(encoding.number(request)).numpy()
         print(row(len(request), "served", seconds))
@@ -94,11 +96,12 @@ def time_predict(model, x: np.ndarray, repeats: int) -> np.ndarray:
 
 
 def row(batch: int, way: str, seconds: np.ndarray) -> str:
-    """A line of the table."""
+    """A line of the table; the rates are those of the median request."""
+    fastest = np.min(seconds)
     median, slow = np.median(seconds), np.percentile(seconds, 95)
     return (
-        f"| {batch} | {way} | {1 / median:.1f} | {batch / median:.0f} | {1e3 * median:.1f} | "
-        f"{1e3 * slow:.1f} |"
+        f"| {batch} | {way} | {1 / median:.1f} | {batch / median:.0f} | {1e3 * fastest:.1f} | "
+        f"{1e3 * median:.1f} | {1e3 * slow:.1f} |"
     )
 
 
