@@ -13,7 +13,7 @@ from tf_distill.errors import UserError
 
 
 class RunFolder:
-    """`config.json checkpoints/ metrics.jsonl events/ results.json figures/ distilled/1/`.
+    """`config.json checkpoints/ metrics.jsonl events/ results.json figures/ distilled/1/ model/1/`.
 
     Opening it makes it, or checks that what is there belongs to the same experiment.
 

@@ -10,10 +10,9 @@ tf_distill/datasets/__init__.py and tf_distill/models.py.
 
 import sys
 
-from absl import app, flags, logging
+from absl import flags
 
-from tf_distill import startup
-from tf_distill.errors import UserError
+from tf_distill import cli, startup
 
 _SETTINGS = [
     flags.DEFINE_string(
@@ -113,9 +112,7 @@ _SETTINGS = [
 
 def main(argv: list[str]) -> int:
     """Runs the experiment that the flags describe."""
-    if len(argv) > 1:
-        raise UserError(f"got {argv[1]!r}, expected flags alone, as --name=value; see --help")
-    logging.set_verbosity(logging.ERROR)
+    cli.no_arguments(argv)
     with startup.quiet():
         import tensorflow as tf
 
@@ -132,21 +129,5 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parse(argv: list[str]) -> list[str]:
-    try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
-        raise UserError(f"{str(error).splitlines()[0]}; see --help") from None
-
-
-def cli() -> None:
-    """Entry point: a user's mistake is one line and a non-zero exit status, never a traceback."""
-    try:
-        app.run(main, flags_parser=_parse)
-    except UserError as error:
-        print(f"tf_distill: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-
-
 if __name__ == "__main__":
-    cli()
+    cli.run(main, "tf_distill")

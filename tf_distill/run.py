@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_distill import __version__, datasets, figures, files, saved_set
+from tf_distill import __version__, datasets, figures, files, saved_set, servable
 from tf_distill.config import PLACES, Config, resolve
 from tf_distill.distill import Distillation, distill
 from tf_distill.distilled import DistilledSet, initial_samples
@@ -77,6 +77,8 @@ def run(config: Config) -> dict[str, Any]:
     weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
     metadata = describe_set(config, dataset, samples)
     saved_set.save(folder.path / "distilled" / "1", samples, weights, metadata)
+    model = servable.trained(learner, samples, dataset, config.init, config.seed)
+    servable.write(folder.path / "model" / "1", model)
     files.write_json(folder.path / "results.json", results)
     return results
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_distill import files
-from tf_distill.errors import UserError
+from tf_distill import files, versions
+from tf_distill.errors import UserError, unknown_name
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights
+from tf_distill.models import NETWORKS
 
 FORMAT = 1
 """Of the metadata; a reader refuses what is newer than itself."""
@@ -86,6 +88,23 @@ class LoadedSet:
     initial_weights: Weights
     metadata: dict[str, Any]
 
+    def network(self) -> keras.Model:
+        """The network that the set was distilled for, from its initial weights if they are fixed.
+
+        Raises:
+            UserError: this version has no network of that name.
+        """
+        name = self.metadata["network"]
+        if name not in NETWORKS:
+            raise unknown_name("network of a distilled set", name, NETWORKS)
+        model = NETWORKS[name].build(tuple(self.samples.x.shape[2:]), self.samples.y.shape[-1])
+        if self.initial_weights:
+            for variable, value in zip(
+                model.trainable_variables, self.initial_weights, strict=True
+            ):
+                variable.assign(value)
+        return model
+
     def train(self, model: keras.Model) -> keras.Model:
         """Trains a Keras model on the set, as the set expects it.
 
@@ -138,13 +157,27 @@ def load(path: str | Path) -> LoadedSet:
         raise UserError(
             f"{path} is no distilled set; expected a folder such as <run_dir>/distilled/1"
         ) from error
-    if found > FORMAT:
+    if found not in range(1, FORMAT + 1):
         raise UserError(
-            f"{path} has format {found}, this tf_distill reads up to {FORMAT}; install a newer one"
+            f"{path} has format {found}, this tf_distill reads 1 to {FORMAT}; "
+            + ("install a newer one" if found > FORMAT else "distill the set again")
         )
     values = loaded.distilled()
     samples = Samples(values["x"], values["y"], values["lr"])
     return LoadedSet(samples, list(loaded.initial_weights()), metadata)
+
+
+def publish(source: Path, export_dir: Path) -> Path:
+    """Adds the set in the folder `source` to `export_dir`, as its next version.
+
+    Returns:
+        The new version's folder.
+
+    Raises:
+        UserError: there is no distilled set, or `export_dir` can't be written.
+    """
+    load(source)
+    return versions.publish(export_dir, lambda part: shutil.copytree(source, part))
 
 
 def _fits(sample: tuple[int, ...], takes: tuple[int | None, ...]) -> bool:

@@ -6,13 +6,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from tf_distill.errors import UserError
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Holds back what C++ and Python write to stderr while the block imports TensorFlow.
 
     TF_CPP_MIN_LOG_LEVEL does not reach the lines before its logger is set up. Where
-    the block fails, all that was held back is shown.
+    the block fails, all that was held back is shown, but for a user's mistake.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
@@ -21,6 +23,8 @@ def quiet() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except UserError:
+            raise
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())

@@ -1,0 +1,149 @@
+"""The distilled set as a SavedModel: written, loaded, trained on, with and without the package."""
+
+import json
+import re
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from served import ROOT, dataset, in_keras, program
+
+import tf_distill
+from tf_distill import saved_set
+from tf_distill.errors import UserError
+
+FORMAT_1 = ROOT / "tests" / "data" / "distilled_format_1"
+
+
+def results(run):
+    return json.loads((run / "results.json").read_text())
+
+
+@pytest.mark.parametrize("run", ["text_run", "image_run"])
+def test_trains_to_the_accuracy_of_the_run(run, request):
+    run = request.getfixturevalue(run)
+    data = dataset(run)
+    predicted = in_keras(run, data.encoding(data.x_test)).argmax(axis=1)
+    assert np.mean(predicted == data.y_test) == results(run)["accuracy"]["mean"]
+
+
+def test_plain_tensorflow_of_the_readme(image_run, tmp_path):
+    readme = (ROOT / "export" / "README.md").read_text()
+    code = re.search(r"```python\n# Without tf_distill.*?```", readme, re.DOTALL)[0]
+    script = tmp_path / "plain.py"
+    lines = code.strip("`").removeprefix("python\n")
+    assert "import tf_distill" not in lines
+    path = str(image_run / "distilled" / "1")
+    assert lines.count("runs/digits_lenet/distilled/1") == 1
+    check = "\nimport sys\nassert 'tf_distill' not in sys.modules\n"
+    script.write_text(lines.replace("runs/digits_lenet/distilled/1", path) + check)
+    accuracy = float(program(script).split()[-1])
+    assert accuracy == pytest.approx(results(image_run)["accuracy"]["mean"], abs=0.002)
+
+
+def test_metadata(text_run, image_run):
+    text, image = (
+        tf_distill.load_distilled(run / "distilled" / "1").metadata for run in (text_run, image_run)
+    )
+    assert text["input"]["vocabulary"] == list(dataset(text_run).encoding.words)
+    assert len([line for line in text["sentences"] if line.startswith("step 1, sentence")]) == 3
+    assert image["input"] == {
+        **image["input"],
+        "kind": "image",
+        "shape": [28, 28, 1],
+        "mean": list(dataset(image_run).encoding.mean),
+        "std": list(dataset(image_run).encoding.std),
+    }
+    assert image["classes"] == [str(i) for i in range(10)]
+    expected = {"dataset": "digits", "network": "lenet", "init": "fixed", "steps": 1, "epochs": 3}
+    assert expected.items() <= image.items()
+    assert "lr[t] * gradient" in image["how_to_train"]
+
+
+def test_functions_of_the_saved_model():
+    draw = np.random.default_rng(0).random
+    x, y = draw((2, 3, 4), np.float32), draw((2, 3, 5), np.float32)
+    lr = np.arange(1, 7, dtype=np.float32)
+    module = saved_set.SavedSet(saved_set.Samples(x, y, lr), [], FORMAT_1 / "assets/metadata.json")
+    assert module.initial_weights() == []
+    np.testing.assert_array_equal(module.distilled()["lr"], lr)
+    order = list(module.dataset().as_numpy_iterator())
+    assert len(order) == 6
+    for t, (bx, by, rate) in enumerate(order):
+        step = module.step(tf.constant(t))
+        np.testing.assert_array_equal(bx, x[t % 2])
+        np.testing.assert_array_equal(by, y[t % 2])
+        assert rate == lr[t] == step["lr"]
+        np.testing.assert_array_equal(step["x"], bx)
+        np.testing.assert_array_equal(step["y"], by)
+
+
+def test_importing_the_package_leaves_tensorflow_alone():
+    code = "import sys, tf_distill, tf_distill.main as m; assert 'tensorflow' not in sys.modules"
+    program("-c", code)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        tf_distill.nothing  # noqa: B018
+
+
+# Sets of other versions and what is no set
+
+
+def test_format_1_loads():
+    distilled = tf_distill.load_distilled(FORMAT_1)
+    assert distilled.initial_weights == []
+    model = distilled.network()
+    before = [v.numpy() for v in model.trainable_variables]
+    distilled.train(model)
+    assert any(
+        np.any(b != v.numpy()) for b, v in zip(before, model.trainable_variables, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "has format 99, this tf_distill reads 1 to 1; install a newer one"),
+        ({"format": 0}, "has format 0.*distill the set again"),
+        ({"format": None}, "is no distilled set"),
+    ],
+)
+def test_other_formats_are_refused(change, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        tf_distill.load_distilled(changed(tmp_path, change))
+
+
+def test_an_unknown_network_is_refused(tmp_path):
+    distilled = tf_distill.load_distilled(changed(tmp_path, {"network": "textconvent"}))
+    with pytest.raises(UserError, match="did you mean textconvnet"):
+        distilled.network()
+
+
+def test_what_is_no_set_is_refused(tmp_path, text_run):
+    for path in (tmp_path, tmp_path / "none", text_run / "model" / "1"):
+        with pytest.raises(UserError, match="is no distilled set; expected a folder"):
+            tf_distill.load_distilled(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "units", "message"),
+    [
+        ((8, 15), 3, r"maps \(8, 15\) to 3 outputs, but .* samples of \(8, 16\)"),
+        ((8, 16), 2, "to 2 outputs, but .* labels of 3"),
+        ((8, 16), 3, "distilled for one fixed initial textconvnet"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused(shape, units, message, text_run):
+    layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(units)]
+    distilled = tf_distill.load_distilled(text_run / "distilled" / "1")
+    with pytest.raises(UserError, match=message):
+        distilled.train(keras.Sequential(layers))
+
+
+def changed(folder, change):
+    """A copy of the old set with other metadata."""
+    path = shutil.copytree(FORMAT_1, folder / "set")
+    file = path / "assets" / "metadata.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    return path

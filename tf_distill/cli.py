@@ -1,0 +1,41 @@
+"""What all programs here share: a user's mistake is one line, never a traceback."""
+
+import sys
+from collections.abc import Callable
+
+from absl import app, flags, logging
+
+from tf_distill.errors import UserError
+
+
+def run(main: Callable[[list[str]], int | None], name: str) -> None:
+    """Entry point of a program: parses the flags, runs `main`, and ends the process.
+
+    Args:
+        main: takes the program's name and its arguments without the flags; what it
+            returns is the exit status.
+        name: of the program, to begin an error line with.
+    """
+
+    def quiet_main(argv: list[str]) -> int | None:
+        logging.set_verbosity(logging.ERROR)
+        return main(argv)
+
+    try:
+        app.run(quiet_main, flags_parser=_parse)
+    except UserError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+def no_arguments(argv: list[str]) -> None:
+    """Raises UserError where a program that takes flags alone got something else."""
+    if len(argv) > 1:
+        raise UserError(f"got {argv[1]!r}, expected flags alone, as --name=value; see --help")
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        raise UserError(f"{str(error).splitlines()[0]}; see --help") from None

@@ -1,0 +1,95 @@
+"""Requests that TensorFlow Serving sends itself when it loads a model.
+
+Without them the first real request waits while the runtime is set up. They need the
+extra `serving` of this package, for the requests' format.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from tf_distill import files, serving
+
+FILE = Path("assets.extra", "tf_serving_warmup_requests")
+BATCHES = (1, 32)
+WORDS = 30
+Inputs = dict[str, np.ndarray]
+
+
+def write(model: Path) -> bool:
+    """Writes the requests into the SavedModel folder of a classifier, in place of earlier ones.
+
+    Returns:
+        Whether they were written: False where the extra `serving` is not installed.
+    """
+    try:
+        import tensorflow_serving.apis  # noqa: F401
+    except ImportError:
+        return False
+    (model / FILE).parent.mkdir(exist_ok=True)
+    with files.whole(model / FILE) as part, tf.io.TFRecordWriter(str(part)) as writer:
+        for batch in BATCHES:
+            for signature, inputs in examples(model, batch).items():
+                writer.write(request(signature, inputs))
+    return True
+
+
+def examples(model: Path, batch: int) -> dict[str, Inputs]:
+    """For each signature of a classifier valid inputs of `batch` rows, by input name."""
+    vocabulary = model / "assets" / serving.VOCABULARY
+    return _texts(vocabulary, batch) if vocabulary.exists() else _images(_image_shape(model), batch)
+
+
+def request(signature: str, inputs: Inputs) -> bytes:
+    """A serialized PredictionLog with a request to `signature`."""
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    log = PredictionLog()
+    if signature == serving.CLASSIFY:
+        asked = log.classify_log.request
+        asked.input.example_list.examples.extend(
+            tf.train.Example.FromString(example) for example in inputs["inputs"]
+        )
+    else:
+        asked = log.predict_log.request
+        for name, value in inputs.items():
+            asked.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    asked.model_spec.signature_name = signature
+    return log.SerializeToString()
+
+
+def _texts(vocabulary: Path, batch: int) -> dict[str, Inputs]:
+    """A text of the most frequent words."""
+    words = vocabulary.read_bytes().split(b"\n")[2 : 2 + WORDS]
+    text = b" ".join(words).strip()
+    return {
+        serving.PREDICT: {"text": np.full(batch, text, object)},
+        serving.CLASSIFY: _tf_examples(serving.TEXT_FEATURE, text, batch),
+    }
+
+
+def _images(shape: tuple[int, ...], batch: int) -> dict[str, Inputs]:
+    """Black images."""
+    black = np.zeros((batch, *shape), np.uint8)
+    png = tf.io.encode_png(black[0]).numpy()
+    return {
+        serving.PREDICT: {"image": black.astype(np.float32)},
+        serving.UINT8: {"image": black},
+        serving.ENCODED: {"image_bytes": np.full(batch, png, object)},
+        serving.CLASSIFY: _tf_examples(serving.IMAGE_FEATURE, png, batch),
+    }
+
+
+def _image_shape(model: Path) -> tuple[int, ...]:
+    graph = SavedModel.FromString((model / "saved_model.pb").read_bytes()).meta_graphs[0]
+    image = graph.signature_def[serving.PREDICT].inputs["image"]
+    return tuple(dimension.size for dimension in image.tensor_shape.dim[1:])
+
+
+def _tf_examples(feature: str, value: bytes, batch: int) -> Inputs:
+    entry = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    features = tf.train.Features(feature={feature: entry})
+    serialized = tf.train.Example(features=features).SerializeToString()
+    return {"inputs": np.full(batch, serialized, object)}
