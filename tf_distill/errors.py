@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises."""
+"""How a run can end before its time: a user's mistake, numbers beyond bounds, a signal."""
 
 import difflib
 from collections.abc import Iterable
@@ -17,6 +17,10 @@ class Diverged(UserError):
     """The numbers of a run have gone beyond all bounds; its text says what to lower."""
 
     exit_status = 3
+
+
+class Interrupted(Exception):
+    """The run was asked to stop, and has saved where it stands."""
 
 
 def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:

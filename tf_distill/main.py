@@ -13,6 +13,7 @@ import sys
 from absl import flags
 
 from tf_distill import cli, startup
+from tf_distill.errors import Interrupted
 
 _SETTINGS = [
     flags.DEFINE_string(
@@ -116,16 +117,16 @@ def main(argv: list[str]) -> int:
     with startup.quiet():
         import tensorflow as tf
 
-        from tf_distill import run
+        from tf_distill import outcome, run
 
         tf.config.list_logical_devices()  # speaks too, when first asked
     config = run.configure({holder.name: holder.value for holder in _SETTINGS})
     try:
         results = run.run(config)
-    except run.Interrupted as stop:
+    except Interrupted as stop:
         print(f"{stop}; the same command goes on from there", file=sys.stderr)
         return 130
-    print(run.describe(results, config))
+    print(outcome.describe(results, config))
     return 0
 
 

@@ -1,0 +1,76 @@
+"""Going through the outer steps of a run, with evaluations, checkpoints and a way to stop."""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+from tf_distill.config import Config
+from tf_distill.distill import Distillation
+from tf_distill.errors import Diverged, Interrupted
+from tf_distill.evaluate import Accuracy
+from tf_distill.folder import Metrics
+from tf_distill.progress import Progress
+
+CHECKPOINT_SECONDS = 120
+
+
+def outer_loop(
+    config: Config,
+    distillation: Distillation,
+    steps: Iterator[tuple[int, float]],
+    evaluate: Callable[..., Accuracy],
+    checkpoints: tf.train.CheckpointManager,
+    metrics: Metrics,
+) -> None:
+    """Goes through all outer steps, with an evaluation and a checkpoint every so often."""
+    progress = Progress(config.outer_steps, int(distillation.step))
+    saved = time.monotonic()
+    for step, loss in timed(distillation, stoppable(progress.steps(steps), checkpoints)):
+        check_finite(step, loss, config)
+        due = step % config.eval_every == 0 or step == config.outer_steps
+        values = {"loss": loss}
+        if due:
+            values["accuracy"] = evaluate(distillation.distilled.samples).mean
+            progress.accuracy(values["accuracy"])
+        metrics.write(step, **values)
+        if due or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            checkpoints.save()
+            saved = time.monotonic()
+
+
+def timed(distillation: Distillation, steps: Iterator) -> Iterator:
+    """Counts the time of the loop, evaluations too, into what is saved."""
+    started = time.monotonic()
+    for item in steps:
+        yield item
+        distillation.seconds.assign_add(time.monotonic() - started)
+        started = time.monotonic()
+
+
+def stoppable(steps: Iterator, checkpoints: tf.train.CheckpointManager) -> Iterator:
+    """Ends the loop after the step at which SIGINT or SIGTERM came, with a checkpoint."""
+    asked = []
+    before = {
+        s: signal.signal(s, lambda *_: asked.append(1)) for s in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        for item in steps:
+            yield item
+            if asked:
+                checkpoints.save()
+                raise Interrupted(f"stopped after outer step {item[0]}")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_finite(step: int, loss: float, config: Config) -> None:
+    """Raises Diverged where the loss is no number any more."""
+    if not math.isfinite(loss):
+        raise Diverged(
+            f"the loss is {loss} at outer step {step}; lower --inner_lr (now {config.inner_lr}) or "
+            f"--outer_lr (now {config.outer_lr}) and begin again in another --run_dir"
+        )

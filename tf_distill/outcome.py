@@ -1,0 +1,79 @@
+"""The outcome of a run in numbers and words."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_distill import __version__
+from tf_distill.config import PLACES, Config
+from tf_distill.datasets import Dataset
+from tf_distill.distill import Distillation
+from tf_distill.evaluate import Accuracy
+from tf_distill.inner import Samples
+from tf_distill.text import TextEncoding
+
+
+def summarize(
+    config: Config,
+    dataset: Dataset,
+    distillation: Distillation,
+    before: Accuracy,
+    after: Accuracy,
+) -> dict[str, Any]:
+    """What results.json holds; accuracies are fractions."""
+    settings = dataclasses.asdict(config)
+    return {
+        **{name: value for name, value in settings.items() if name not in PLACES},
+        "distilled_samples": config.steps * config.samples_per_step,
+        "learned_lr": distillation.distilled.samples.lr.numpy().tolist(),
+        "seconds": round(float(distillation.seconds), 1),
+        "test_examples": len(dataset.y_test),
+        "accuracy_before": before._asdict(),
+        "accuracy": after._asdict(),
+        "tf_distill": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+
+
+def describe(results: dict[str, Any], config: Config) -> str:
+    """The outcome in two lines for a person."""
+    before, after = results["accuracy_before"], results["accuracy"]
+    spread = (
+        f" +- {after['std']:.4f} over {after['networks']} networks" if after["networks"] > 1 else ""
+    )
+    return (
+        f"accuracy {after['mean']:.4f}{spread} on {results['test_examples']} "
+        f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
+        f"{results['distilled_samples']} distilled samples, {results['seconds']:.0f} s\n"
+        f"results, figures and the distilled set are in {config.run_dir}"
+    )
+
+
+def describe_set(config: Config, dataset: Dataset, samples: Samples) -> dict[str, Any]:
+    """The metadata of the exported set: what its numbers mean."""
+    names = ("dataset", "init", "labels", "steps", "epochs", "seed")
+    described = {name: getattr(config, name) for name in names}
+    described |= {"network": config.model, "classes": dataset.classes}
+    described["input"] = dataset.encoding.metadata()
+    if isinstance(dataset.encoding, TextEncoding):
+        described["sentences"] = sentences(samples, dataset.encoding, dataset.classes).splitlines()
+    return described
+
+
+def sentences(samples: Samples, encoding: TextEncoding, classes: Sequence[str]) -> str:
+    """Every distilled sentence as its nearest words, under its whole label (Table 6)."""
+    lines = []
+    for s, (x, y) in enumerate(zip(samples.x.numpy(), samples.y.numpy(), strict=True), 1):
+        for j, (sentence, label) in enumerate(zip(x, y, strict=True), 1):
+            names = classes[-len(label) :]
+            values = "  ".join(f"{n} {v:+.2f}" for n, v in zip(names, label, strict=True))
+            lines += [
+                f"step {s}, sentence {j}: {values}",
+                " ".join(encoding.decode(sentence)),
+                "",
+            ]
+    return "\n".join(lines)
