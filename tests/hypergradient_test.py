@@ -17,7 +17,7 @@ from tf_distill.models import NETWORKS
 
 STEPS, SAMPLES, EPOCHS, BATCH = 2, 3, 2, 4
 RECURRENT = ("birnn", "bilstm")
-SHAPES = dict.fromkeys(RECURRENT, (3, 4)) | {"textconvnet": (5, 4)}
+SHAPES = dict.fromkeys(RECURRENT, (2, 3)) | {"textconvnet": (5, 4)}
 IMAGE = (12, 12, 1)
 CASES = [(name, outputs) for name in sorted(NETWORKS) for outputs in (3, 1)]
 
