@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_distill.hypergradient import hypergradient
+from tf_distill.inner import Samples
 from tf_distill.learner import Learner, fixed_network
 from tf_distill.losses import cross_entropy
 from tf_distill.models import NETWORKS
@@ -75,6 +77,23 @@ def test_has_a_second_derivative(name):
     second = outer.gradient(total, x).numpy()
     assert np.isfinite(second).all()
     assert np.abs(second).max() > 1e-6
+
+
+@pytest.mark.parametrize("name", ["lenet", "textconvnet"])
+def test_bits_do_not_depend_on_what_the_process_has_made_before(name):
+    """Keras numbers layers on in a process, and an order by names turns from 9 to 10."""
+    network, shape = NETWORKS[name], {"image": (28, 28, 1), "text": (8, 16)}
+    draw = np.random.default_rng(0).standard_normal
+    x = tf.constant(draw((1, 3, *shape[network.kind])), tf.float32)
+    samples = Samples(x, tf.eye(3)[tf.newaxis], tf.constant([0.1, 0.1]))
+    real = tf.constant(draw((16, *shape[network.kind])), tf.float32), tf.eye(16, 3)
+    results = set()
+    for _ in range(5):
+        learner = Learner(network.build(shape[network.kind], 3))
+        weights = fixed_network(learner, 0)
+        step = tf.function(lambda: hypergradient(learner, samples, weights, *real))  # noqa: B023
+        results.add(step().gradients.x.numpy().tobytes())
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize("name", ["birnn", "bilstm"])
