@@ -28,6 +28,14 @@ RUNS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run from beginning to end, its configuration and its results."""
+    folder = tmp_path_factory.mktemp("whole")
+    config = small.config(folder)
+    return folder, config, run.run(config)
+
+
 def learned(path) -> list[bytes]:
     """The bits of x, y and lr in a run's folder."""
     return [v.numpy().tobytes() for v in saved_set.load(path / "distilled" / "1").samples]
@@ -64,27 +72,26 @@ def test_a_run_learns(tmp_path):
     assert results["accuracy"]["mean"] > results["accuracy_before"]["mean"] + 0.3
 
 
-def test_the_same_command_twice_gives_the_same_results_and_leaves_the_folder(tmp_path, capsys):
-    config = small.config(tmp_path)
-    first = run.run(config)
-    times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+def test_the_same_command_twice_gives_the_same_results_and_leaves_the_folder(whole, capsys):
+    folder, config, first = whole
+    times = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
     assert run.run(config) == first
     assert "is finished" in capsys.readouterr().out
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == times
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()} == times
 
 
-def test_two_runs_have_the_same_bits_and_another_seed_others(tmp_path):
-    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
-        run.run(small.config(tmp_path / name, seed=seed, outer_steps=2))
-    a, b, c = (learned(tmp_path / name) for name in "abc")
+def test_two_runs_have_the_same_bits_and_another_seed_others(tmp_path, whole):
+    for seed in (0, 1):
+        run.run(small.config(tmp_path / str(seed), seed=seed))
+    a, b, c = (learned(path) for path in (whole[0], tmp_path / "0", tmp_path / "1"))
     assert a == b
     assert all(one != other for one, other in zip(a, c, strict=True))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("stop", [1, 3])
-def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path, monkeypatch, number, stop):
-    run.run(small.config(tmp_path / "whole"))
+@pytest.mark.parametrize(("number", "stop"), [(signal.SIGINT, 1), (signal.SIGTERM, 3)])
+def test_a_run_that_was_stopped_ends_like_one_that_was_not(
+    tmp_path, whole, monkeypatch, number, stop
+):
     config = small.config(tmp_path / "stopped")
     check = run.check_finite
 
@@ -101,15 +108,12 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path, monkeypatch
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert not (tmp_path / "stopped" / "results.json").exists()
     run.run(config)
-    assert learned(tmp_path / "stopped") == learned(tmp_path / "whole")
-    one, other = (
-        (tmp_path / name / "metrics.jsonl").read_text() for name in ("stopped", "whole")
-    )
+    assert learned(tmp_path / "stopped") == learned(whole[0])
+    one, other = ((p / "metrics.jsonl").read_text() for p in (tmp_path / "stopped", whole[0]))
     assert one == other
 
 
-def test_a_crash_between_checkpoints_is_made_up_for(tmp_path, monkeypatch):
-    run.run(small.config(tmp_path / "whole"))
+def test_a_crash_between_checkpoints_is_made_up_for(tmp_path, whole, monkeypatch):
     config = small.config(tmp_path / "crashed")
 
     def crash(step, loss, config):
@@ -121,7 +125,7 @@ def test_a_crash_between_checkpoints_is_made_up_for(tmp_path, monkeypatch):
         with pytest.raises(MemoryError):
             run.run(config)
     run.run(config)
-    assert learned(tmp_path / "crashed") == learned(tmp_path / "whole")
+    assert learned(tmp_path / "crashed") == learned(whole[0])
     metrics = (tmp_path / "crashed" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in metrics] == [1, 2, 3, 4]
 
@@ -133,12 +137,11 @@ def test_a_loss_that_is_no_number_ends_the_run_and_says_what_to_lower(tmp_path):
     assert not (tmp_path / "results.json").exists()
 
 
-def test_sentences_are_their_nearest_words_with_all_labels(tmp_path):
-    config = small.config(tmp_path)
-    run.run(config)
+def test_sentences_are_their_nearest_words_with_all_labels(whole):
+    folder, config, _ = whole
     dataset = run.load_dataset(config)
-    samples = saved_set.load(tmp_path / "distilled" / "1").samples
-    lines = (tmp_path / "figures" / "sentences.txt").read_text().splitlines()
+    samples = saved_set.load(folder / "distilled" / "1").samples
+    lines = (folder / "figures" / "sentences.txt").read_text().splitlines()
     heads, decoded = lines[::3], lines[1::3]
     assert [h.split(":")[0] for h in heads] == [f"step 1, sentence {j}" for j in (1, 2, 3)]
     for line, words, x, y in zip(heads, decoded, samples.x[0], samples.y[0], strict=True):
@@ -147,24 +150,22 @@ def test_sentences_are_their_nearest_words_with_all_labels(tmp_path):
             assert f"{name} {value:+.2f}" in line
 
 
-def test_the_exported_set_trains_the_network_to_the_accuracy_of_the_run(tmp_path):
-    config = small.config(tmp_path)
-    results = run.run(config)
+def test_the_exported_set_trains_the_network_to_the_accuracy_of_the_run(whole):
+    folder, config, results = whole
     dataset = run.load_dataset(config)
     model = run.NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
-    saved_set.load(tmp_path / "distilled" / "1").train(model)
+    saved_set.load(folder / "distilled" / "1").train(model)
     logits = model(dataset.encoding(tf.constant(dataset.x_test)))
     accuracy = np.mean(np.argmax(logits, 1) == dataset.y_test)
     assert accuracy == pytest.approx(results["accuracy"]["mean"], abs=1e-9)
 
 
-def test_the_exported_weights_are_the_fixed_network(tmp_path):
-    config = small.config(tmp_path, seed=3)
-    run.run(config)
+def test_the_exported_weights_are_the_fixed_network(whole):
+    folder, config, _ = whole
     dataset = run.load_dataset(config)
     learner = run.Learner(
         run.NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
     )
-    exported = saved_set.load(tmp_path / "distilled" / "1").initial_weights
-    for a, b in zip(exported, fixed_network(learner, 3), strict=True):
+    exported = saved_set.load(folder / "distilled" / "1").initial_weights
+    for a, b in zip(exported, fixed_network(learner, config.seed), strict=True):
         np.testing.assert_array_equal(a, b)
