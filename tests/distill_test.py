@@ -69,9 +69,7 @@ def test_mean_over_networks_is_the_mean_of_single_ones(networks):
     x, y = tf.constant(data.x_train), encode(data.y_train, 3)
     keys = tf.random.split([1, 2], networks)
     mean = mean_hypergradient(learner, samples, learner.init, keys, x, y)
-    single = [
-        hypergradient(learner, samples, learner.init(key), x, y) for key in tf.unstack(keys)
-    ]
+    single = [hypergradient(learner, samples, learner.init(key), x, y) for key in tf.unstack(keys)]
     for got, *parts in zip(*map(tf.nest.flatten, [mean, *single]), strict=True):
         np.testing.assert_allclose(got, np.mean(parts, axis=0), rtol=1e-5, atol=1e-7)
 
@@ -119,9 +117,7 @@ def test_outer_steps_equal_a_loop_by_hand(init, soft):
         x, rate = x + moves[0], rate + moves[1]
         y = y + moves[2] if soft else y
     done = list(
-        itertools.islice(
-            go(distillation, learner=learner, init=init, networks=len(drawn)), 3
-        )
+        itertools.islice(go(distillation, learner=learner, init=init, networks=len(drawn)), 3)
     )
     assert [step for step, _ in done] == [1, 2, 3]
     np.testing.assert_allclose([loss for _, loss in done], losses, rtol=1e-4)

@@ -67,7 +67,9 @@ def test_embeddings_show_every_sentence_with_its_label(steps, n, outputs, tmp_pa
     figure = figures.draw_embeddings(given, CLASSES)
     shown = [axis for axis in figure.axes if axis.images]
     assert len(shown) == steps * n
-    for axis, x, y in zip(shown, given.x.reshape(-1, 30, 16), given.y.reshape(-1, outputs), strict=True):
+    for axis, x, y in zip(
+        shown, given.x.reshape(-1, 30, 16), given.y.reshape(-1, outputs), strict=True
+    ):
         np.testing.assert_array_equal(axis.images[0].get_array(), x)
         assert axis.get_title() == figures.top_labels(y, CLASSES)
     check_png(figure, tmp_path)

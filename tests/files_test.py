@@ -11,6 +11,12 @@ class BrokenError(Exception):
     """What the tests raise in the middle of writing."""
 
 
+def fail_in_the_middle(path, write):
+    with files.whole(path) as part:
+        write(part)
+        raise BrokenError
+
+
 def test_write_text_and_json(tmp_path):
     path = tmp_path / "a.txt"
     files.write_text(path, "caf\u00e9\n")
@@ -34,9 +40,8 @@ def test_an_exception_leaves_what_was_there(tmp_path, there):
     path = tmp_path / "a.txt"
     if there:
         path.write_text("old")
-    with pytest.raises(BrokenError), files.whole(path) as part:
-        part.write_text("half")
-        raise BrokenError
+    with pytest.raises(BrokenError):
+        fail_in_the_middle(path, lambda part: part.write_text("half"))
     assert [p.name for p in tmp_path.iterdir()] == (["a.txt"] if there else [])
     assert not there or path.read_text() == "old"
 
@@ -48,10 +53,8 @@ def test_folders_too(tmp_path):
             part.mkdir()
             (part / f"{number}.txt").touch()
     assert [p.name for p in path.iterdir()] == ["2.txt"]
-    with pytest.raises(BrokenError), files.whole(path) as part:
-        part.mkdir()
-        (part / "3.txt").touch()
-        raise BrokenError
+    with pytest.raises(BrokenError):
+        fail_in_the_middle(path, lambda part: (part.mkdir(), (part / "3.txt").touch()))
     assert [p.name for p in path.iterdir()] == ["2.txt"]
     assert list(tmp_path.iterdir()) == [path]
 

@@ -39,7 +39,10 @@ def test_train_equals_a_loop_by_hand(outputs, steps, epochs):
     learner = small.learner(outputs)
     weights = fixed_network(learner, 0)
     samples = small.samples(steps, epochs=epochs, outputs=outputs)
-    for trained in (train(learner, samples, weights), tf.function(train)(learner, samples, weights)):
+    for trained in (
+        train(learner, samples, weights),
+        tf.function(train)(learner, samples, weights),
+    ):
         for a, b in zip(trained, by_hand(samples, weights, outputs), strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6)
 
@@ -49,9 +52,7 @@ def test_epochs_use_the_samples_again():
     learner, samples = small.learner(), small.samples(steps=2, epochs=2)
     weights = fixed_network(learner, 0)
     twice = Samples(*(tf.concat([v, v], 0) for v in samples[:2]), samples.lr)
-    for a, b in zip(
-        train(learner, samples, weights), train(learner, twice, weights), strict=True
-    ):
+    for a, b in zip(train(learner, samples, weights), train(learner, twice, weights), strict=True):
         np.testing.assert_array_equal(a, b)
 
 

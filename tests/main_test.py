@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import small
-from sst5_test import TREES
 
 from tf_distill import main, run, saved_set
 
@@ -34,7 +33,7 @@ def sentiment(tmp_path):
     """A data folder with a tiny SST-5 and no word vectors."""
     trees = tmp_path / "data" / "sst" / "trees"
     trees.mkdir(parents=True)
-    for name, text in TREES.items():
+    for name, text in small.TREES.items():
         (trees / f"{name}.txt").write_text(text, encoding="utf-8")
     return tmp_path / "data"
 
@@ -155,7 +154,7 @@ def test_a_mistake_in_a_process_of_its_own_shows_no_noise():
 
 def test_a_process_that_is_terminated_goes_on_to_the_same_bits(tmp_path):
     """SIGTERM comes while it distills; the same settings then end as if it had not."""
-    steps = 150
+    steps = 60
     config = {"outer_steps": steps, "eval_every": steps, "batch_size": 16}
     stopped, whole = (small.config(tmp_path / name, **config) for name in ("stopped", "whole"))
     settings = json.loads(stopped.to_json())

@@ -163,9 +163,7 @@ def test_the_exported_set_trains_the_network_to_the_accuracy_of_the_run(whole):
 def test_the_exported_weights_are_the_fixed_network(whole):
     folder, config, _ = whole
     dataset = run.load_dataset(config)
-    learner = run.Learner(
-        run.NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
-    )
+    learner = run.Learner(run.NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs))
     exported = saved_set.load(folder / "distilled" / "1").initial_weights
     for a, b in zip(exported, fixed_network(learner, config.seed), strict=True):
         np.testing.assert_array_equal(a, b)

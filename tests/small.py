@@ -14,6 +14,12 @@ from tf_distill.inner import Samples
 from tf_distill.learner import Learner
 
 FEATURES, CLASSES = 5, 3
+TREES = {
+    "train": "(3 (2 It) (4 (3 works) (2 .)))\n(0 (1 Awful) (2 film))\n(4 (4 Great) (2 film))\n",
+    "dev": "(2 (2 So) (2 so))\n",
+    "test": "(1 (2 It) (1 (1 fails) (2 .)))\n(3 (3 Great) (2 -LRB-))\n",
+}
+"""A tiny SST-5: the text of each of its files."""
 
 
 class Identity(Encoding):
@@ -33,9 +39,7 @@ class Identity(Encoding):
 def learner(outputs: int = CLASSES) -> Learner:
     """A network of two dense layers on `[FEATURES]`."""
     dense = keras.layers.Dense
-    return Learner(
-        keras.Sequential([keras.Input([FEATURES]), dense(4, "tanh"), dense(outputs)])
-    )
+    return Learner(keras.Sequential([keras.Input([FEATURES]), dense(4, "tanh"), dense(outputs)]))
 
 
 def samples(steps: int = 2, n: int = 3, epochs: int = 2, outputs: int = CLASSES) -> Samples:
@@ -43,9 +47,7 @@ def samples(steps: int = 2, n: int = 3, epochs: int = 2, outputs: int = CLASSES)
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
     lr = rng.uniform(0.1, 0.5, steps * epochs).astype(np.float32)
-    return Samples(
-        *map(tf.constant, (draw(steps, n, FEATURES), draw(steps, n, outputs), lr))
-    )
+    return Samples(*map(tf.constant, (draw(steps, n, FEATURES), draw(steps, n, outputs), lr)))
 
 
 def dataset(train: int = 40, test: int = 21) -> Dataset:

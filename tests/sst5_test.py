@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
+import small
 
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.sst5 import GRADES, sentence
 
-TREES = {
-    "train": "(3 (2 It) (4 (3 works) (2 .)))\n(0 (1 Awful) (2 film))\n(4 (4 Great) (2 film))\n",
-    "dev": "(2 (2 So) (2 so))\n",
-    "test": "(1 (2 It) (1 (1 fails) (2 .)))\n(3 (3 Great) (2 -LRB-))\n",
-}
 VECTORS = "it 1 0\nworks 0 1\n. 1 1\nfilm 2 1\ngreat 2 2\nfails 3 3\n"
 
 
@@ -34,7 +30,7 @@ def data_dir(tmp_path):
     """A data folder with the trees above and word vectors of two numbers."""
     trees = tmp_path / "sst" / "trees"
     trees.mkdir(parents=True)
-    for name, text in TREES.items():
+    for name, text in small.TREES.items():
         (trees / f"{name}.txt").write_text(text, encoding="utf-8")
     (tmp_path / "glove").mkdir()
     (tmp_path / "glove" / "glove.6B.100d.txt").write_text(VECTORS, encoding="utf-8")

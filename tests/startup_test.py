@@ -1,0 +1,40 @@
+"""Start-up noise is held back, unless the start fails."""
+
+import os
+import sys
+
+import pytest
+
+from tf_distill.startup import quiet
+
+
+def write():
+    os.write(2, b"from C++\n")
+    print("from Python", file=sys.stderr)
+
+
+@pytest.fixture(autouse=True)
+def real_stderr(capfd, monkeypatch):
+    """Lets Python's stderr write to the file descriptor, line by line, as it does at work."""
+    monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))  # noqa: SIM115
+
+
+def test_holds_back_what_is_written_inside_only(capfd):
+    os.write(2, b"before\n")
+    with quiet():
+        write()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "before\nafter\n"
+
+
+def fail():
+    with quiet():
+        write()
+        raise ImportError
+
+
+def test_shows_all_where_the_block_fails(capfd):
+    with pytest.raises(ImportError):
+        fail()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err.splitlines() == ["from C++", "from Python", "after"]
