@@ -48,6 +48,7 @@ def _short_run(dataset, folder):
     return folder / "run"
 
 
+@pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> Path:
     """A folder with real datasets; a test that asks for one that is not there must skip."""
     if folder := os.environ.get("TFDS_DATA_DIR"):
@@ -72,13 +73,13 @@ class Outcome(NamedTuple):
 @pytest.fixture
 def cli(capfd, monkeypatch):
     """Calls the program in this process, as `python -m tf_distill.main ARGUMENTS` would."""
-    from tf_distill import main
+    from tf_distill import cli, main
 
     def call(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["main", *arguments])
         capfd.readouterr()
         with flagsaver.flagsaver(), pytest.raises(SystemExit) as stop:
-            main.cli()
+            cli.run(main.main, "tf_distill")
         flags.FLAGS.mark_as_parsed()
         return Outcome(stop.value.code or 0, *capfd.readouterr())
 

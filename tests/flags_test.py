@@ -5,7 +5,7 @@ from absl import flags
 from absl.testing import flagsaver
 from build_files import ROOT
 
-from tf_distill import main, run
+from tf_distill import cli, main, outcome, run
 
 FILES = sorted((ROOT / "flags").glob("*.flags"))
 KNOWN = [  # stem; distilled samples, initialization, networks to test with, as in the paper's row
@@ -26,9 +26,9 @@ def configure(path, monkeypatch):
     """The configuration that the program makes of a flag file."""
     monkeypatch.setattr(run, "run", lambda config: config)
     made = []
-    monkeypatch.setattr(run, "describe", lambda results, config: made.append(config))
+    monkeypatch.setattr(outcome, "describe", lambda results, config: made.append(config))
     with flagsaver.flagsaver():
-        main.main(main._parse(["main", f"--flagfile={path}"]))
+        main.main(cli._parse(["main", f"--flagfile={path}"]))
     flags.FLAGS.mark_as_parsed()
     return made[0]
 

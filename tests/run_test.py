@@ -9,8 +9,8 @@ import pytest
 import small
 import tensorflow as tf
 
-from tf_distill import run, saved_set
-from tf_distill.errors import Diverged
+from tf_distill import loop, run, saved_set
+from tf_distill.errors import Diverged, Interrupted
 from tf_distill.learner import fixed_network
 
 KEYS = {
@@ -93,7 +93,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
     tmp_path, whole, monkeypatch, number, stop
 ):
     config = small.config(tmp_path / "stopped")
-    check = run.check_finite
+    check = loop.check_finite
 
     def kill(step, loss, config):
         check(step, loss, config)
@@ -102,8 +102,8 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
 
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patched:
-        patched.setattr(run, "check_finite", kill)
-        with pytest.raises(run.Interrupted, match=f"stopped after outer step {stop}"):
+        patched.setattr(loop, "check_finite", kill)
+        with pytest.raises(Interrupted, match=f"stopped after outer step {stop}"):
             run.run(config)
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert not (tmp_path / "stopped" / "results.json").exists()
@@ -121,7 +121,7 @@ def test_a_crash_between_checkpoints_is_made_up_for(tmp_path, whole, monkeypatch
             raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "check_finite", crash)
+        patched.setattr(loop, "check_finite", crash)
         with pytest.raises(MemoryError):
             run.run(config)
     run.run(config)

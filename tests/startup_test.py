@@ -13,13 +13,14 @@ def write():
     print("from Python", file=sys.stderr)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def real_stderr(capfd, monkeypatch):
-    """Lets Python's stderr write to the file descriptor, line by line, as it does at work."""
-    monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))  # noqa: SIM115
+    """Call it: Python's stderr writes to the file descriptor, line by line, as it does at work."""
+    return lambda: monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))
 
 
-def test_holds_back_what_is_written_inside_only(capfd):
+def test_holds_back_what_is_written_inside_only(capfd, real_stderr):
+    real_stderr()
     os.write(2, b"before\n")
     with quiet():
         write()
@@ -33,7 +34,8 @@ def fail():
         raise ImportError
 
 
-def test_shows_all_where_the_block_fails(capfd):
+def test_shows_all_where_the_block_fails(capfd, real_stderr):
+    real_stderr()
     with pytest.raises(ImportError):
         fail()
     os.write(2, b"after\n")
