@@ -11,11 +11,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "tf_distill"
-FOLDERS = (PACKAGE, "benchmarks", "export", "tests")
+FOLDERS = (PACKAGE, "benchmarks", "export", "results", "tests")
 """The top-level folders with Python code."""
 DISTRIBUTIONS = {
     "absl": "absl_py",
     "google": "protobuf",
+    "grpc": "grpcio",
     "sklearn": "scikit_learn",
     "tensorflow_serving": "tensorflow_serving_api",
 }
