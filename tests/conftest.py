@@ -5,9 +5,15 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
 import keras
 import pytest
 from absl import flags
+from absl.testing import flagsaver
 
 flags.FLAGS.mark_as_parsed()
 
@@ -40,3 +46,41 @@ def _short_run(dataset, folder):
     settings = {"outer_steps": 30, "batch_size": 64, "eval_every": 30, "seed": 3}
     run.run(run.configure({"dataset": dataset, "run_dir": str(folder / "run"), **settings}))
     return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> Path:
+    """A folder with real datasets; a test that asks for one that is not there must skip."""
+    if folder := os.environ.get("TFDS_DATA_DIR"):
+        return Path(folder)
+    prepare = Path(__file__).resolve().parents[2] / "shared" / "data" / "prepare.py"
+    if not prepare.is_file():
+        pytest.skip("real data: set TFDS_DATA_DIR to a folder that has it")
+    folder = tmp_path_factory.mktemp("data")
+    command = [sys.executable, str(prepare), str(folder), "--only", "trec,sst,glove"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+class Outcome(NamedTuple):
+    """What a call of the program left: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capfd, monkeypatch):
+    """Calls the program in this process, as `python -m tf_distill.main ARGUMENTS` would."""
+    from tf_distill import cli, main
+
+    def call(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["main", *arguments])
+        capfd.readouterr()
+        with flagsaver.flagsaver(), pytest.raises(SystemExit) as stop:
+            cli.run(main.main, "tf_distill")
+        flags.FLAGS.mark_as_parsed()
+        return Outcome(stop.value.code or 0, *capfd.readouterr())
+
+    return call

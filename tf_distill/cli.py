@@ -39,3 +39,5 @@ def _parse(argv: list[str]) -> list[str]:
         return flags.FLAGS(argv)
     except flags.Error as error:
         raise UserError(f"{str(error).splitlines()[0]}; see --help") from None
+    except SystemExit:  # absl has printed --help, and would end with 1
+        sys.exit(0)

@@ -1,5 +1,6 @@
 """Pretrained word vectors from a text file: a word and its numbers on each line."""
 
+import itertools
 from collections.abc import Collection
 from pathlib import Path
 
@@ -32,8 +33,9 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
         for line_number, line in enumerate(file, 1):
             word, *numbers = line.rstrip("\n").rsplit(" ", dimension or line.count(" "))
             dimension = dimension or len(numbers)
-            if len(numbers) != dimension or not dimension:
-                raise _broken(path, line_number, f"{len(numbers)} numbers", dimension)
+            surplus = _numbers_at_the_end(word) if " " in word else 0
+            if len(numbers) != dimension or not dimension or surplus:
+                raise _broken(path, line_number, f"{len(numbers) + surplus} numbers", dimension)
             if word in wanted and word not in found:
                 found[word] = _vector(numbers, path, line_number, dimension)
     if not found:
@@ -61,6 +63,11 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _numbers_at_the_end(word: str) -> int:
+    """How many numbers stand after the first part of what should be one word (with blanks)."""
+    return sum(1 for _ in itertools.takewhile(_is_number, reversed(word.split(" ")[1:])))
 
 
 def _broken(path: Path, line_number: int, got: str, dimension: int | None) -> UserError:

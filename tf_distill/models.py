@@ -92,9 +92,13 @@ def alexcifarnet(input_shape: Shape, outputs: int) -> keras.Model:
 def textconvnet(input_shape: Shape, outputs: int) -> keras.Model:
     """A wide text CNN: 100 filters each of widths 3, 4, 5, their maxima over time, one dense."""
     x = keras.Input(input_shape)
+    # Grappler's order of sums follows names: Keras's numbered ones would make the last bits
+    # depend on how many layers the process has made before.
     features = [
-        layers.GlobalMaxPooling1D()(
-            layers.Conv1D(100, width, activation="relu", kernel_initializer=_xavier())(x)
+        layers.GlobalMaxPooling1D(name=f"maximum_{width}")(
+            layers.Conv1D(
+                100, width, activation="relu", kernel_initializer=_xavier(), name=f"width_{width}"
+            )(x)
         )
         for width in (3, 4, 5)
     ]

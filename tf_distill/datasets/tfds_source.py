@@ -34,11 +34,14 @@ def load(name: str, data_dir: Path, keys: tuple[str, ...]) -> Splits:
 
 def load_sst5(data_dir: Path, keys: tuple[str, ...]) -> Splits:
     """The same for SST-5, which is prepared from the original trees where these lie in data_dir."""
+    import tensorflow_datasets as tfds
+
     from tf_distill.datasets.sst5 import URL, Sst5
 
     trees = data_dir / "sst" / "trees"
     builder = Sst5(trees=trees, data_dir=str(data_dir))
     if trees.is_dir() and not builder.data_path.exists():
+        tfds.disable_progress_bar()  # it takes seconds, and stderr is for what went wrong
         builder.download_and_prepare()
     return read(builder, keys, f"unpack trees/ of {URL} into {trees.parent}")
 

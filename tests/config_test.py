@@ -1,0 +1,117 @@
+"""Settings: defaults by dataset and network, and what is refused."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from tf_distill import run
+from tf_distill.config import AT_LEAST_ONE, CHOICES, PLACES, POSITIVE, Config
+from tf_distill.datasets import DATASETS
+from tf_distill.errors import UserError
+from tf_distill.models import NETWORKS
+
+
+def configure(**given) -> Config:
+    return run.configure(given)
+
+
+def test_nothing_given_is_digits_with_lenet():
+    config = configure()
+    assert (config.dataset, config.model, config.init, config.labels) == (
+        "digits",
+        "lenet",
+        "fixed",
+        "soft",
+    )
+    assert (config.samples_per_step, config.steps, config.networks) == (10, 1, 1)
+    assert config.run_dir == str(Path("runs", "digits_lenet"))
+
+
+@pytest.mark.parametrize("name", sorted(DATASETS))
+def test_every_dataset_has_complete_defaults(name):
+    config, entry = configure(dataset=name), DATASETS[name]
+    assert config.model == entry.model
+    assert config.samples_per_step == entry.classes
+    for setting, value in NETWORKS[entry.model].defaults._asdict().items():
+        assert getattr(config, setting) == value
+    assert config.run_dir == str(Path("runs", f"{name}_{entry.model}"))
+
+
+def test_random_initialization_draws_several_networks():
+    config = configure(init="random")
+    assert (config.networks, config.eval_networks) == (4, 20)
+
+
+def test_evaluates_ten_times_by_default_and_at_least_every_step():
+    assert configure(outer_steps=250).eval_every == 25
+    assert configure(outer_steps=7).eval_every == 1
+
+
+def test_what_is_given_wins_and_none_is_the_default():
+    config = configure(steps=3, inner_lr=0.7, epochs=None)
+    assert (config.steps, config.inner_lr) == (3, 0.7)
+    assert config.epochs == NETWORKS["lenet"].defaults.epochs
+
+
+def test_data_dir_follows_the_environment(monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", "somewhere")
+    assert configure().data_dir == "somewhere"
+    monkeypatch.delenv("TFDS_DATA_DIR")
+    assert configure().data_dir == str(Path.home() / "tensorflow_datasets")
+
+
+BAD = [
+    *(({name: 0}, f"--{name} must be at least 1, got 0") for name in AT_LEAST_ONE),
+    *(({name: 0.0}, f"--{name} must be above 0 and finite, got 0.0") for name in POSITIVE),
+    *(({name: float("nan")}, f"--{name} must be above 0") for name in POSITIVE),
+    *(({name: float("inf")}, f"--{name} must be above 0") for name in POSITIVE),
+    *(({name: "fixd"}, f"unknown --{name} 'fixd'") for name in CHOICES),
+    ({"steps": -2}, "--steps must be at least 1, got -2"),
+    ({"seed": -1}, "--seed must be from 0 to 2147483647, got -1"),
+    ({"seed": 2**31}, "--seed must be from 0 to 2147483647, got 2147483648"),
+    ({"labels": "hard", "label_init": "random"}, "--label_init must be one_hot, got random"),
+    ({"networks": 2}, "--init=fixed has one network, got --networks=2"),
+    ({"eval_networks": 5}, "--eval_networks=5; use --init=random"),
+    ({"dataset": "minst"}, "unknown --dataset 'minst'; did you mean mnist?"),
+    ({"model": "lnet"}, "unknown --model 'lnet'; did you mean lenet"),
+    (
+        {"model": "bilstm"},
+        "--model=bilstm takes texts, but --dataset=digits has images; "
+        "use one of alexcifarnet, lenet",
+    ),
+    (
+        {"dataset": "trec6", "model": "lenet"},
+        "--model=lenet takes images, but --dataset=trec6 has texts; "
+        "use one of bilstm, birnn, textconvnet",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "text"), BAD, ids=str)
+def test_refuses_in_one_line(given, text):
+    with pytest.raises(UserError) as error:
+        configure(**given)
+    assert text in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_json_holds_every_setting():
+    config = configure(steps=3)
+    assert Config(**json.loads(config.to_json())) == config
+
+
+def test_difference_names_what_changed_and_no_places():
+    config = configure(steps=3)
+    there = dataclasses.asdict(config)
+    assert config.difference(there) == []
+    moved = {**there, **dict.fromkeys(PLACES, "elsewhere")}
+    assert config.difference(moved) == []
+    changed = {**there, "steps": 2, "labels": "hard"}
+    assert sorted(config.difference(changed)) == [
+        "--labels was 'hard', now 'soft'",
+        "--steps was 2, now 3",
+    ]
+    del changed["steps"]
+    assert "--steps was None, now 3" in config.difference(changed)

@@ -1,0 +1,74 @@
+"""Word vectors from a file: what is read, and what is refused with its line."""
+
+import numpy as np
+import pytest
+
+from tf_distill.embeddings import read_vectors
+from tf_distill.errors import UserError
+
+GOOD = "the 0.1 -0.2 3e-1\ncat 1 2 3\n. . . 4 5 6\ncaf\u00e9 7 8 9\ncat 0 0 0\n"
+
+
+def write(path, text, encoding="utf-8"):
+    file = path / "vectors.txt"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return file
+
+
+def test_reads_the_wanted_words(tmp_path):
+    path = write(tmp_path, GOOD)
+    found = read_vectors(path, {"the", "cat", "caf\u00e9", ". . .", "dog"})
+    assert sorted(found) == [". . .", "caf\u00e9", "cat", "the"]
+    np.testing.assert_allclose(found["the"], [0.1, -0.2, 0.3], rtol=1e-6)
+    np.testing.assert_array_equal(found["cat"], [1, 2, 3])  # the first of two lines
+    np.testing.assert_array_equal(found[". . ."], [4, 5, 6])
+    assert {v.dtype for v in found.values()} == {np.dtype("float32")}
+
+
+def test_a_missing_last_line_end_and_windows_line_ends_are_fine(tmp_path):
+    path = write(tmp_path, b"the 1 2\r\ncat 3 4")
+    np.testing.assert_array_equal(read_vectors(path, {"cat"})["cat"], [3, 4])
+
+
+def test_bytes_that_are_no_utf8_spoil_their_word_only(tmp_path):
+    path = write(tmp_path, b"the 1 2\n\xff\xfe 0 0\ncat 3 4\n")
+    assert sorted(read_vectors(path, {"cat", "the"})) == ["cat", "the"]
+
+
+BROKEN = [
+    ("the 1 2 3\ncat 1 2\n", "line 2: got 2 numbers, expected a word and 3 numbers"),
+    ("the 1 2 3\ncat 1 2 3 4\n", "line 2: got 4 numbers, expected a word and 3 numbers"),
+    ("the 1 2 3\nold 1 2 3 4\ncat 1 2 3\n", "line 2: got 4 numbers"),
+    ("the 1 2 3\n\ncat 1 2 3\n", "line 2: got 0 numbers"),
+    ("the\ncat 1 2 3\n", "line 1: got 0 numbers"),
+    ("the 1 2 3\ncat 1 x 3\n", "line 2: got 'x', expected a word and 3 numbers"),
+    ("the 1 2 3\ncat 1 nan 3\n", "line 2: got a number that is not finite"),
+    ("the 1 2 3\ncat 1 inf 3\n", "line 2: got a number that is not finite"),
+    ("the 1 2 3\ncat 1 1e999 3\n", "line 2: got a number that is not finite"),
+    ("2 3\nthe 1 2 3\ncat 1 2 3\n", "line 2: got 3 numbers, expected a word and 1 numbers"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), BROKEN)
+def test_a_broken_line_is_named(tmp_path, text, expected):
+    path = write(tmp_path, text)
+    with pytest.raises(UserError) as error:
+        read_vectors(path, {"the", "cat"})
+    assert f"{path}, {expected}" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_says_where_to_get_it(tmp_path):
+    with pytest.raises(UserError, match=r"no word vectors at .*missing\.txt; put glove"):
+        read_vectors(tmp_path / "missing.txt", {"the"})
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(UserError, match="no word vectors at"):
+        read_vectors(tmp_path, {"the"})
+
+
+@pytest.mark.parametrize("text", ["", "dog 1 2\n"])
+def test_a_file_without_any_word_is_refused(tmp_path, text):
+    with pytest.raises(UserError, match="has none of the 2 words of the dataset"):
+        read_vectors(write(tmp_path, text), {"the", "cat"})

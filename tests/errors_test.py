@@ -1,0 +1,30 @@
+"""The texts of errors."""
+
+import pytest
+
+from tf_distill.errors import Diverged, UserError, unknown_name
+
+NETWORKS = ["lenet", "bilstm", "birnn"]
+
+
+@pytest.mark.parametrize(
+    ("got", "known", "text"),
+    [
+        ("lenett", NETWORKS, "did you mean lenet? known: bilstm, birnn, lenet"),
+        ("bistm", NETWORKS, "did you mean bilstm"),
+        ("xyz", NETWORKS, "unknown --model 'xyz'; known: bilstm, birnn, lenet"),
+        ("", ["a"], "unknown --model ''; known: a"),
+    ],
+)
+def test_unknown_name_gives_the_nearest_first(got, known, text):
+    assert text in str(unknown_name("--model", got, known))
+
+
+def test_the_nearest_of_several_comes_first():
+    text = str(unknown_name("--dataset", "trec5", ["trec6", "trec50"]))
+    assert "did you mean trec50 or trec6?" in text
+
+
+def test_divergence_is_an_error_of_its_own_status():
+    assert issubclass(Diverged, UserError)
+    assert (UserError.exit_status, Diverged.exit_status) == (2, 3)

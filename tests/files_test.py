@@ -1,0 +1,82 @@
+"""Files are written whole or not at all."""
+
+import json
+
+import pytest
+
+from tf_distill import files
+
+
+class BrokenError(Exception):
+    """What the tests raise in the middle of writing."""
+
+
+def fail_in_the_middle(path, write):
+    with files.whole(path) as part:
+        write(part)
+        raise BrokenError
+
+
+def test_write_text_and_json(tmp_path):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "caf\u00e9\n")
+    assert path.read_bytes() == b"caf\xc3\xa9\n"
+    files.write_text(path, "new")
+    assert path.read_text() == "new"
+    files.write_json(tmp_path / "a.json", {"b": [1, 2]})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1, 2]}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.txt"]
+
+
+def test_a_value_that_json_does_not_know_leaves_the_old_file(tmp_path):
+    files.write_json(tmp_path / "a.json", 1)
+    with pytest.raises(TypeError):
+        files.write_json(tmp_path / "a.json", object())
+    assert (tmp_path / "a.json").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_exception_leaves_what_was_there(tmp_path, there):
+    path = tmp_path / "a.txt"
+    if there:
+        path.write_text("old")
+    with pytest.raises(BrokenError):
+        fail_in_the_middle(path, lambda part: part.write_text("half"))
+    assert [p.name for p in tmp_path.iterdir()] == (["a.txt"] if there else [])
+    assert not there or path.read_text() == "old"
+
+
+def test_folders_too(tmp_path):
+    path = tmp_path / "set"
+    for number in (1, 2):
+        with files.whole(path) as part:
+            part.mkdir()
+            (part / f"{number}.txt").touch()
+    assert [p.name for p in path.iterdir()] == ["2.txt"]
+    with pytest.raises(BrokenError):
+        fail_in_the_middle(path, lambda part: (part.mkdir(), (part / "3.txt").touch()))
+    assert [p.name for p in path.iterdir()] == ["2.txt"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_crash_left_is_cleared_away(tmp_path):
+    path = tmp_path / "set"
+    with files.whole(path) as part:
+        name = part.name
+        part.mkdir()
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "half.txt").touch()
+    with files.whole(path) as part:
+        assert not part.exists()
+        part.mkdir()
+    assert list(tmp_path.iterdir()) == [path]
+    assert list(path.iterdir()) == []
+
+
+def test_nobody_sees_the_file_before_it_is_whole(tmp_path):
+    path = tmp_path / "a.txt"
+    with files.whole(path) as part:
+        part.write_text("new")
+        assert not path.exists()
+        assert part.parent == path.parent  # of one file system, so that renaming is atomic
+    assert path.read_text() == "new"

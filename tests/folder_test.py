@@ -1,0 +1,131 @@
+"""A run's folder: what it refuses, and what it keeps when a run goes on."""
+
+import dataclasses
+import json
+
+import pytest
+import small
+import tensorflow as tf
+
+from tf_distill.config import PLACES
+from tf_distill.errors import UserError
+from tf_distill.folder import Metrics, RunFolder
+
+
+def test_makes_the_folder_with_the_configuration(tmp_path):
+    config = small.config(tmp_path / "deep" / "run")
+    folder = RunFolder(config)
+    assert (folder.path / "config.json").read_text() == config.to_json()
+    assert folder.results() is None
+    assert RunFolder(config).path == folder.path
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"seed": 1}, "--seed was 0, now 1"),
+        ({"steps": 3}, "--steps was 1, now 3"),
+        ({"labels": "hard"}, "--labels was 'soft', now 'hard'"),
+    ],
+)
+def test_refuses_another_configuration_and_changes_nothing(tmp_path, settings, text):
+    RunFolder(small.config(tmp_path))
+    before = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(UserError) as error:
+        RunFolder(small.config(tmp_path, **settings))
+    assert text in str(error.value)
+    assert str(tmp_path) in str(error.value)
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("place", [p for p in PLACES if p != "run_dir"])
+def test_a_folder_may_move_with_its_data(tmp_path, place):
+    RunFolder(small.config(tmp_path / "old", **{place: "here"}))
+    (tmp_path / "old").rename(tmp_path / "new")
+    folder = RunFolder(small.config(tmp_path / "new", **{place: "there"}))
+    assert folder.path == tmp_path / "new"
+
+
+@pytest.mark.parametrize("text", ["", "{", "3", "[1]", "\x00"])
+def test_a_damaged_configuration_is_named(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config\.json is damaged") as error:
+        RunFolder(small.config(tmp_path))
+    assert "\n" not in str(error.value)
+    assert (tmp_path / "config.json").read_text() == text
+
+
+def test_a_path_below_a_file_can_not_be_written(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    for path in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(UserError, match=f"can't write to --run_dir={path}: "):
+            RunFolder(small.config(path))
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_results_are_what_was_written(tmp_path):
+    folder = RunFolder(small.config(tmp_path))
+    (tmp_path / "results.json").write_text('{"accuracy": 1}')
+    assert folder.results() == {"accuracy": 1}
+
+
+def test_checkpoints_give_back_the_newest_state_and_keep_two(tmp_path):
+    config = small.config(tmp_path)
+    state = tf.Module()
+    state.value = tf.Variable(0.0)
+    manager = RunFolder(config).checkpoints(state)
+    assert state.value.numpy() == 0
+    for value in (1.0, 2.0, 3.0):
+        state.value.assign(value)
+        manager.save()
+    again = tf.Module()
+    again.value = tf.Variable(0.0)
+    manager = RunFolder(config).checkpoints(again)
+    assert again.value.numpy() == 3
+    assert len(manager.checkpoints) == 2
+
+
+def test_metrics_are_read_as_written(tmp_path):
+    metrics = Metrics(tmp_path, 0)
+    assert metrics.read() == []
+    metrics.write(1, loss=0.5)
+    metrics.write(2, loss=0.25, accuracy=1.0)
+    expected = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25, "accuracy": 1.0}]
+    assert metrics.read() == expected
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == expected
+
+
+def test_metrics_are_scalars_for_tensorboard(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    metrics = Metrics(tmp_path, 0)
+    metrics.write(1, loss=0.5)
+    metrics.write(7, loss=0.25)
+    events = EventAccumulator(str(tmp_path / "events"), {"tensors": 0}).Reload()
+    values = [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in events.Tensors("loss")]
+    assert values == [(1, 0.5), (7, 0.25)]
+
+
+def test_metrics_after_the_step_to_go_on_from_are_dropped(tmp_path):
+    metrics = Metrics(tmp_path, 0)
+    for step in range(1, 6):
+        metrics.write(step, loss=float(step))
+    again = Metrics(tmp_path, 3)
+    again.write(4, loss=40.0)
+    assert [m["loss"] for m in again.read()] == [1, 2, 3, 40]
+
+
+@pytest.mark.parametrize("half", ['{"step": 2, "lo', '{"step": 2, "loss": 1.0}', "{}x"])
+def test_a_line_that_a_crash_cut_is_dropped(tmp_path, half):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 1.0}\n' + half)
+    metrics = Metrics(tmp_path, 9)
+    metrics.write(3, loss=3.0)
+    assert [m["step"] for m in metrics.read()] == [1, 3]
+
+
+def test_every_setting_is_kept(tmp_path):
+    config = small.config(tmp_path)
+    RunFolder(config)
+    there = json.loads((tmp_path / "config.json").read_text())
+    assert there == dataclasses.asdict(config)

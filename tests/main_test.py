@@ -1,0 +1,182 @@
+"""The command line: help, and every mistake of a user as one line with exit status 2."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import small
+
+from tf_distill import main, run, saved_set
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = ("--dataset=toy_questions", "--outer_steps=2", "--batch_size=8", "--epochs=1")
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tf_distill.main", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """As a user has it: without the settings by which the tests silence TensorFlow."""
+    ours = ("TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES")
+    return {k: v for k, v in os.environ.items() if k not in ours}
+
+
+@pytest.fixture
+def sentiment(tmp_path):
+    """A data folder with a tiny SST-5 and no word vectors."""
+    trees = tmp_path / "data" / "sst" / "trees"
+    trees.mkdir(parents=True)
+    for name, text in small.TREES.items():
+        (trees / f"{name}.txt").write_text(text, encoding="utf-8")
+    return tmp_path / "data"
+
+
+def assert_one_line(outcome, *texts: str):
+    assert outcome.status == 2
+    lines = outcome.err.splitlines()
+    assert len(lines) == 1, outcome.err
+    assert lines[0].startswith("tf_distill: error: ")
+    for text in texts:
+        assert text in lines[0]
+
+
+MISTAKES = [
+    (["--dataset=minst"], ["unknown --dataset 'minst'", "did you mean mnist?", "digits"]),
+    (["--model=lenett"], ["unknown --model 'lenett'", "did you mean lenet", "bilstm"]),
+    (["--dataste=mnist"], ["dataste", "dataset", "--help"]),
+    (["--steps=two"], ["steps", "two", "--help"]),
+    (["mnist"], ["got 'mnist', expected flags alone", "--help"]),
+    (["--init=fix"], ["unknown --init 'fix'", "fixed, random"]),
+    (["--dataset=digits", "--model=bilstm"], ["--model=bilstm takes texts", "alexcifarnet, lenet"]),
+    (["--dataset=trec6", "--model=lenet"], ["--model=lenet takes images", "bilstm"]),
+    *(
+        ([f"--{name}=0"], [f"--{name} must be at least 1, got 0"])
+        for name in ("samples_per_step", "steps", "epochs", "outer_steps", "batch_size",
+                     "networks", "eval_networks", "eval_every")
+    ),
+    (["--inner_lr=-1"], ["--inner_lr must be above 0 and finite, got -1.0"]),
+    (["--outer_lr=nan"], ["--outer_lr must be above 0 and finite, got nan"]),
+    (["--seed=-3"], ["--seed must be from 0 to"]),
+    (["--labels=hard", "--label_init=random"], ["--label_init must be one_hot"]),
+    (["--networks=3"], ["--init=fixed has one network", "--init=random"]),
+    (["--flagfile=nowhere.flags"], ["nowhere.flags"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "texts"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
+def test_a_mistake_is_one_line(cli, tmp_path, monkeypatch, arguments, texts):
+    monkeypatch.chdir(tmp_path)
+    assert_one_line(cli(*arguments), *texts)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["mnist", "trec6"])
+def test_a_missing_dataset_is_one_line_at_once(cli, tmp_path, name):
+    started = time.monotonic()
+    outcome = cli(f"--dataset={name}", f"--data_dir={tmp_path}", f"--run_dir={tmp_path}/run")
+    assert time.monotonic() - started < 20
+    assert_one_line(outcome, f"is not in {tmp_path}", "download_and_prepare", "--data_dir")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "text"),
+    [
+        ("film 1 2\ngreat 3 x\n", "line 2: got 'x', expected a word and 2 numbers"),
+        ("film 1 2\ngreat 3\n", "line 2: got 1 numbers, expected a word and 2 numbers"),
+        ("film 1 2\ngreat 3 4 5\n", "line 2: got 3 numbers, expected a word and 2 numbers"),
+        (None, "no word vectors at"),
+    ],
+)
+def test_broken_word_vectors_are_one_line(cli, tmp_path, sentiment, vectors, text):
+    path = tmp_path / "vectors.txt"
+    if vectors:
+        path.write_text(vectors)
+    arguments = [f"--data_dir={sentiment}", f"--embeddings={path}", f"--run_dir={tmp_path}/run"]
+    assert_one_line(cli("--dataset=sst5", *arguments), str(path), text)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_other_settings_is_refused_and_left_alone(cli, tmp_path):
+    first = cli(*TINY, f"--run_dir={tmp_path}/run")
+    assert first.status == 0
+    assert re.search(r"accuracy 0\.\d{4} on 195 test examples", first.out)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    other = cli(*TINY, f"--run_dir={tmp_path}/run", "--seed=1", "--outer_lr=0.5")
+    assert_one_line(other, "--seed was 0, now 1", "--outer_lr was", "name another --run_dir")
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+    again = cli(*TINY, f"--run_dir={tmp_path}/run")
+    assert again.status == 0
+    assert "is finished" in again.out
+
+
+def test_a_folder_that_can_not_be_written_is_one_line(cli, tmp_path):
+    (tmp_path / "file").write_text("kept")
+    outcome = cli(*TINY, f"--run_dir={tmp_path}/file/run")
+    assert_one_line(outcome, f"can't write to --run_dir={tmp_path}/file/run")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_run_that_diverges_is_one_line_with_a_status_of_its_own(cli, tmp_path):
+    outcome = cli(*TINY, f"--run_dir={tmp_path}/run", "--inner_lr=1e38")
+    assert outcome.status == 3
+    assert len(outcome.err.splitlines()) == 1
+    assert "lower --inner_lr" in outcome.err
+
+
+def test_help_ends_well_and_names_every_setting():
+    done = subprocess.run(
+        command("--help"), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for holder in main._SETTINGS:
+        assert f"--{holder.name}:" in done.stdout or f"--[no]{holder.name}:" in done.stdout
+    for field in run.Config.__dataclass_fields__:
+        assert f"--{field}:" in done.stdout
+
+
+def test_a_mistake_in_a_process_of_its_own_shows_no_noise():
+    done = subprocess.run(
+        command("--dataset=minst"),
+        cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tf_distill: error: unknown --dataset 'minst'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_process_that_is_terminated_goes_on_to_the_same_bits(tmp_path):
+    """SIGTERM comes while it distills; the same settings then end as if it had not."""
+    steps = 60
+    config = {"outer_steps": steps, "eval_every": steps, "batch_size": 16}
+    stopped, whole = (small.config(tmp_path / name, **config) for name in ("stopped", "whole"))
+    settings = json.loads(stopped.to_json())
+    arguments = [f"--{name}={value}" for name, value in settings.items() if value is not None]
+    metrics = tmp_path / "stopped" / "metrics.jsonl"
+    process = subprocess.Popen(
+        command(*arguments), cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    try:
+        while process.poll() is None and not (metrics.exists() and "\n" in metrics.read_text()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert re.fullmatch(r"stopped after outer step \d+; the same command goes on from there\n", err)
+    assert 0 < len(metrics.read_text().splitlines()) < steps
+    assert not (tmp_path / "stopped" / "results.json").exists()
+    values = []
+    for made in (stopped, whole):
+        run.run(made)
+        loaded = saved_set.load(Path(made.run_dir, "distilled", "1"))
+        values.append([v.numpy().tobytes() for v in loaded.samples])
+    assert values[0] == values[1]

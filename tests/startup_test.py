@@ -1,0 +1,42 @@
+"""Start-up noise is held back, unless the start fails."""
+
+import os
+import sys
+
+import pytest
+
+from tf_distill.startup import quiet
+
+
+def write():
+    os.write(2, b"from C++\n")
+    print("from Python", file=sys.stderr)
+
+
+@pytest.fixture
+def real_stderr(capfd, monkeypatch):
+    """Call it: Python's stderr writes to the file descriptor, line by line, as it does at work."""
+    return lambda: monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))
+
+
+def test_holds_back_what_is_written_inside_only(capfd, real_stderr):
+    real_stderr()
+    os.write(2, b"before\n")
+    with quiet():
+        write()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "before\nafter\n"
+
+
+def fail():
+    with quiet():
+        write()
+        raise ImportError
+
+
+def test_shows_all_where_the_block_fails(capfd, real_stderr):
+    real_stderr()
+    with pytest.raises(ImportError):
+        fail()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err.splitlines() == ["from C++", "from Python", "after"]

@@ -1,0 +1,100 @@
+"""Words: splitting, numbering, embedding and decoding."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_distill.text import PADDING, UNKNOWN, TextEncoding, number, tokenize, vocabulary
+
+WORDS = ["the", "cat", "sat", "?"]
+VECTORS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
+
+TOKENS = [
+    ("Who wrote Hamlet ?", "who wrote hamlet ?"),
+    ("Who wrote Hamlet?", "who wrote hamlet ?"),
+    ("It isn't, is it?", "it is n't , is it ?"),
+    ("CAN'T WON'T", "ca n't wo n't"),
+    ("who's I'm he'd we're I've she'll", "who 's i 'm he 'd we 're i 've she 'll"),
+    ("What \u2019s up? It\u2019s fine", "what 's up ? it 's fine"),
+    ("the dogs' home 'quoted'", "the dogs ' home ' quoted '"),
+    ("good.<br /><br />Bad<br>End<BR/>", "good . bad end"),
+    ("U.S. $5.00 50% a-b", "u . s . $ 5 . 00 50 % a - b"),
+    ("``quoted''", "` ` quoted ' '"),
+    ("Caf\u00e9 \u00c9COLE na\u00efve", "caf\u00e9 \u00e9cole na\u00efve"),
+    ("\u65e5\u672c\u8a9e \U0001f600!", "\u65e5\u672c\u8a9e \U0001f600 !"),
+    (b"bad \xff byte", "bad \ufffd byte"),
+    (" \t\n tabs\tand\nlines ", "tabs and lines"),
+    ("", ""),
+    ("   ", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), TOKENS, ids=[repr(t)[:20] for t, _ in TOKENS])
+def test_tokenize(text, words):
+    got = [word.decode() for word in tokenize(tf.constant([text]))[0].numpy()]
+    assert got == words.split()
+
+
+def test_tokenize_treats_each_text_of_a_batch_alone():
+    batch = tokenize(tf.constant([text for text, _ in TOKENS]))
+    for words, (_, expected) in zip(batch, TOKENS, strict=True):
+        assert [word.decode() for word in words.numpy()] == expected.split()
+
+
+def test_tokenize_in_a_graph_is_the_same():
+    texts = tf.constant([text for text, _ in TOKENS])
+    graph, eager = tf.function(tokenize)(texts), tokenize(texts)
+    np.testing.assert_array_equal(graph.flat_values, eager.flat_values)
+    np.testing.assert_array_equal(graph.row_splits, eager.row_splits)
+
+
+def test_vocabulary_is_by_frequency_then_alphabet():
+    texts = tf.constant(["b a b", "c a d", ""])
+    assert vocabulary(texts, 10) == ["a", "b", "c", "d"]
+    assert vocabulary(texts, 3) == ["a", "b", "c"]
+    assert vocabulary(tf.constant(["z z y"]), 1) == ["z"]
+
+
+def test_number_pads_cuts_and_knows_the_unknown():
+    encoding = TextEncoding(WORDS, VECTORS, length=3)
+    texts = tf.constant(["The cat?", "a cat", "", "the cat sat the cat"])
+    expected = [[2, 3, 5], [UNKNOWN, 3, PADDING], [PADDING] * 3, [2, 3, 4]]
+    got = encoding.number(texts)
+    np.testing.assert_array_equal(got, expected)
+    assert got.dtype == np.int32
+    table = encoding.table()
+    graph = tf.function(lambda t: number(t, table, 3))(texts)
+    np.testing.assert_array_equal(graph, expected)
+
+
+def test_embedding_gives_padding_and_unknown_words_zero_vectors():
+    encoding = TextEncoding(WORDS, VECTORS, length=4)
+    x = encoding(tf.constant([[PADDING, UNKNOWN, 2, 5]]))
+    np.testing.assert_array_equal(x, [[[0, 0], [0, 0], [1, 0], [0, -1]]])
+    assert encoding.shape == (4, 2)
+    assert x.dtype == tf.float32
+
+
+def test_decode_gives_the_nearest_word():
+    encoding = TextEncoding(WORDS, VECTORS, length=3)
+    assert encoding.decode(np.array([[0.9, 0.2], [-3, 0.1], [0.1, -0.2]])) == ["the", "sat", "?"]
+
+
+def test_decode_equals_all_distances():
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((50, 6)).astype(np.float32)
+    encoding = TextEncoding([f"w{i}" for i in range(50)], vectors, 4)
+    sentence = rng.standard_normal((9, 6)).astype(np.float32)
+    distances = ((sentence[:, None] - vectors[None]) ** 2).sum(-1)
+    assert encoding.decode(sentence) == [f"w{i}" for i in distances.argmin(1)]
+
+
+def test_decode_gives_back_what_was_encoded():
+    encoding = TextEncoding(WORDS, VECTORS, length=3)
+    x = encoding(encoding.number(tf.constant(["the cat sat"])))
+    assert encoding.decode(x[0].numpy()) == ["the", "cat", "sat"]
+
+
+def test_metadata_names_the_vocabulary():
+    metadata = TextEncoding(WORDS, VECTORS, length=3).metadata()
+    assert metadata == {"kind": "text", "shape": (3, 2), "vocabulary": tuple(WORDS)}
