@@ -134,8 +134,7 @@ def test_hard_labels_keep_their_bits_and_soft_ones_move():
         assert np.array_equal(before, distillation.distilled.y.numpy()) != soft
 
 
-@pytest.mark.parametrize("init", ["fixed", "random"])
-@pytest.mark.parametrize("stop", [1, 4])
+@pytest.mark.parametrize(("init", "stop"), [("fixed", 1), ("random", 4)])
 def test_going_on_from_a_checkpoint_gives_the_bits_of_a_run_without_a_stop(tmp_path, init, stop):
     settings = {"init": init, "networks": 2 if init == "random" else 1}
     whole, first, second = start(), start(), start()
