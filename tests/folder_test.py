@@ -129,3 +129,29 @@ def test_every_setting_is_kept(tmp_path):
     RunFolder(config)
     there = json.loads((tmp_path / "config.json").read_text())
     assert there == dataclasses.asdict(config)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
+    folder = RunFolder(small.config(tmp_path))
+    state = tf.Module()
+    state.value = tf.Variable(0.0)
+    manager = folder.checkpoints(state)
+    for value in (1.0, 2.0):
+        state.value.assign(value)
+        manager.save()
+    data = sorted((tmp_path / "checkpoints").glob("ckpt-2.data*"))[0]
+    data.write_bytes(b"")
+    folder.checkpoints(state)
+    assert state.value.numpy() == 1.0
+    assert "damaged" in capsys.readouterr().out
+    for data in (tmp_path / "checkpoints").glob("*.data*"):
+        data.write_bytes(b"")
+    with pytest.raises(UserError, match="no checkpoint in"):
+        folder.checkpoints(state)
+
+
+def test_damaged_results_are_said(tmp_path):
+    folder = RunFolder(small.config(tmp_path))
+    (tmp_path / "results.json").write_text("{")
+    with pytest.raises(UserError, match=r"results.json is damaged"):
+        folder.results()

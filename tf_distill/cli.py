@@ -23,6 +23,9 @@ def run(main: Callable[[list[str]], int | None], name: str) -> None:
 
     try:
         app.run(quiet_main, flags_parser=_parse)
+    except MemoryError as error:
+        print(f"{name}: error: {error}; lower the sizes in the settings", file=sys.stderr)
+        sys.exit(UserError.exit_status)
     except UserError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

@@ -64,6 +64,9 @@ class Config:
         for name in POSITIVE:
             if not 0 < getattr(self, name) < float("inf"):
                 raise UserError(f"--{name} must be above 0 and finite, got {getattr(self, name)}")
+        for name in PLACES:
+            if getattr(self, name) == "":
+                raise UserError(f"--{name} is empty, expected a path; leave it out for the default")
         if not 0 <= self.seed < 2**31:
             raise UserError(f"--seed must be from 0 to {2**31 - 1}, got {self.seed}")
         if self.labels == "hard" and self.label_init == "random":

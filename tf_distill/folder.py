@@ -1,7 +1,6 @@
 """The folder of a run: what lies where, and how an interrupted run goes on."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import tensorflow as tf
 from tf_distill import files
 from tf_distill.config import Config
 from tf_distill.errors import UserError
+from tf_distill.progress import say
 
 
 class RunFolder:
@@ -40,13 +40,7 @@ class RunFolder:
         if not path.exists():
             files.write_text(path, config.to_json())
             return
-        try:
-            there = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise UserError(
-                f"{path} is damaged ({error}); delete it or name another --run_dir"
-            ) from error
-        if changed := config.difference(there):
+        if changed := config.difference(files.read_json(path)):
             raise UserError(
                 f"{self.path} holds a run of other settings: {'; '.join(changed)}; "
                 "name another --run_dir, or delete this one to begin again"
@@ -55,14 +49,27 @@ class RunFolder:
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""
         path = self.path / "results.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        return files.read_json(path) if path.exists() else None
 
     def checkpoints(self, state: tf.Module) -> tf.train.CheckpointManager:
-        """The manager of the checkpoints of `state`, which it has restored where there was one."""
+        """The manager of the checkpoints of `state`, which has the newest sound one restored.
+
+        Raises:
+            UserError: there are checkpoints, and all of them are damaged.
+        """
         manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(state=state), str(self.path / "checkpoints"), max_to_keep=2
         )
-        manager.checkpoint.restore(manager.latest_checkpoint).expect_partial()
+        for path in reversed(manager.checkpoints):
+            try:
+                manager.checkpoint.restore(path).expect_partial()
+                return manager
+            except (tf.errors.OpError, IndexError, ValueError) as error:
+                say(f"{path} is damaged ({str(error).splitlines()[0]}); trying the one before")
+        if manager.checkpoints:
+            raise UserError(
+                f"no checkpoint in {self.path} can be read; delete the folder to begin again"
+            )
         return manager
 
 
@@ -78,8 +85,8 @@ class Metrics:
     def __init__(self, path: Path, step: int):
         self._path = path / "metrics.jsonl"
         self._events = tf.summary.create_file_writer(str(path / "events"))
-        kept = [line for line in self._lines() if json.loads(line)["step"] <= step]
-        files.write_text(self._path, "".join(f"{line}\n" for line in kept))
+        kept = [json.dumps(m) + "\n" for m in self.read() if m["step"] <= step]
+        files.write_text(self._path, "".join(kept))
 
     def write(self, step: int, **values: float) -> None:
         """Appends one line, and a scalar for each value."""
@@ -91,13 +98,16 @@ class Metrics:
         self._events.flush()
 
     def read(self) -> list[dict[str, float]]:
-        """All that was written."""
-        return [json.loads(line) for line in self._lines()]
-
-    def _lines(self) -> Iterable[str]:
+        """All that was written, less lines that a crash has cut."""
         if not self._path.exists():
             return []
-        # A line that was cut by a crash has no end.
-        return [
-            line.rstrip("\n") for line in self._path.open(encoding="utf-8") if line.endswith("}\n")
-        ]
+        parsed = (_parse(line) for line in self._path.open(encoding="utf-8", errors="replace"))
+        return [metrics for metrics in parsed if metrics is not None]
+
+
+def _parse(line: str) -> dict[str, float] | None:
+    try:
+        metrics = json.loads(line) if line.endswith("\n") else None
+    except ValueError:
+        return None
+    return metrics if isinstance(metrics, dict) and "step" in metrics else None
