@@ -25,7 +25,7 @@ AT_LEAST_ONE = (
     "eval_every",
 )
 POSITIVE = ("outer_lr", "inner_lr")
-PLACES = ("data_dir", "embeddings", "run_dir")
+PLACES = ("data_dir", "run_dir")
 """Where things lie on this machine: may differ when a run goes on elsewhere."""
 
 

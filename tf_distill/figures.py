@@ -13,6 +13,7 @@ from tf_distill.inner import Samples
 
 BLUE, ORANGE = "#0072B2", "#D55E00"  # told apart by colour-blind eyes
 STEPS_SHOWN = 10
+IMAGES_SHOWN = 20
 matplotlib.rcParams.update({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False})
 
 
@@ -36,7 +37,7 @@ def draw_images(samples: Samples, classes: Sequence[str]) -> Figure:
 
     Learned pixels know no limits, so each image is stretched to the range of grey or colour.
     """
-    pixels = np.asarray(samples.x)
+    pixels = np.asarray(samples.x)[:, :IMAGES_SHOWN]
     steps, columns = min(len(pixels), STEPS_SHOWN), min(pixels.shape[1], 10)
     rows = steps * -(-pixels.shape[1] // columns)
     figure = Figure((columns * 0.85, rows * 1.35), layout="constrained", dpi=200)

@@ -16,6 +16,16 @@ from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights
 from tf_distill.models import NETWORKS
 
+UNREADABLE = (
+    tf.errors.OpError,
+    OSError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+"""What TensorFlow raises for a folder that is no sound SavedModel of ours."""
 FORMAT = 1
 """Of the metadata; a reader refuses what is newer than itself."""
 
@@ -153,7 +163,7 @@ def load(path: str | Path) -> LoadedSet:
         loaded = tf.saved_model.load(str(path))
         metadata = json.loads(loaded.metadata_json().numpy())
         found = int(metadata["format"])
-    except (OSError, AttributeError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{path} is no distilled set; expected a folder such as <run_dir>/distilled/1"
         ) from error

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tf_distill.errors import UserError
 
@@ -55,9 +56,10 @@ def read(builder, keys: tuple[str, ...], remedy: str) -> Splits:
             tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
             for split in ("train", "test")
         )
-    except AssertionError as error:  # what tensorflow-datasets raises where nothing is prepared
+    # AssertionError is what tensorflow-datasets raises where nothing is prepared.
+    except (AssertionError, OSError, tf.errors.OpError) as error:
         raise UserError(
-            f"dataset {builder.name!r} is not in {builder.data_dir}; {remedy}; or name the "
-            "folder that has it with --data_dir"
+            f"dataset {builder.name!r} is not in {builder.data_dir}, or damaged; {remedy}; or name "
+            "the folder that has it with --data_dir"
         ) from error
     return tuple(train[k] for k in keys), tuple(test[k] for k in keys), builder.info.features
