@@ -1,19 +1,18 @@
-"""The paper's five networks and the registry of their names and defaults.
+"""The registry of networks: their names, defaults and variants."""
 
-All map an embedded input to logits, are twice differentiable on CPU and GPU, and
-start from Xavier normal weights and zero biases (Section 4.2). Logits have one
-output for a binary task.
-"""
-
+import functools
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
-from keras import layers
 
-from tf_distill.layers import ChannelNormalization, ConvMaxPool2D
+from tf_distill import networks
 
-Shape = tuple[int, ...]
+Build = Callable[..., keras.Model]
+"""`build(input_shape, outputs)` makes a Keras model; width, depth, dropout are keywords."""
+WIDTHS, DEPTHS = (0.1, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
+"""What `variants` are made of."""
 
 
 class Defaults(NamedTuple):
@@ -28,116 +27,55 @@ class Defaults(NamedTuple):
     epochs: int
 
 
+class Training(NamedTuple):
+    """How a network is trained on all of the training data (Section 4.1).
+
+    lr: Adam's learning rate; batch_size: examples a step; max_epochs: at most; patience:
+    epochs without a better held-out accuracy to stop after; dropout: rate.
+    """
+
+    lr: float = 0.001
+    batch_size: int = 64
+    max_epochs: int = 40
+    patience: int = 8
+    dropout: float = 0.0
+
+
 class Network(NamedTuple):
     """An entry of the registry: `build(input_shape, outputs)` makes the Keras model."""
 
-    build: Callable[[Shape, int], keras.Model]
+    build: Build
     kind: str
     defaults: Defaults
-
-
-def _xavier() -> keras.initializers.Initializer:
-    """Xavier normal without truncation, one object a weight so that draws are independent."""
-    return keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
-
-
-def _dense(units: int, activation: str | None = None) -> layers.Layer:
-    return layers.Dense(units, activation, kernel_initializer=_xavier())
-
-
-def _conv(filters: int, size: int, padding: str = "valid") -> layers.Layer:
-    return layers.Conv2D(
-        filters, size, padding=padding, activation="relu", kernel_initializer=_xavier()
-    )
-
-
-def lenet(input_shape: Shape, outputs: int) -> keras.Model:
-    """LeNet-5 with 6, 16, 120 and 84 units, relu and max pooling."""
-    return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            ConvMaxPool2D(6, 5, padding="same", kernel_initializer=_xavier()),
-            ConvMaxPool2D(16, 5, kernel_initializer=_xavier()),
-            layers.Flatten(),
-            _dense(120, "relu"),
-            _dense(84, "relu"),
-            _dense(outputs),
-        ],
-        name="lenet",
-    )
-
-
-def alexcifarnet(input_shape: Shape, outputs: int) -> keras.Model:
-    """AlexCifarNet: two 5x5x64 convolutions with local response normalisation, dense 384, 192."""
-    return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            _conv(64, 5, padding="same"),
-            layers.ZeroPadding2D(1),  # after relu a zero never wins over a true maximum
-            layers.MaxPooling2D(3, 2),
-            ChannelNormalization(),
-            _conv(64, 5, padding="same"),
-            ChannelNormalization(),
-            layers.ZeroPadding2D(1),
-            layers.MaxPooling2D(3, 2),
-            layers.Flatten(),
-            _dense(384, "relu"),
-            _dense(192, "relu"),
-            _dense(outputs),
-        ],
-        name="alexcifarnet",
-    )
-
-
-def textconvnet(input_shape: Shape, outputs: int) -> keras.Model:
-    """A wide text CNN: 100 filters each of widths 3, 4, 5, their maxima over time, one dense."""
-    x = keras.Input(input_shape)
-    # Grappler's order of sums follows names: Keras's numbered ones would make the last bits
-    # depend on how many layers the process has made before.
-    features = [
-        layers.GlobalMaxPooling1D(name=f"maximum_{width}")(
-            layers.Conv1D(
-                100, width, activation="relu", kernel_initializer=_xavier(), name=f"width_{width}"
-            )(x)
-        )
-        for width in (3, 4, 5)
-    ]
-    return keras.Model(x, _dense(outputs)(layers.Concatenate()(features)), name="textconvnet")
-
-
-def birnn(input_shape: Shape, outputs: int) -> keras.Model:
-    """Two bidirectional layers of 100 simple recurrent units a direction."""
-    return _bidirectional("birnn", layers.SimpleRNN, {}, input_shape, outputs)
-
-
-def bilstm(input_shape: Shape, outputs: int) -> keras.Model:
-    """Two bidirectional layers of 100 LSTM units a direction."""
-    # cuDNN's LSTM has no second derivative.
-    settings = {"use_cudnn": False, "unit_forget_bias": False}
-    return _bidirectional("bilstm", layers.LSTM, settings, input_shape, outputs)
-
-
-def _bidirectional(name, layer, settings, input_shape, outputs) -> keras.Model:
-    def recurrent(return_sequences: bool) -> layers.Layer:
-        return layers.Bidirectional(
-            layer(
-                100,
-                return_sequences=return_sequences,
-                kernel_initializer=_xavier(),
-                recurrent_initializer=_xavier(),
-                **settings,
-            )
-        )
-
-    return keras.Sequential(
-        [keras.Input(input_shape), recurrent(True), recurrent(False), _dense(outputs)], name=name
-    )
+    training: Training = Training()
 
 
 NETWORKS: dict[str, Network] = {
-    "lenet": Network(lenet, "image", Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3)),
-    "alexcifarnet": Network(alexcifarnet, "image", Defaults(0.02, 0.01, 3)),
-    "textconvnet": Network(textconvnet, "text", Defaults(0.01, 0.05, 5)),
-    "birnn": Network(birnn, "text", Defaults(0.5, 0.05, 2)),
-    "bilstm": Network(bilstm, "text", Defaults(1.5, 0.1, 2)),
+    "lenet": Network(
+        networks.lenet, "image", Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3), Training()
+    ),
+    "alexcifarnet": Network(networks.alexcifarnet, "image", Defaults(0.02, 0.01, 3), Training()),
+    "textconvnet": Network(
+        networks.textconvnet, "text", Defaults(0.01, 0.05, 5), Training(dropout=0.5)
+    ),
+    "birnn": Network(networks.birnn, "text", Defaults(0.5, 0.05, 2), Training(dropout=0.5)),
+    "bilstm": Network(networks.bilstm, "text", Defaults(1.5, 0.1, 2), Training(dropout=0.5)),
 }
+
+
+def variants(name: str) -> dict[str, Build]:
+    """Narrower, wider and deeper forms of a network, the network itself among them.
+
+    Args:
+        name: of the registry.
+
+    Returns:
+        The 15 builders by a name like "width 0.5, depth 1", each called as
+        `Network.build` is.
+    """
+    return {
+        f"width {width:g}, depth {depth}": functools.partial(
+            NETWORKS[name].build, width=width, depth=depth
+        )
+        for width, depth in itertools.product(WIDTHS, DEPTHS)
+    }

@@ -1,0 +1,226 @@
+"""Full training: what it learns, that it repeats to the bit, what it looks at, its cache."""
+
+import dataclasses
+import random
+
+import keras
+import numpy as np
+import pytest
+import small
+import tensorflow as tf
+
+from tf_distill import files, models, original
+from tf_distill.datasets import hold_out, images, toy_questions
+from tf_distill.learner import Learner, fixed_network
+
+QUICK = models.Training(lr=0.01, batch_size=16, max_epochs=3, patience=2)
+FAST = QUICK._replace(lr=0.05)
+
+
+def build(shape, outputs, dropout=0.0):
+    layers = keras.layers
+    drop = [layers.Dropout(dropout)] if dropout else []
+    hidden = layers.Dense(8, "relu")
+    return keras.Sequential([keras.Input(shape), hidden, *drop, layers.Dense(outputs)])
+
+
+@pytest.fixture(scope="module")
+def questions():
+    return toy_questions.load_toy_questions(None, None)
+
+
+def numbers(result):
+    return result.accuracy, result.held_out_accuracy, result.epochs
+
+
+def test_learns_the_questions(questions):
+    network = models.NETWORKS["textconvnet"]
+    training = network.training._replace(max_epochs=4)
+    result = original.original_accuracy(network.build, questions, training, seed=0)
+    assert result.accuracy > 0.95
+    assert result.settings == training._asdict()
+    assert 1 <= result.epochs <= 4
+
+
+def test_learns_digits_in_an_epoch():
+    training = models.Training(max_epochs=1)
+    digits = images.load_digits(None, None)
+    result = original.original_accuracy(models.NETWORKS["lenet"].build, digits, training, seed=0)
+    assert result.accuracy > 0.4
+    assert result.epochs == 1
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_reports_the_epoch_that_was_best_on_held_out_data(classes):
+    """Against the same training by hand, epoch by epoch, one logit and several."""
+    data = small.dataset(train=200, test=100)
+    names, y = data.classes[:classes], [np.minimum(a, classes - 1) for a in _labels(data)]
+    data = dataclasses.replace(data, classes=names, y_train=y[0], y_test=y[1])
+    training = QUICK._replace(max_epochs=6, patience=6)
+    result = original.original_accuracy(build, data, training, seed=1)
+    model = build(data.encoding.shape, data.outputs)
+    original.set_state(model, fixed_network(Learner(model), 1), 1)
+    loss = "binary_crossentropy" if classes == 2 else "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(0.01), lambda y, z: getattr(keras.losses, loss)(
+        y, z, from_logits=True))  # fmt: skip
+    held = hold_out(data, 1)
+    known = []
+    for step, (x, y) in enumerate(original.batches(held, training, 1), 1):
+        model.train_on_batch(x, y)
+        if step % 12 == 0:  # 180 examples
+            known.append([_accuracy(model, d.x_test, d.y_test) for d in (held, data)])
+    best = int(np.argmax([k[0] for k in known]))
+    assert result.epochs == best + 1
+    assert result.held_out_accuracy == pytest.approx(known[best][0])
+    assert result.accuracy == pytest.approx(known[best][1])
+
+
+def _labels(data):
+    return data.y_train, data.y_test
+
+
+def _accuracy(model, x, y):
+    logits = model(x).numpy()
+    predicted = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
+    return float(np.mean(predicted == y))
+
+
+def test_stops_when_held_out_accuracy_no_longer_rises():
+    data = small.dataset(train=100)
+    data = dataclasses.replace(data, y_train=np.zeros_like(data.y_train))
+    training = QUICK._replace(lr=1e-9, max_epochs=1000, patience=2)
+    assert original.original_accuracy(build, data, training, seed=0).epochs == 1
+
+
+def test_repeats_whatever_the_process_did_before():
+    data, training = small.dataset(train=200, test=500), QUICK._replace(dropout=0.3)
+    results = []
+    for i in range(2):
+        keras.utils.set_random_seed(i)
+        results.append(numbers(original.original_accuracy(build, data, training, seed=0)))
+    assert results[0] == results[1]
+    other = original.original_accuracy(build, data, training, seed=1)
+    assert numbers(other) != results[0]
+
+
+def test_the_global_random_state_is_left_alone():
+    keras.utils.set_random_seed(5)
+    expected = _draw()
+    keras.utils.set_random_seed(5)
+    training = QUICK._replace(dropout=0.3, max_epochs=1)
+    original.original_accuracy(build, small.dataset(), training, seed=0)
+    assert _draw() == expected
+
+
+def _draw():
+    return (
+        random.random(),
+        np.random.rand(),  # noqa: NPY002  the global state is what is meant
+        float(tf.random.uniform([])),
+        float(keras.random.uniform([])),
+    )
+
+
+def test_never_trains_on_or_chooses_by_the_test_split():
+    data = small.dataset(train=400, test=300)
+    poisoned = dataclasses.replace(data, y_test=(data.y_test + 1) % 3)
+    results = [original.original_accuracy(build, d, FAST, seed=0) for d in (data, poisoned)]
+    assert numbers(results[0])[1:] == numbers(results[1])[1:]
+    assert results[0].accuracy > 0.5 > results[1].accuracy
+
+
+def test_batches_hold_every_example_once_an_epoch_embedded_and_augmented():
+    data = dataclasses.replace(small.dataset(train=40), augment=lambda x, seed: x + 10.0)
+    training = QUICK._replace(max_epochs=2)
+    xs, ys = zip(*original.batches(data, training, seed=0), strict=True)
+    assert [len(y) for y in ys] == [16, 16, 8] * 2
+    x = np.concatenate(xs)
+    assert x.dtype == np.float32
+    order = [np.lexsort(part.T) for part in (x[:40], x[40:], data.x_train)]
+    np.testing.assert_allclose(x[:40][order[0]], data.x_train[order[2]] + 10.0)
+    np.testing.assert_array_equal(np.concatenate(ys)[:40][order[0]], data.y_train[order[2]])
+    np.testing.assert_allclose(x[:40][order[0]], x[40:][order[1]])
+    assert (x[:40] != x[40:]).any()
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Calls `cached`; gives the result and whether it trained."""
+    trained = []
+
+    def train(build, dataset, training, seed, name):
+        trained.append(name)
+        return original.Original(len(trained) / 10, 0.5, 3, 1.5, training._asdict())
+
+    monkeypatch.setattr(original, "original_accuracy", train)
+
+    def call(dataset=None, training=QUICK, seed=0, network="net", variant=""):
+        before = len(trained)
+        dataset = dataset or small.dataset()
+        folder = tmp_path / "cache"
+        result = original.cached(build, dataset, training, seed, folder, network, variant)
+        return result, len(trained) > before
+
+    return call
+
+
+def test_the_cache_gives_the_same_again(call, tmp_path):
+    first, trained = call()
+    assert trained
+    assert call() == (first, False)
+    (path,) = (tmp_path / "cache").iterdir()
+    assert path.name.startswith("original_vectors_net_")
+    assert files.read_json(path)["accuracy"] == first.accuracy
+
+
+def _changed(**values):
+    return dataclasses.replace(small.dataset(), **values)
+
+
+def _other_vectors():
+    data = toy_questions.load_toy_questions(None, None)
+    encoding = data.encoding
+    vectors = encoding.vectors[2:].numpy()
+    vectors[3, 2] += 1e-3
+    same = type(encoding)(encoding.words, encoding.vectors[2:].numpy(), encoding.length)
+    other = type(encoding)(encoding.words, vectors, encoding.length)
+    return [dataclasses.replace(data, encoding=e) for e in (same, other)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training": QUICK._replace(dropout=0.1)},
+        {"training": QUICK._replace(lr=0.02)},
+        {"seed": 1},
+        {"network": "other"},
+        {"variant": "width 2, depth 0"},
+        {"dataset": _changed(y_test=small.dataset().y_test[::-1])},
+        {"dataset": _changed(x_train=small.dataset().x_train + 1)},
+        {"dataset": _changed(name="others")},
+    ],
+    ids=str,
+)
+def test_whatever_changes_the_number_has_a_file_of_its_own(call, changes):
+    call()
+    assert call(**changes)[1]
+    assert not call(**changes)[1]
+    assert not call()[1]
+
+
+def test_word_vectors_belong_to_the_key(questions):
+    same, other = _other_vectors()
+    assert original.fingerprint(same) == original.fingerprint(questions)
+    assert original.fingerprint(other) != original.fingerprint(questions)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"key": 1}', '{"accuracy": 1}'])
+def test_a_damaged_cache_is_made_again_and_said(call, tmp_path, capsys, content):
+    first, _ = call()
+    (path,) = (tmp_path / "cache").iterdir()
+    path.write_text(content)
+    result, trained = call()
+    assert trained
+    assert result != first
+    assert f"{path} is" in capsys.readouterr().out
+    assert call() == (result, False)

@@ -1,0 +1,119 @@
+"""The ranking check and the choice of a factor for learning rates."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import small
+import tensorflow as tf
+
+from tf_distill import evaluate, models, original, ranking, rates
+from tf_distill.inner import Samples
+from tf_distill.learner import Learner
+
+
+def entry(distilled, full):
+    return {
+        "name": f"{distilled}",
+        "distilled": {"mean": distilled, "std": 0.0, "networks": 4},
+        "full": {"mean": full},
+    }
+
+
+def test_summary_has_the_rank_correlations():
+    """Of the ranks 1 2 3 4 against 1 3 2 4: one of six pairs is the wrong way round."""
+    entries = [entry(0.1, 0.5), entry(0.2, 0.7), entry(0.3, 0.6), entry(0.9, 0.8)]
+    summary = ranking.summarize(entries)
+    assert summary["spearman"] == pytest.approx(1 - 6 * 2 / (4 * 15))
+    assert summary["kendall"] == pytest.approx((5 - 1) / 6)
+    assert summary["networks"] == 4
+    assert summary["variants"] == entries
+
+
+@pytest.mark.parametrize("entries", [[], [entry(0.1, 0.2)], [entry(0.1, 0.2), entry(0.1, 0.4)]])
+def test_no_correlation_of_too_little(entries):
+    summary = ranking.summarize(entries)
+    assert summary["spearman"] is None
+    assert summary["kendall"] is None
+
+
+def test_there_are_over_a_dozen_variants_the_network_itself_among_them():
+    for name, network in models.NETWORKS.items():
+        variants = models.variants(name)
+        assert len(variants) > 12
+        shape = {"image": (12, 12, 1), "text": (5, 4)}[network.kind]
+        own = [v.shape for v in network.build(shape, 3).variables]
+        assert [v.shape for v in variants["width 1, depth 0"](shape, 3).variables] == own
+
+
+def _network(units):
+    """Networks on `small.dataset`, of so many hidden units."""
+    dense = keras.layers.Dense
+
+    def build(shape, outputs, dropout=0.0):
+        return keras.Sequential([keras.Input(shape), dense(units, "tanh"), dense(outputs)])
+
+    return build
+
+
+def test_ranks_one_variant_at_a_time_and_goes_on(tmp_path, monkeypatch):
+    data, samples = _rule()
+    samples = rates.scaled(samples, 300.0)
+    some = {"narrow": _network(1), "wide": _network(8)}
+    monkeypatch.setattr(models, "variants", lambda network: some)
+    training = models.Training(lr=0.05, batch_size=16, max_epochs=2)
+    quick = models.NETWORKS["lenet"]._replace(training=training)
+    monkeypatch.setitem(models.NETWORKS, "lenet", quick)
+    cache = tmp_path / "cache"
+    steps = ranking.rank(samples, data, "lenet", 2, 0, cache)
+    narrow = next(steps)
+    assert len(list(cache.iterdir())) == 1
+    (wide,) = ranking.rank(samples, data, "lenet", 2, 0, cache, done=[narrow])
+    assert [narrow["name"], wide["name"]] == ["narrow", "wide"]
+    assert narrow["parameters"] == 5 + 1 + 3 + 3
+    learner = Learner(some["wide"](data.encoding.shape, 3))
+    scaled = rates.scaled(samples, wide["lr_scale"])
+    initial = evaluate.test_networks(learner, "random", 2, 0)
+    assert wide["distilled"] == evaluate.evaluator(learner, data)(scaled, initial)._asdict()
+    assert wide["distilled"]["mean"] > narrow["distilled"]["mean"]
+    full = original.original_accuracy(some["wide"], data, training, 0)
+    assert wide["full"] == {"mean": full.accuracy, "epochs": full.epochs}
+
+
+def _rule():
+    """Samples of `small.dataset`'s own rule, with far too small learning rates."""
+    data = small.dataset(train=300, test=50)
+    x, y = tf.constant(data.x_train[None, :60]), tf.one_hot(data.y_train[None, :60], 3)
+    return data, Samples(x, y, tf.fill([60], 1e-3))
+
+
+def test_the_best_scale_is_the_best_on_training_data():
+    data, samples = _rule()
+    learner = small.learner()
+    scales = (1.0, 300.0, 1e6)
+    assert rates.best_scale(learner, samples, data, 0, scales=scales) == 300.0
+    ours = rates.scaled(samples, 300.0)
+    np.testing.assert_allclose(ours.lr, samples.lr * 300.0)
+    assert ours.x is samples.x
+
+
+def test_the_first_of_equal_scales_is_chosen():
+    data, samples = _rule()
+    assert rates.best_scale(small.learner(), samples, data, 0, scales=(1.0, 1.0 + 1e-6)) == 1.0
+
+
+def test_scales_are_chosen_without_test_data():
+    data, samples = _rule()
+    poisoned = dataclasses.replace(data, x_test=data.x_test * np.nan, y_test=data.y_test * 0 - 7)
+    chosen = [rates.best_scale(small.learner(), samples, d, 0) for d in (data, poisoned)]
+    assert chosen[0] == chosen[1]
+
+
+def test_the_training_part_is_of_the_training_split():
+    data = small.dataset(train=40)
+    part = rates.training_part(data, 15, 0)
+    rows = {x.tobytes(): y for x, y in zip(data.x_train, data.y_train, strict=True)}
+    assert len({x.tobytes() for x in part.x_test}) == 15
+    assert all(rows[x.tobytes()] == y for x, y in zip(part.x_test, part.y_test, strict=True))
+    assert len(rates.training_part(data, 100, 0).y_test) == 40

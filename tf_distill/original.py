@@ -1,0 +1,210 @@
+"""Original accuracy: a network trained on all of the training data (Section 4.1, Table 4).
+
+The training itself is Keras's own. It is a function of the seed: weights, dropout,
+order and augmentation follow from it, and the global random state is left alone.
+"""
+
+import hashlib
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tf_distill import __version__, files, seeds
+from tf_distill.datasets.base import Dataset, hold_out
+from tf_distill.errors import UserError
+from tf_distill.evaluate import TEST_BATCH, evaluator
+from tf_distill.learner import Learner, Weights, fixed_network
+from tf_distill.losses import predict
+from tf_distill.models import Build, Training
+from tf_distill.progress import QUIET_SECONDS, say
+from tf_distill.text import TextEncoding
+
+
+class Original(NamedTuple):
+    """A network after full training.
+
+    accuracy: fraction of the test examples; held_out_accuracy: of the held-out training
+    examples, by which the epoch was chosen; epochs: up to the chosen one; seconds: of all;
+    settings: those of the training.
+    """
+
+    accuracy: float
+    held_out_accuracy: float
+    epochs: int
+    seconds: float
+    settings: dict[str, Any]
+
+
+def original_accuracy(
+    build: Build, dataset: Dataset, training: Training, seed: int, name: str = "network"
+) -> Original:
+    """Trains on the training data but a tenth, keeps the epoch best on that, and tests once.
+
+    Args:
+        build: an entry of the registry's, or a variant.
+        dataset: the test split is only used at the end.
+        training: the settings.
+        seed: of everything random.
+        name: what progress is said of.
+    """
+    start = time.monotonic()
+    state = random.getstate()  # Keras takes the seeds of its layers from here
+    model = build(dataset.encoding.shape, dataset.outputs, dropout=training.dropout)
+    random.setstate(state)
+    set_state(model, fixed_network(Learner(model), seed), seed)
+    best = _fit(model, hold_out(dataset, seed), training, seed, name)
+    learner, weights = Learner(model), [v.value for v in model.trainable_variables]
+    accuracy = evaluator(learner, dataset)(None, [weights]).mean
+    seconds = round(time.monotonic() - start, 1)
+    return Original(accuracy, best.best, best.best_epoch + 1, seconds, training._asdict())
+
+
+def cached(
+    build: Build,
+    dataset: Dataset,
+    training: Training,
+    seed: int,
+    cache_dir: Path,
+    network: str,
+    variant: str = "",
+) -> Original:
+    """The original accuracy, from a file of an earlier call where there is one.
+
+    Args:
+        build: as for `original_accuracy`.
+        dataset: likewise.
+        training: likewise.
+        seed: likewise.
+        cache_dir: a folder for `original_<dataset>_<network>_<hash>.json`, made if it is missing.
+        network: the name of the network.
+        variant: the name of its variant. Both, the data themselves, the settings, the seed
+            and the version of tf_distill are what the hash is made of.
+    """
+    key = {
+        "dataset": dataset.name,
+        "data": fingerprint(dataset),
+        "network": network,
+        "variant": variant,
+        "training": training._asdict(),
+        "seed": seed,
+        "tf_distill": __version__,
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    path = cache_dir / f"original_{dataset.name}_{network}_{digest}.json"
+    if found := _read(path, key):
+        return found
+    title = f"{network} ({variant})" if variant else network
+    result = original_accuracy(build, dataset, training, seed, f"{title} on all of {dataset.name}")
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    files.write_json(path, {**result._asdict(), "key": key})
+    return result
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """A hash of all that a network sees: both splits, labels, scaling, words and vectors."""
+    digest = hashlib.sha256(json.dumps(dataset.encoding.metadata()).encode())
+    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
+        digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+    if isinstance(dataset.encoding, TextEncoding):
+        digest.update(dataset.encoding.vectors.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def set_state(model: keras.Model, weights: Weights, seed: int) -> None:
+    """Gives a model weights, and the generators within it (of dropout) states by the seed."""
+    for variable, value in zip(model.trainable_variables, weights, strict=True):
+        variable.assign(value)
+    for i, variable in enumerate(model.non_trainable_variables):
+        if variable.name == "seed_generator_state":
+            variable.assign([seed, i])
+
+
+def batches(dataset: Dataset, training: Training, seed: int) -> tf.data.Dataset:
+    """Shuffled training batches of `max_epochs` epochs: embedded inputs and class indices."""
+    x, y = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
+    order_key = seeds.key(seed, seeds.Stream.BATCHES)
+    augment_key = seeds.key(seed, seeds.Stream.AUGMENTATION)
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        key = tf.random.fold_in(order_key, tf.cast(number, tf.int32))
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(dataset.y_train)), key)
+        return tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size)
+
+    def embed(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        key = tf.random.fold_in(augment_key, tf.cast(step, tf.int32))
+        return dataset.encoding(dataset.augment(tf.gather(x, index), key)), tf.gather(y, index)
+
+    order = tf.data.Dataset.range(training.max_epochs).flat_map(epoch)
+    return order.enumerate().map(embed).prefetch(2)
+
+
+def _fit(
+    model: keras.Model, dataset: Dataset, training: Training, seed: int, name: str
+) -> keras.callbacks.EarlyStopping:
+    """Trains in place, with the test split as held-out data; the model ends with its best epoch."""
+    model.compile(
+        keras.optimizers.Adam(training.lr),
+        _loss(dataset.outputs),
+        metrics=[accuracy],
+        jit_compile=False,
+    )
+    held_out = tf.data.Dataset.from_tensor_slices((dataset.x_test, dataset.y_test))
+    stop = keras.callbacks.EarlyStopping(
+        "val_accuracy", mode="max", patience=training.patience, restore_best_weights=True
+    )
+    model.fit(
+        batches(dataset, training, seed),
+        epochs=training.max_epochs,
+        steps_per_epoch=-(-len(dataset.y_train) // training.batch_size),
+        validation_data=held_out.batch(TEST_BATCH).map(lambda x, y: (dataset.encoding(x), y)),
+        callbacks=[stop, _Lines(name)],
+        shuffle=False,  # `batches` does
+        verbose=0,
+    )
+    return stop
+
+
+def _loss(outputs: int) -> keras.losses.Loss:
+    if outputs == 1:
+        return keras.losses.BinaryCrossentropy(from_logits=True)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def accuracy(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Which of a batch are right, float `[batch]`: Keras's own take a sigmoid, not logits."""
+    return tf.cast(predict(logits) == tf.cast(tf.reshape(y, [-1]), tf.int32), tf.float32)
+
+
+class _Lines(keras.callbacks.Callback):
+    """A line after an epoch, now and then."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self._name, self._spoken = name, time.monotonic()
+
+    def on_epoch_end(self, epoch, logs):
+        if time.monotonic() - self._spoken > QUIET_SECONDS:
+            self._spoken = time.monotonic()
+            say(
+                f"{self._name}: epoch {epoch + 1}, loss {logs['loss']:.4f}, "
+                f"held-out accuracy {logs['val_accuracy']:.4f}"
+            )
+
+
+def _read(path: Path, key: dict[str, Any]) -> Original | None:
+    """What a cache file holds, or None if there is none that is of use."""
+    if not path.exists():
+        return None
+    try:
+        found = files.read_json(path)
+        if found.pop("key") == key:
+            return Original(**found)
+        say(f"{path} is of other settings: training again")
+    except (UserError, KeyError, TypeError):
+        say(f"{path} is damaged: training again")
+    return None
