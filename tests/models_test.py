@@ -9,7 +9,7 @@ from tf_distill.hypergradient import hypergradient
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner, fixed_network
 from tf_distill.losses import cross_entropy
-from tf_distill.models import NETWORKS
+from tf_distill.models import NETWORKS, variants
 
 # LeNet on 28x28: 28 -> 14 -> 10 -> 5. A recurrent layer of n inputs and 100 units has
 # 100 n + 100^2 + 100 parameters a direction, an LSTM four times as many.
@@ -119,3 +119,56 @@ def test_no_lstm_uses_cudnn():
     lstms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.LSTM)]
     assert len(lstms) == 4
     assert {layer.use_cudnn for layer in lstms} == {False}
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_no_dropout_width_or_depth_is_the_network_itself(name):
+    """Same layers and bits; with dropout too the weights and what is computed are the same."""
+    network = NETWORKS[name]
+    shape = SMALL[network.kind]
+    x = tf.constant(np.random.default_rng(0).standard_normal((2, *shape)), tf.float32)
+    models = []
+    for settings in ({}, {"width": 1.0, "depth": 0, "dropout": 0.0}, {"dropout": 0.4}):
+        keras.utils.clear_session()  # layers are numbered from the start
+        models.append(network.build(shape, 3, **settings))
+    own, dropping = models[0], models[2]
+    paths = [[(v.path, tuple(v.shape)) for v in m.variables] for m in models]
+    assert paths[0] == paths[1]
+    assert not any(isinstance(layer, keras.layers.Dropout) for layer in own._flatten_layers())
+    learners = [Learner(m) for m in models]
+    outcomes = [learner.apply(fixed_network(learner, 0), x).numpy() for learner in learners]
+    np.testing.assert_array_equal(outcomes[0], outcomes[1])
+    np.testing.assert_allclose(outcomes[0], outcomes[2], rtol=1e-5, atol=1e-6)
+    assert np.abs(dropping(x, training=True) - dropping(x, training=False)).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_width_and_depth_change_the_weights_in_number_and_size(name):
+    network = NETWORKS[name]
+    shape = SMALL[network.kind]
+
+    def weights(**settings):
+        return [tuple(v.shape) for v in network.build(shape, 3, **settings).trainable_variables]
+
+    own, narrow, wide = weights(), weights(width=0.5), weights(width=2.0)
+    assert [s[-1] for s in wide[:-2]] == [2 * s[-1] for s in own[:-2]]
+    assert [2 * s[-1] for s in narrow[:-2]] == [s[-1] for s in own[:-2]]
+    assert narrow[-1] == wide[-1] == (3,)
+    added = 6 if name in ("birnn", "bilstm") else 2  # both directions, each with three weights
+    assert len(weights(depth=2)) == len(own) + 2 * added
+    assert min(min(s) for s in weights(width=1e-6)) == 1
+
+
+@pytest.mark.parametrize("name", ["lenet", "textconvnet"])
+@pytest.mark.parametrize("variant", ["width 0.1, depth 0", "width 2, depth 2"])
+def test_variants_give_a_hypergradient(name, variant):
+    shape = SMALL[NETWORKS[name].kind]
+    learner = Learner(variants(name)[variant](shape, 3))
+    draw = np.random.default_rng(0).standard_normal
+    samples = Samples(
+        tf.constant(draw((1, 3, *shape)), tf.float32), tf.eye(3)[tf.newaxis], tf.constant([0.1])
+    )
+    real = tf.constant(draw((4, *shape)), tf.float32), tf.eye(4, 3)
+    gradient = hypergradient(learner, samples, fixed_network(learner, 1), *real).gradients.x
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient).max() > 0
