@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from tf_distill.config import resolve
+from tf_distill import config
 from tf_distill.datasets import DATASETS
 from tf_distill.models import NETWORKS
 
@@ -25,12 +25,8 @@ HEAD = """\
 
 def command(results: dict) -> str:
     """The shortest command that gives these settings."""
-    given = {name: results[name] for name in ("dataset", "model")}
-    defaults = vars(resolve(given, DATASETS, NETWORKS))
-    changed = {k: results[k] for k in defaults if k in results and results[k] != defaults[k]}
-    changed.pop("eval_every", None)  # does not change the result
-    flags = " ".join(f"--{name}={value}" for name, value in {**given, **changed}.items())
-    return f"python -m tf_distill.main {flags}"
+    settings = {k: v for k, v in results.items() if k != "eval_every"}  # changes no result
+    return config.command(settings, DATASETS, NETWORKS)
 
 
 def row(path: Path) -> str:

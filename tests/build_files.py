@@ -107,14 +107,12 @@ def _targets(path: Path) -> Iterator[str]:
         deps += [":conftest", "@pypi//pytest"]
         yield _target("py_test", name, [path.name, f"{TEST_MAIN}.py"], deps, extra)
         return
-    # Programs and tests find their neighbours beside them.
-    yield _target(
-        "py_library",
-        name,
-        [path.name],
-        deps,
-        {} if path.parts[0] == PACKAGE else {"imports": ["."]},
-    )
+    # Programs and tests find their neighbours beside them, who renders templates finds those.
+    extra = {} if path.parts[0] == PACKAGE else {"imports": ["."]}
+    if "jinja2" in others:
+        templates = (ROOT / path.parent / "templates").glob("*.html")
+        extra["data"] = sorted(f"templates/{template.name}" for template in templates)
+    yield _target("py_library", name, [path.name], deps, extra)
     if _is_program(path):
         yield _target(
             "py_binary", f"{name}_program", [path.name], [f":{name}"], {"main": path.name}

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,25 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
         "run_dir": str(Path("runs", f"{name}_{model}")),
     }
     return Config(**{**defaults, **given})
+
+
+def command(settings: dict[str, Any], datasets: dict, networks: dict) -> str:
+    """The shortest command line that gives the settings of a run, but for its PLACES.
+
+    Args:
+        settings: names and values, as in config.json or results.json; other names are left out.
+        datasets: the registry of datasets.
+        networks: the registry of networks.
+    """
+    named = {name: settings[name] for name in ("dataset", "model")}
+    try:
+        defaults = dataclasses.asdict(resolve(named, datasets, networks))
+    except UserError:  # of another version: its defaults are not known
+        defaults = {field.name: None for field in dataclasses.fields(Config)}
+    changed = {
+        name: settings[name]
+        for name, value in defaults.items()
+        if name in settings and name not in PLACES and settings[name] != value
+    }
+    flags = (shlex.quote(f"--{name}={value}") for name, value in {**named, **changed}.items())
+    return " ".join(["python -m tf_distill.main", *flags])

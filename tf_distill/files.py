@@ -50,6 +50,28 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a binary file."""
+    with whole(path) as part:
+        part.write_bytes(data)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file, one a line, less lines that a crash has cut; [] for no file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        parsed = [_parse(line) for line in lines if line.endswith("\n")]
+    return [value for value in parsed if isinstance(value, dict)]
+
+
+def _parse(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)

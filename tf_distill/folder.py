@@ -99,15 +99,4 @@ class Metrics:
 
     def read(self) -> list[dict[str, float]]:
         """All that was written, less lines that a crash has cut."""
-        if not self._path.exists():
-            return []
-        parsed = (_parse(line) for line in self._path.open(encoding="utf-8", errors="replace"))
-        return [metrics for metrics in parsed if metrics is not None]
-
-
-def _parse(line: str) -> dict[str, float] | None:
-    try:
-        metrics = json.loads(line) if line.endswith("\n") else None
-    except ValueError:
-        return None
-    return metrics if isinstance(metrics, dict) and "step" in metrics else None
+        return [m for m in files.read_json_lines(self._path) if "step" in m]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tf_distill import datasets, figures, files, outcome, saved_set, servable
+from tf_distill import datasets, files, outcome, report, saved_set, servable
 from tf_distill.config import Config, resolve
 from tf_distill.distill import Distillation, distill
 from tf_distill.distilled import DistilledSet, initial_samples
@@ -14,7 +14,6 @@ from tf_distill.learner import Learner, fixed_network
 from tf_distill.loop import outer_loop
 from tf_distill.models import NETWORKS
 from tf_distill.progress import say
-from tf_distill.text import TextEncoding
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -31,6 +30,8 @@ def run(config: Config) -> dict[str, Any]:
     folder = RunFolder(config)
     if results := folder.results():
         say(f"{folder.path} is finished; delete it, or name another --run_dir, to run again")
+        if not (folder.path / report.NAME).exists():
+            report.write(folder.path)
         return results
     learner = Learner(NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs))
     distillation = new_distillation(config, dataset)
@@ -59,13 +60,13 @@ def run(config: Config) -> dict[str, Any]:
 
     samples = distillation.distilled.samples
     results = outcome.summarize(config, dataset, distillation, evaluate(None), evaluate(samples))
-    draw(folder.path / "figures", distillation.distilled, dataset, metrics)
     weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
     metadata = outcome.describe_set(config, dataset, samples)
     saved_set.save(folder.path / "distilled" / "1", samples, weights, metadata)
     model = servable.trained(learner, samples, dataset, config.init, config.seed)
     servable.write(folder.path / "model" / "1", model)
     files.write_json(folder.path / "results.json", results)
+    report.write(folder.path)
     return results
 
 
@@ -95,17 +96,3 @@ def new_distillation(config: Config, dataset: datasets.Dataset) -> Distillation:
     )
     distilled = DistilledSet(samples, soft=config.labels == "soft")
     return Distillation(distilled, config.outer_lr, config.outer_steps)
-
-
-def draw(path: Path, distilled: DistilledSet, dataset: datasets.Dataset, metrics: Metrics) -> None:
-    """The run's figures, and for text the decoded sentences."""
-    path.mkdir(exist_ok=True)
-    samples = distilled.samples
-    figures.save(figures.draw_history(metrics.read()), path / "history.png")
-    if isinstance(dataset.encoding, TextEncoding):
-        figures.save(figures.draw_embeddings(samples, dataset.classes), path / "embeddings.png")
-        files.write_text(
-            path / "sentences.txt", outcome.sentences(samples, dataset.encoding, dataset.classes)
-        )
-    else:
-        figures.save(figures.draw_images(samples, dataset.classes), path / "images.png")

@@ -1,0 +1,125 @@
+"""Several runs in one table: as text, CSV or HTML."""
+
+import csv
+import io
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tf_distill import files, pages
+from tf_distill.errors import UserError
+from tf_distill.record import Record, read_numbers
+from tf_distill.wording import minutes, percent, spread
+
+Row = dict[str, Any]
+NUMBERS = ("samples", "steps x epochs", "accuracy, %", "ratio, %", "time", "seed")
+"""The columns that are set flush right."""
+
+
+def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
+    """Reads the results of runs, and writes their table where it is asked for.
+
+    A folder that holds no finished run is named on stderr, a line each, and left out.
+
+    Args:
+        folders: of the runs.
+        out: a file whose ending says its format: .csv, .html or .txt.
+
+    Returns:
+        A row a run, in the order given; accuracies and ratios are fractions, and what
+        is not known is None.
+
+    Raises:
+        UserError: none of the folders holds a finished run, or `out` has another ending
+            or can't be written.
+    """
+    write = _writer(out) if out else None
+    rows = [_row(record) for folder in folders if (record := _read(folder))]
+    if not rows:
+        raise UserError(
+            f"none of {len(folders)} folders holds a finished run; give folders with results.json"
+        )
+    if out and write:
+        try:
+            files.write_text(out, write(rows))
+        except OSError as error:
+            raise UserError(f"can't write {out}: {error.strerror}; name another file") from error
+    return rows
+
+
+def to_text(rows: Sequence[Row]) -> str:
+    """The table in aligned columns, for a terminal."""
+    table = [_cells(row) for row in rows]
+    heads = list(table[0])
+    widths = {head: max(len(head), *(len(cells[head]) for cells in table)) for head in heads}
+    lines = [dict(zip(heads, heads, strict=True)), *table]
+    text = ("  ".join(_pad(line[head], widths[head], head) for head in heads) for line in lines)
+    return "\n".join(line.rstrip() for line in text) + "\n"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """The rows as CSV with a line of names; accuracies are fractions."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_html(rows: Sequence[Row]) -> str:
+    """The table as a self-contained page that looks like a run's report."""
+    return pages.render("compare.html", table=[_cells(row) for row in rows], numbers=NUMBERS)
+
+
+WRITERS = {".csv": to_csv, ".html": to_html, ".txt": to_text}
+
+
+def _writer(out: Path) -> Callable[[Sequence[Row]], str]:
+    if out.suffix not in WRITERS:
+        raise UserError(f"got {out}, expected a name that ends in {', '.join(WRITERS)}")
+    return WRITERS[out.suffix]
+
+
+def _read(folder: Path) -> Record | None:
+    try:
+        return read_numbers(folder)
+    except UserError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return None
+
+
+def _row(record: Record) -> Row:
+    settings, accuracy, best = record.results, record.accuracy, record.best_baseline
+    names = {"dataset": "dataset", "network": "model", "init": "init", "labels": "labels",
+             "samples": "distilled_samples", "steps": "steps", "epochs": "epochs"}  # fmt: skip
+    return {
+        "run": str(record.path),
+        **{column: settings.get(name) for column, name in names.items()},
+        **{name: accuracy[name] for name in ("mean", "std", "networks")},
+        "ratio": record.ratio,
+        "best_baseline": best and best["title"],
+        "best_baseline_mean": best and best["mean"],
+        "seconds": settings["seconds"],
+        "seed": settings.get("seed"),
+    }
+
+
+def _cells(row: Row) -> dict[str, str]:
+    """A row in words, by the headings of the table."""
+    best = row["best_baseline"] and f"{row['best_baseline']} {percent(row['best_baseline_mean'])}"
+    cells = {name: row[name] for name in ("run", "dataset", "network", "init", "labels", "samples")}
+    cells |= {
+        "steps x epochs": f"{row['steps']} x {row['epochs']}",
+        "accuracy, %": spread(row["mean"], row["std"], row["networks"]),
+        "networks": row["networks"],
+        "ratio, %": percent(row["ratio"], 1),
+        "best baseline, %": best or "",
+        "time": minutes(row["seconds"]),
+        "seed": row["seed"],
+    }
+    return {head: "" if value is None else str(value) for head, value in cells.items()}
+
+
+def _pad(cell: str, width: int, head: str) -> str:
+    return cell.rjust(width) if head in NUMBERS else cell.ljust(width)

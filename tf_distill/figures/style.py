@@ -1,0 +1,115 @@
+"""How all figures look: sizes, colours, fonts, on white paper and on a dark screen."""
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+COLUMN, PAGE = 3.4, 6.8
+"""Widths in inches: a column and both columns of a paper."""
+DPI = 200
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Told apart by colour-blind eyes; figures name them C0, C1, ..."""
+ON_DARK = ("#56B4E9", "#E69F00", "#2FC39A", "#DE9BC0", "#F0E442", "#8FC7EE")
+_SHARED: dict[str, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "text.parse_math": False,  # names of classes may hold a dollar
+}
+_INK = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+_CYCLE = "axes.prop_cycle"
+LIGHT: Any = {**_SHARED, _CYCLE: cycler(color=OKABE_ITO)}
+DARK: Any = {
+    **_SHARED,
+    **dict.fromkeys(_INK, "#D5D8DC"),
+    _CYCLE: cycler(color=ON_DARK),
+    "grid.color": "#8A9099",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+def render(draw: Callable[[], Figure], style: Any = None) -> bytes:
+    """Draws a figure in a style, LIGHT unless given, and returns it as PNG."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(LIGHT if style is None else style):
+        draw().savefig(buffer, format="png", dpi=DPI)
+    return buffer.getvalue()
+
+
+def sheet(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches, whose parts are laid out without overlaps."""
+    return Figure((width, height), layout="constrained", dpi=DPI)
+
+
+def ink() -> str:
+    """The colour of text in the style in use."""
+    return matplotlib.rcParams["text.color"]
+
+
+def shades(count: int) -> np.ndarray:
+    """Colours `[count, 4]` of an order, all of which stand out in the style in use."""
+    on_dark = sum(matplotlib.colors.to_rgb(ink())) > 1.5
+    ends = (0.4, 1.0) if on_dark else (0.1, 0.8)
+    return matplotlib.colormaps["viridis"](np.linspace(*ends, count))
+
+
+def top_labels(label: np.ndarray, classes: Sequence[str], most: int = 3) -> str:
+    """A label `[outputs]` in words: the top classes with their values, one a line.
+
+    For a binary task that is the one logit.
+    """
+    if len(label) == 1:
+        return f"{classes[1]} {label[0]:+.2f}"
+    order = np.argsort(-label)[:most]
+    return "\n".join(f"{classes[i]}  {label[i]:.2f}" for i in order)
+
+
+def percent_axis(axis: Axes, which: str = "y", label: str = "accuracy, %") -> None:
+    """Shows the fractions of an axis as percentages, between 0 and 100."""
+    scale = axis.yaxis if which == "y" else axis.xaxis
+    scale.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
+    scale.set_label_text(label)
+
+
+def log_axis(axis: Axes, which: str, ticks: Iterable[float] | None = None) -> None:
+    """A logarithmic axis with plain numbers, not powers."""
+    axis.set_xscale("log") if which == "x" else axis.set_yscale("log")
+    scale = axis.yaxis if which == "y" else axis.xaxis
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    scale.set_major_formatter(plain)
+    low, high = scale.get_view_interval()
+    scale.set_minor_formatter(plain if high / low < 10 else FuncFormatter(lambda *_: ""))
+    if ticks is not None:
+        scale.set_ticks(list(ticks))
+        scale.set_ticks([], minor=True)
+
+
+def reference(axis: Axes, value: float | None, which: str = "y") -> None:
+    """A dashed line at the accuracy of training on the original data, where it is known."""
+    if value is None:
+        return
+    line = axis.axhline if which == "y" else axis.axvline
+    words = f"original data, {100 * value:.1f}"
+    line(value, color=ink(), linestyle=(0, (4, 2)), linewidth=0.8, label=words, zorder=1.5)

@@ -1,0 +1,24 @@
+"""Numbers in words: the same in figures, in the report and in tables."""
+
+
+def percent(fraction: float | None, decimals: int = 2) -> str:
+    """A fraction as a percentage without its sign; "" for None."""
+    return "" if fraction is None else f"{100 * fraction:.{decimals}f}"
+
+
+def spread(mean: float, std: float, networks: int, decimals: int = 2) -> str:
+    """An accuracy in percent, with its standard deviation where several networks had it."""
+    deviation = f" ± {percent(std, decimals)}" if networks > 1 else ""
+    return percent(mean, decimals) + deviation
+
+
+def minutes(seconds: float | None) -> str:
+    """A time: seconds below two minutes, minutes above; "" for None."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def part(shown: int, of: int, what: str) -> str:
+    """What a figure or a table leaves out: "the first 10 of 50 steps", or "" where it is whole."""
+    return f"the first {shown} of {of} {what}" if shown < of else ""
