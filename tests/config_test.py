@@ -41,7 +41,7 @@ def test_every_dataset_has_complete_defaults(name):
 
 def test_random_initialization_draws_several_networks():
     config = configure(init="random")
-    assert (config.networks, config.eval_networks) == (4, 20)
+    assert (config.networks, config.eval_networks) == (4, 200)
 
 
 def test_evaluates_ten_times_by_default_and_at_least_every_step():

@@ -22,7 +22,7 @@ OUTER_LR, OUTER_STEPS = 0.05, 6
 
 def start(soft=True, outer_lr=OUTER_LR) -> Distillation:
     samples = Samples(*(v.numpy() for v in small.samples()))
-    return Distillation(DistilledSet(samples, soft), outer_lr, OUTER_STEPS)
+    return Distillation(DistilledSet(samples, ("x", "lr", *("y" * soft))), outer_lr, OUTER_STEPS)
 
 
 def go(distillation, outer_steps=OUTER_STEPS, dataset=None, learner=None, **settings):

@@ -35,16 +35,21 @@ def test_samples_are_what_was_given():
     np.testing.assert_array_equal(samples.y, given.y)
 
 
-@pytest.mark.parametrize("soft", [True, False])
-def test_learned_and_pull_back_go_together(soft):
-    distilled = DistilledSet(small.samples(), soft)
+@pytest.mark.parametrize("learned", [("x", "lr", "y"), ("x", "lr"), ("y", "lr"), ("lr",)])
+def test_learned_and_pull_back_go_together(learned):
+    distilled = DistilledSet(small.samples(), learned)
     names = [v.name.removesuffix(":0") for v in distilled.learned]
-    assert names == (["x", "rate", "y"] if soft else ["x", "rate"])
-    assert [v.name for v in distilled.trainable_variables] == [
-        v.name for v in sorted(distilled.learned, key=lambda v: v.name)
-    ]
+    assert names == [{"lr": "rate"}.get(name, name) for name in learned]
     gradients = distilled.pull_back(distilled.samples)
     assert [g.shape for g in gradients] == [v.shape for v in distilled.learned]
+
+
+def test_other_samples_take_the_place_of_the_first():
+    distilled, other = DistilledSet(small.samples()), small.samples()
+    other = type(other)(other.x + 1, other.y - 1, other.lr * 2)
+    distilled.set(other)
+    for value, expected in zip(distilled.samples, other, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
 def test_pull_back_is_the_derivative_by_what_is_stored(float64):

@@ -85,7 +85,7 @@ def check_against_differences(mean_loss, result: Hypergradient, samples: Samples
         arguments, gradients = samples, result.gradients
         loss = lambda *values: mean_loss(Samples(*map(tf.constant, values)))  # noqa: E731
     else:
-        distilled = DistilledSet(Samples(*(v.numpy() for v in samples)), soft=False)
+        distilled = DistilledSet(Samples(*(v.numpy() for v in samples)), ("x", "lr"))
         arguments, gradients = distilled.learned, distilled.pull_back(result.gradients)
         assert [v.name for v in arguments] == ["x:0", "rate:0"]
         loss = lambda x, rate: mean_loss(Samples(x, samples.y, tf.nn.softplus(rate)))  # noqa: E731

@@ -1,13 +1,7 @@
 """Nearest neighbours with soft labels: known values, scikit-learn's rules and its own classifier."""
 
-import numpy as np
-import pytest
-from sklearn.datasets import load_digits, load_iris
-from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import tf_distill
 from tf_distill.knn import SoftLabelKNeighborsClassifier
 
 TWO_POINTS = [[0.0], [3.0]]

@@ -95,6 +95,21 @@ class Config:
         ]
 
 
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How much is measured where a run is compared; `main` documents each by its flag."""
+
+    baseline_sets: int = 20
+    baseline_networks: int = 200
+    sgd_epochs: int = 100
+    control_steps: int = 2000
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if (value := getattr(self, field.name)) < 1:
+                raise UserError(f"--{field.name} must be at least 1, got {value}")
+
+
 def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
     """Completes the settings that were given by the defaults of the dataset and the network.
 
@@ -136,7 +151,7 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
         "batch_size": entry.batch_size,
         "outer_steps": outer_steps,
         "networks": 4 if random else 1,
-        "eval_networks": 20 if random else 1,
+        "eval_networks": 200 if random else 1,
         "eval_every": max(1, outer_steps // 10),
         "eval_split": "test",
         "seed": 0,

@@ -69,7 +69,7 @@ def distill(
     """
     size = min(batch_size, len(dataset.y_train))
     draw = network_drawer(learner, init, seed)
-    update = _outer_update(distillation, learner, dataset, draw, networks, seed)
+    update = outer_update(distillation, learner, dataset, draw, networks, seed)
     for step in range(int(distillation.step), outer_steps):
         loss = update(tf.constant(batch_indices(seed, step, size, len(dataset.y_train))))
         yield step + 1, float(loss)
@@ -124,7 +124,7 @@ def mean_hypergradient(
     return tf.nest.map_structure(lambda v: v / networks, total)
 
 
-def _outer_update(
+def outer_update(
     distillation: Distillation,
     learner: Learner,
     dataset: Dataset,
@@ -132,7 +132,16 @@ def _outer_update(
     networks: int,
     seed: int,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The compiled outer step: indices of the real batch in, its loss out."""
+    """The compiled outer step: indices of the real batch in, its loss out.
+
+    Args:
+        distillation: is updated in place by each call.
+        learner: the network.
+        dataset: whose training split is distilled.
+        draw: from a seed to initial weights.
+        networks: in each outer step.
+        seed: of the run.
+    """
     x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     distilled, optimizer = distillation.distilled, distillation.optimizer
     network_key = seeds.key(seed, seeds.Stream.NETWORKS)

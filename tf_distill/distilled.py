@@ -1,5 +1,7 @@
 """The distilled set: samples, labels and learning rates as variables to be learned."""
 
+from collections.abc import Collection
+
 import numpy as np
 import tensorflow as tf
 
@@ -14,14 +16,22 @@ class DistilledSet(tf.Module):
     Args:
         samples: initial values: x `[steps, n, ...]`, y `[steps, n, outputs]`, lr
             `[epochs * steps]`, all of them positive.
-        soft: whether the labels are learned too (SLDD), or stay as they are (DD).
+        learned: what of x, lr and y is learned, the rest stays as it is: without y the
+            labels are hard (DD), with it they are soft (SLDD).
     """
 
-    def __init__(self, samples: Samples, soft: bool = True):
+    def __init__(self, samples: Samples, learned: Collection[str] = ("x", "lr", "y")):
         super().__init__(name="distilled")
         self.x = tf.Variable(samples.x, name="x")
-        self.y = tf.Variable(samples.y, trainable=soft, name="y")
+        self.y = tf.Variable(samples.y, name="y")
         self.rate = tf.Variable(_inverse_softplus(samples.lr), name="rate")
+        self._learned = tuple(learned)
+
+    def set(self, samples: Samples) -> None:
+        """Takes the values of other samples of the same shapes."""
+        self.x.assign(samples.x)
+        self.y.assign(samples.y)
+        self.rate.assign(_inverse_softplus(samples.lr))
 
     @property
     def samples(self) -> Samples:
@@ -33,12 +43,13 @@ class DistilledSet(tf.Module):
     @property
     def learned(self) -> list[tf.Variable]:
         """The variables that the outer optimizer updates, in the order of `pull_back`."""
-        return [self.x, self.rate] + ([self.y] if self.y.trainable else [])
+        variables = {"x": self.x, "lr": self.rate, "y": self.y}
+        return [variables[name] for name in self._learned]
 
     def pull_back(self, gradients: Samples) -> list[tf.Tensor]:
         """Gradients of `samples` as gradients of `learned`, through the softplus."""
-        dx, dy, dlr = gradients
-        return [dx, dlr * tf.sigmoid(self.rate)] + ([dy] if self.y.trainable else [])
+        stored = gradients._replace(lr=gradients.lr * tf.sigmoid(self.rate))
+        return [getattr(stored, name) for name in self._learned]
 
 
 def initial_samples(

@@ -1,6 +1,6 @@
 """Distillation accuracy: networks trained on a distilled set, tested on real data."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,21 +22,42 @@ class Accuracy(NamedTuple):
     std: float
     networks: int
 
+    @classmethod
+    def of(cls, accuracies: Sequence[float]) -> "Accuracy":
+        """Of the networks' own accuracies."""
+        return cls(float(np.mean(accuracies)), float(np.std(accuracies)), len(accuracies))
 
-def evaluator(learner: Learner, dataset: Dataset) -> Callable[[Samples | None, Iterable], Accuracy]:
-    """Compiles the evaluation once, for many calls.
+
+def distillation_ratio(accuracy: float, original: float) -> float | None:
+    """r_M as a fraction: distillation accuracy over original accuracy (Section 4.1).
+
+    None where the original network gets nothing right.
+    """
+    return accuracy / original if original else None
+
+
+Fit = Callable[[Samples, Weights], Weights]
+Tester = Callable[[Samples | None, Weights], float]
+
+
+def compiled_train(learner: Learner) -> Fit:
+    """`inner.train` for this network, compiled once for each shape of samples."""
+    return tf.function(lambda samples, weights: train(learner, samples, weights))
+
+
+def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
+    """Compiles the test of one network, for many calls.
 
     Args:
         learner: the network.
         dataset: whose whole test split is used.
+        fit: the training, such as `compiled_train` gives.
 
     Returns:
-        A function of samples and an iterable of initial weights, which trains each
-        network on the samples and gives its accuracy; without samples (None), that of the
-        networks as they are.
+        A function of samples and initial weights, which trains the network on the samples
+        and gives its accuracy; without samples (None), that of the weights as they are.
     """
     x, y = tf.constant(dataset.x_test), tf.constant(dataset.y_test)
-    fit = tf.function(lambda samples, weights: train(learner, samples, weights))
 
     @tf.function
     def correct(weights: Weights, start: tf.Tensor) -> tf.Tensor:
@@ -44,16 +65,20 @@ def evaluator(learner: Learner, dataset: Dataset) -> Callable[[Samples | None, I
         predicted = predict(learner.apply(weights, dataset.encoding(x[part])))
         return tf.math.count_nonzero(predicted == y[part])
 
-    def accuracy(weights: Weights) -> float:
+    def test(samples: Samples | None, weights: Weights) -> float:
+        if samples:
+            weights = fit(samples, weights)
         starts = range(0, len(dataset.y_test), TEST_BATCH)
         right = sum(int(correct(weights, tf.constant(start))) for start in starts)
         return right / len(dataset.y_test)
 
-    def evaluate(samples: Samples | None, networks: Iterable[Weights]) -> Accuracy:
-        accuracies = [accuracy(fit(samples, w) if samples else w) for w in networks]
-        return Accuracy(float(np.mean(accuracies)), float(np.std(accuracies)), len(accuracies))
+    return test
 
-    return evaluate
+
+def evaluator(learner: Learner, dataset: Dataset) -> Callable[[Samples | None, Iterable], Accuracy]:
+    """The same over many networks: a function of samples and an iterable of initial weights."""
+    test = tester(learner, dataset, compiled_train(learner))
+    return lambda samples, networks: Accuracy.of([test(samples, w) for w in networks])
 
 
 def test_networks(learner: Learner, init: str, networks: int, seed: int) -> Iterable[Weights]:

@@ -69,6 +69,27 @@ def inner_step(
     return optimizer.update(weights, state, gradients, lr)
 
 
+def descend(
+    learner: Learner,
+    batch: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]],
+    total: int,
+    weights: Weights,
+    optimizer: Optimizer = GRADIENT_DESCENT,
+) -> Weights:
+    """Trains initial weights in `total` steps; `batch(t)` gives x, y and lr of step t."""
+
+    def body(t, weights, state):
+        return t + 1, *inner_step(learner, optimizer, weights, state, *batch(t))
+
+    _, weights, _ = tf.while_loop(
+        lambda t, *_: t < total,
+        body,
+        (0, list(weights), optimizer.init(weights)),
+        parallel_iterations=1,
+    )
+    return weights
+
+
 def train(
     learner: Learner,
     samples: Samples,
@@ -78,15 +99,7 @@ def train(
     """Trains initial weights on the distilled samples, all steps of all epochs."""
     steps = samples.x.shape[0]
 
-    def body(t, weights, state):
-        x, y = samples.x[t % steps], samples.y[t % steps]
-        weights, state = inner_step(learner, optimizer, weights, state, x, y, samples.lr[t])
-        return t + 1, weights, state
+    def batch(t: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return samples.x[t % steps], samples.y[t % steps], samples.lr[t]
 
-    _, weights, _ = tf.while_loop(
-        lambda t, *_: t < samples.lr.shape[0],
-        body,
-        (0, list(weights), optimizer.init(weights)),
-        parallel_iterations=1,
-    )
-    return weights
+    return descend(learner, batch, samples.lr.shape[0], weights, optimizer)

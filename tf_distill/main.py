@@ -2,6 +2,8 @@
 
   python -m tf_distill.main                                  # scikit-learn's digits, LeNet
   python -m tf_distill.main --dataset=trec6 --model=bilstm   # six sentences from real questions
+  python -m tf_distill.main --mode=baselines --run_dir=runs/trec6_bilstm   # beside baselines
+  python -m tf_distill.main --mode=compare runs/*            # several runs in one table
 
 The results lie in the run's folder, --run_dir. The same command again goes on where an
 interrupted run stood. Where a default reads "by dataset" or "by network", see
@@ -93,7 +95,8 @@ _SETTINGS = [
     flags.DEFINE_integer(
         "eval_networks",
         None,
-        "Fresh random networks to evaluate with. Default: 20 with --init=random, else 1.",
+        "Fresh random networks to evaluate the final set with; evaluations on the way take at most "
+        "20. Default: 200 with --init=random, else 1.",
     ),
     flags.DEFINE_integer(
         "eval_every", None, "Outer steps from one evaluation to the next. Default: a tenth of all."
@@ -107,26 +110,67 @@ _SETTINGS = [
     flags.DEFINE_integer(
         "seed", None, "All randomness follows from it; 0 to 2147483647. Default: 0."
     ),
-    flags.DEFINE_string("run_dir", None, "Folder of the run. Default: runs/<dataset>_<model>."),
+    flags.DEFINE_string(
+        "run_dir",
+        None,
+        "Folder of the run. Default: runs/<dataset>_<model>, of a sweep with _sweep after it. In "
+        "every mode but distill, settings that are not given are those of the run in this folder.",
+    ),
 ]
+
+_PROTOCOL = [
+    flags.DEFINE_integer(
+        "baseline_sets", 20, "Sets drawn for each random baseline; the best fifth are optimized."
+    ),
+    flags.DEFINE_integer(
+        "baseline_networks", 200, "Random networks that a baseline or a control is tested with."
+    ),
+    flags.DEFINE_integer("sgd_epochs", 100, "Epochs of ordinary SGD on the distilled set."),
+    flags.DEFINE_integer(
+        "control_steps",
+        2000,
+        "Outer steps, at most those of the run, that labels of random real samples are learned in.",
+    ),
+]
+
+_MODE = flags.DEFINE_string(
+    "mode",
+    "distill",
+    "distill: make a set, evaluate and export it; baselines: put it beside six baselines and the "
+    "controls; sweep: distill sets of several --sizes; ranking: does the set rank variants of "
+    "its network as full training does; report: draw the figures and report.html anew; compare: "
+    "the runs in the folders that are named, in one table.",
+)
+_SIZES = flags.DEFINE_list(
+    "sizes", ["1", "2", "3", "5", "10", "20"], "Numbers of distilled samples, for --mode=sweep."
+)
+_OUT = flags.DEFINE_string(
+    "out", None, "File for the table of --mode=compare: its name ends in .csv, .html or .txt."
+)
 
 
 def main(argv: list[str]) -> int:
-    """Runs the experiment that the flags describe."""
-    cli.no_arguments(argv)
+    """Does what --mode says with the experiment that the flags describe."""
+    if _MODE.value != "compare":
+        cli.no_arguments(argv)
     with startup.quiet():
         import tensorflow as tf
 
-        from tf_distill import outcome, run
+        from tf_distill import modes
 
         tf.config.list_logical_devices()  # speaks too, when first asked
-    config = run.configure({holder.name: holder.value for holder in _SETTINGS})
+    call = modes.Call(
+        settings={holder.name: holder.value for holder in _SETTINGS},
+        protocol={holder.name: holder.value for holder in _PROTOCOL},
+        sizes=_SIZES.value,
+        folders=argv[1:],
+        out=_OUT.value,
+    )
     try:
-        results = run.run(config)
+        print(modes.named(_MODE.value)(call))
     except Interrupted as stop:
         print(f"{stop}; the same command goes on from there", file=sys.stderr)
         return 130
-    print(outcome.describe(results, config))
     return 0
 
 

@@ -1,19 +1,23 @@
 """One experiment from top to bottom."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tf_distill import datasets, files, outcome, report, saved_set, servable
+from tf_distill import datasets, files, original, outcome, report, saved_set, servable
 from tf_distill.config import Config, resolve
 from tf_distill.distill import Distillation, distill
 from tf_distill.distilled import DistilledSet, initial_samples
-from tf_distill.evaluate import Accuracy, evaluator, test_networks
+from tf_distill.evaluate import Accuracy, distillation_ratio, evaluator, test_networks
 from tf_distill.folder import Metrics, RunFolder
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner, fixed_network
 from tf_distill.loop import outer_loop
 from tf_distill.models import NETWORKS
 from tf_distill.progress import say
+
+NETWORKS_ON_THE_WAY = 20
+LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -41,9 +45,11 @@ def run(config: Config) -> dict[str, Any]:
 
     test = evaluator(learner, dataset)
 
-    def evaluate(samples: Samples | None) -> Accuracy:
-        networks = test_networks(learner, config.init, config.eval_networks, config.seed)
-        return test(samples, networks)
+    def evaluate(samples: Samples | None, networks: int) -> Accuracy:
+        return test(samples, test_networks(learner, config.init, networks, config.seed))
+
+    def on_the_way(samples: Samples) -> Accuracy:
+        return evaluate(samples, min(config.eval_networks, NETWORKS_ON_THE_WAY))
 
     metrics = Metrics(folder.path, done)
     steps = distill(
@@ -56,10 +62,11 @@ def run(config: Config) -> dict[str, Any]:
         init=config.init,
         seed=config.seed,
     )
-    outer_loop(config, distillation, steps, evaluate, checkpoints, metrics)
+    outer_loop(config, distillation, steps, on_the_way, checkpoints, metrics)
 
     samples = distillation.distilled.samples
-    results = outcome.summarize(config, dataset, distillation, evaluate(None), evaluate(samples))
+    before, after = (evaluate(s, config.eval_networks) for s in (None, samples))
+    results = outcome.summarize(config, dataset, distillation, before, after)
     weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
     metadata = outcome.describe_set(config, dataset, samples)
     saved_set.save(folder.path / "distilled" / "1", samples, weights, metadata)
@@ -75,11 +82,44 @@ def configure(given: dict[str, Any]) -> Config:
     return resolve(given, datasets.DATASETS, NETWORKS)
 
 
+def recall(given: dict[str, Any]) -> Config:
+    """The settings of the run in the folder `run_dir`, where they are not given.
+
+    What was given and differs is found when the folder is opened.
+    """
+    path = Path(given.get("run_dir") or "", "config.json")
+    stored = files.read_json(path) if given.get("run_dir") and path.is_file() else {}
+    names = {field.name for field in dataclasses.fields(Config)} - {"run_dir"}
+    known = {name: value for name, value in stored.items() if name in names}
+    return configure(known | {name: value for name, value in given.items() if value is not None})
+
+
 def load_dataset(config: Config) -> datasets.Dataset:
     """The dataset of a run, with the split that it is evaluated on as its test split."""
     embeddings = Path(config.embeddings) if config.embeddings else None
     dataset = datasets.DATASETS[config.dataset].load(Path(config.data_dir), embeddings)
     return datasets.hold_out(dataset, config.seed) if config.eval_split == "held_out" else dataset
+
+
+def original_of(config: Config, dataset: datasets.Dataset) -> dict[str, Any]:
+    """The original accuracy of the run's network, and how it was trained."""
+    network = NETWORKS[config.model]
+    return original.cached(
+        network.build, dataset, network.training, config.seed, originals(config), config.model
+    )._asdict()
+
+
+def originals(config: Config) -> Path:
+    """The folder beside the run's where original accuracies are kept, for other runs."""
+    return Path(config.run_dir).parent / "originals"
+
+
+def add_ratio(config: Config, original_accuracy: float) -> None:
+    """Adds the original accuracy, and the distillation ratio r_M, to results.json."""
+    path = Path(config.run_dir, "results.json")
+    results = files.read_json(path)
+    ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
+    files.write_json(path, results | {"original_accuracy": original_accuracy, "ratio": ratio})
 
 
 def new_distillation(config: Config, dataset: datasets.Dataset) -> Distillation:
@@ -94,5 +134,5 @@ def new_distillation(config: Config, dataset: datasets.Dataset) -> Distillation:
         label_init=config.label_init,
         seed=config.seed,
     )
-    distilled = DistilledSet(samples, soft=config.labels == "soft")
+    distilled = DistilledSet(samples, LEARNED[config.labels])
     return Distillation(distilled, config.outer_lr, config.outer_steps)

@@ -20,6 +20,10 @@ class Stream(enum.IntEnum):
     AUGMENTATION = 5
     EVALUATION = 6
     HELD_OUT = 7
+    TUNING = 8
+    BASELINES = 9
+    SHUFFLES = 10
+    SUBSET = 11
 
 
 def key(seed: int, stream: Stream) -> tf.Tensor:

@@ -85,12 +85,16 @@ class TextEncoding(Encoding):
         """Texts `[N]` as word numbers, int32 `[N, length]`."""
         return number(texts, self.table(), self.length).numpy()
 
-    def decode(self, vectors: np.ndarray) -> list[str]:
-        """The word nearest to each vector of `[N, dimension]`, in Euclidean distance (Alg. 1b)."""
+    def nearest(self, vectors: np.ndarray) -> np.ndarray:
+        """The number of the word nearest to each vector of `[N, dimension]`, integers `[N]`."""
         from sklearn.metrics import pairwise_distances_argmin
 
-        nearest = pairwise_distances_argmin(vectors, self.vectors[UNKNOWN + 1 :].numpy())
-        return [self.words[i] for i in nearest]
+        first = UNKNOWN + 1
+        return first + pairwise_distances_argmin(vectors, self.vectors[first:].numpy())
+
+    def decode(self, vectors: np.ndarray) -> list[str]:
+        """The word nearest to each vector of `[N, dimension]`, in Euclidean distance (Alg. 1b)."""
+        return [self.words[i - UNKNOWN - 1] for i in self.nearest(vectors)]
 
 
 def number(texts: tf.Tensor, table: tf.lookup.StaticHashTable, length: int) -> tf.Tensor:

@@ -1,0 +1,141 @@
+"""What a user would try first: small sets of real data, of cluster centres, of averages.
+
+The six baselines of Sections 4.2 and 4.3 train the network, or a nearest-neighbour
+classifier, on one of these sets. Nothing here looks at test data, but for
+`neighbour_accuracies`, which measures on what it is given.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from sklearn.cluster import KMeans
+from sklearn.neighbors import KNeighborsClassifier
+
+from tf_distill.datasets.base import Dataset
+from tf_distill.inner import Samples
+from tf_distill.losses import encode
+
+EMBED_BATCH = 500
+
+
+class Prototypes(NamedTuple):
+    """A small labelled set: x float32 `[M, *shape]`, embedded; y class indices `[M]`."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def random_real(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+    """Real training examples, drawn without repetition while a class has enough."""
+
+    def draw(own: np.ndarray, count: int) -> np.ndarray:
+        return _embed(dataset, np.resize(rng.permutation(own), count))
+
+    return _by_class(dataset, size, draw)
+
+
+def k_means(dataset: Dataset, size: int, seed: int) -> Prototypes:
+    """The centres of k-means clusters within each class.
+
+    A class with fewer examples than centres gives its examples themselves, repeated.
+    """
+
+    def centres(own: np.ndarray, count: int) -> np.ndarray:
+        if len(own) <= count:
+            return _embed(dataset, np.resize(own, count))
+        x = _embed(dataset, own)
+        found = KMeans(count, n_init=1, random_state=seed).fit(x.reshape(len(x), -1))
+        return found.cluster_centers_.reshape(count, *x.shape[1:])
+
+    return _by_class(dataset, size, centres)
+
+
+def average(dataset: Dataset, size: int) -> Prototypes:
+    """The mean of each class, repeated where a class has several places."""
+
+    def mean(own: np.ndarray, count: int) -> np.ndarray:
+        return np.repeat(_embed(dataset, own).mean(axis=0, keepdims=True), count, axis=0)
+
+    return _by_class(dataset, size, mean)
+
+
+def class_plan(y_train: np.ndarray, size: int) -> np.ndarray:
+    """The class of each of `size` places: the classes that have examples, in turn."""
+    present = np.unique(y_train)
+    return present[np.arange(size) % len(present)]
+
+
+def shortage(dataset: Dataset, size: int) -> str:
+    """A sentence on the classes that have too few examples for a set of `size`, or none."""
+    wanted = np.bincount(class_plan(dataset.y_train, size), minlength=len(dataset.classes))
+    has = np.bincount(dataset.y_train, minlength=len(dataset.classes))
+    short, missing = np.count_nonzero((has > 0) & (has < wanted)), np.count_nonzero(has == 0)
+    words = []
+    if short:
+        words.append(f"{short} have fewer training examples than places, theirs are repeated")
+    if missing:
+        words.append(f"{missing} have none, other classes take their places")
+    return f"Of {len(has)} classes {'; '.join(words)}." if words else ""
+
+
+def as_samples(prototypes: Prototypes, like: Samples, lr: np.ndarray | float) -> Samples:
+    """Prototypes dealt to inner steps, with one-hot labels.
+
+    Args:
+        prototypes: as many as `like` has samples.
+        like: gives the shapes.
+        lr: one learning rate, or one for each inner step.
+    """
+    steps, n, *shape = like.x.shape
+    y = encode(tf.constant(prototypes.y), like.y.shape[-1])
+    return Samples(
+        tf.reshape(tf.constant(prototypes.x, tf.float32), [steps, n, *shape]),
+        tf.reshape(y, [steps, n, -1]),
+        tf.constant(np.broadcast_to(lr, like.lr.shape), tf.float32),
+    )
+
+
+def neighbour_accuracies(
+    sets: Sequence[Prototypes], dataset: Dataset, x: np.ndarray, y: np.ndarray, neighbours: int
+) -> list[float]:
+    """Accuracies of k-nearest-neighbour classifiers, by Euclidean distance.
+
+    Args:
+        sets: what to fit one classifier each on.
+        dataset: gives the encoding.
+        x: stored inputs `[N, ...]` to measure on.
+        y: their class indices `[N]`.
+        neighbours: k.
+    """
+    models = [KNeighborsClassifier(neighbours).fit(s.x.reshape(len(s.x), -1), s.y) for s in sets]
+    right = np.zeros(len(sets))
+    for start in range(0, len(y), EMBED_BATCH):
+        part = slice(start, start + EMBED_BATCH)
+        flat = dataset.encoding(tf.constant(x[part])).numpy().reshape(len(x[part]), -1)
+        right += [np.count_nonzero(model.predict(flat) == y[part]) for model in models]
+    return (right / len(y)).tolist()
+
+
+def _by_class(
+    dataset: Dataset, size: int, make: Callable[[np.ndarray, int], np.ndarray]
+) -> Prototypes:
+    """A set of `size` where `make(own, count)` gives a class's `[count, *shape]`.
+
+    `own` are the places of the class's examples in the training split.
+    """
+    y = class_plan(dataset.y_train, size)
+    x = np.empty((size, *dataset.encoding.shape), np.float32)
+    for c in np.unique(y):
+        places = np.flatnonzero(y == c)
+        x[places] = make(np.flatnonzero(dataset.y_train == c), len(places))
+    return Prototypes(x, y.astype(np.int32))
+
+
+def _embed(dataset: Dataset, index: np.ndarray) -> np.ndarray:
+    x = np.empty((len(index), *dataset.encoding.shape), np.float32)
+    for start in range(0, len(index), EMBED_BATCH):
+        part = slice(start, start + EMBED_BATCH)
+        x[part] = dataset.encoding(tf.constant(dataset.x_train[index[part]]))
+    return x

@@ -1,0 +1,170 @@
+"""Where small training sets are compared: one network, the same initial weights, the same data."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill import seeds
+from tf_distill.datasets.base import Dataset
+from tf_distill.distill import Distillation, batch_indices, network_drawer, outer_update
+from tf_distill.distilled import DistilledSet
+from tf_distill.evaluate import Fit, compiled_train, test_networks, tester
+from tf_distill.inner import Samples
+from tf_distill.learner import Learner, Weights, fixed_network
+
+SUBSET = 2000
+"""Training examples that choices are made on."""
+RATES = tuple(float(f"{10**e:.1g}") for e in np.arange(-3, 2, 0.5))
+"""Constant learning rates that are tried: 0.001, 0.003, 0.01 .. 30."""
+SCALES = (1.0, 0.5, 2.0, 0.2, 5.0, 0.1, 10.0, 0.03, 30.0)
+"""Factors tried where a set meets another network, the first for choice."""
+TRIALS = 5
+"""Sets, and networks if these are random, that a rate is tried on."""
+LEARNING_STEPS = 60
+"""Outer steps in which the rates of the single inner steps are then learned."""
+LEARNING_RATE = 0.1
+
+
+class Conditions(NamedTuple):
+    """What is the same for all sets that are compared.
+
+    init: "fixed" or "random"; networks: how many to test with if random; batch_size: real
+    examples in an outer step, where learning rates are learned; seed: of the run.
+    """
+
+    init: str
+    networks: int
+    batch_size: int
+    seed: int
+
+
+class Bench:
+    """Tests training sets, and tunes their learning rates on training data alone.
+
+    Args:
+        learner: the network.
+        dataset: with the test split to report on.
+        conditions: the same for all sets.
+        fit: another way of training than `inner.train`.
+    """
+
+    def __init__(
+        self, learner: Learner, dataset: Dataset, conditions: Conditions, fit: Fit | None = None
+    ):
+        self.learner, self.dataset, self.conditions = learner, dataset, conditions
+        fit = fit or compiled_train(learner)
+        self._test = tester(learner, dataset, fit)
+        self._train = tester(learner, training_view(dataset, conditions.seed), fit)
+        self._rates: RateLearner | None = None
+
+    def test(self, sets: Sequence[Samples | None], most: int | None = None) -> list[float]:
+        """Accuracies on the test split, of sets and networks in pairs.
+
+        Args:
+            sets: all are used, and used again where there are more random networks.
+            most: random networks, where fewer than the conditions have will do.
+        """
+        c = self.conditions
+        if c.init == "fixed":
+            weights = fixed_network(self.learner, c.seed)
+            return [self._test(s, weights) for s in sets]
+        networks = test_networks(self.learner, c.init, max(most or c.networks, len(sets)), c.seed)
+        return [self._test(*pair) for pair in zip(itertools.cycle(sets), networks)]
+
+    def training_accuracy(self, sets: Sequence[Samples]) -> float:
+        """The mean accuracy on a fixed part of the training split, over a few pairs."""
+        networks = _tuning_networks(self.learner, self.conditions)
+        pairs = max(len(sets), len(networks))
+        together = zip(itertools.cycle(sets), itertools.cycle(networks))
+        return float(np.mean([self._train(*p) for p in itertools.islice(together, pairs)]))
+
+    def best_rate(self, sets: Sequence[Samples]) -> float:
+        """The one learning rate of `RATES` that does best on training data."""
+        scores = [self.training_accuracy([with_rate(s, rate) for s in sets]) for rate in RATES]
+        return RATES[int(np.argmax(scores))]
+
+    def best_scale(self, samples: Samples) -> float:
+        """The factor of `SCALES` for a set's own rates that does best on training data."""
+        scores = [
+            self.training_accuracy([samples._replace(lr=samples.lr * scale)]) for scale in SCALES
+        ]
+        return SCALES[int(np.argmax(scores))]
+
+    def tune(self, sets: Sequence[Samples]) -> np.ndarray:
+        """Learning rates for sets of one kind, found as those of a distilled set are.
+
+        The best constant rate is the start; from there a rate for each inner step is learned
+        by the same hypergradients, the sets in turn; the better of the two is kept. The first
+        few sets stand for all.
+
+        Returns:
+            float32 `[epochs * steps]`.
+        """
+        sets = sets[:TRIALS]
+        constant = with_rate(sets[0], self.best_rate(sets)).lr.numpy()
+        self._rates = self._rates or RateLearner(
+            self.learner, self.dataset, self.conditions, sets[0]
+        )
+        learned = self._rates.learn(sets, constant)
+        before, after = (
+            self.training_accuracy([with_rate(s, lr) for s in sets]) for lr in (constant, learned)
+        )
+        return learned if after > before else constant
+
+
+class RateLearner:
+    """Learns the rate of each inner step by hypergradients, and nothing else.
+
+    It is compiled once for all sets of one shape.
+    """
+
+    def __init__(self, learner: Learner, dataset: Dataset, conditions: Conditions, like: Samples):
+        self._distillation = Distillation(
+            DistilledSet(like, learned=("lr",)), LEARNING_RATE, LEARNING_STEPS
+        )
+        draw = network_drawer(learner, conditions.init, conditions.seed)
+        self._update = outer_update(
+            self._distillation, learner, dataset, draw, networks=1, seed=conditions.seed
+        )
+        examples = len(dataset.y_train)
+        self._batches = [
+            batch_indices(conditions.seed, step, min(conditions.batch_size, examples), examples)
+            for step in range(LEARNING_STEPS)
+        ]
+
+    def learn(self, sets: Sequence[Samples], start: np.ndarray) -> np.ndarray:
+        """The rates after some outer steps on the sets in turn, from those given."""
+        distilled = self._distillation.distilled
+        distilled.set(with_rate(sets[0], start))
+        self._distillation.step.assign(0)
+        for variable in self._distillation.optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+        for samples, index in zip(itertools.cycle(sets), self._batches):
+            distilled.x.assign(samples.x)
+            distilled.y.assign(samples.y)
+            self._update(tf.constant(index))
+        return distilled.samples.lr.numpy()
+
+
+def with_rate(samples: Samples, rate: np.ndarray | float) -> Samples:
+    """The samples with other learning rates, one for all inner steps or one for each."""
+    return samples._replace(lr=tf.constant(np.broadcast_to(rate, samples.lr.shape), tf.float32))
+
+
+def training_view(dataset: Dataset, seed: int) -> Dataset:
+    """The dataset with a random part of its training split in place of the test split."""
+    order = seeds.generator(seed, seeds.Stream.SUBSET).permutation(len(dataset.y_train))[:SUBSET]
+    return dataclasses.replace(
+        dataset, x_test=dataset.x_train[order], y_test=dataset.y_train[order]
+    )
+
+
+def _tuning_networks(learner: Learner, conditions: Conditions) -> list[Weights]:
+    if conditions.init == "fixed":
+        return [fixed_network(learner, conditions.seed)]
+    stream = seeds.key(conditions.seed, seeds.Stream.TUNING)
+    return [learner.init(tf.random.fold_in(stream, i)) for i in range(TRIALS)]

@@ -1,0 +1,174 @@
+"""A finished run beside what a user would try first: `--mode=baselines`.
+
+Each row is kept in comparison.json as soon as it is measured, and not measured again.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill import baseline_rows, control_rows, files, ranking, run
+from tf_distill.config import Config, Protocol
+from tf_distill.errors import UserError
+from tf_distill.evaluate import Accuracy, distillation_ratio
+from tf_distill.folder import RunFolder
+from tf_distill.other_networks import rows_of_other_networks
+from tf_distill.progress import say
+from tf_distill.rows import Row
+from tf_distill.subject import Subject
+
+CURVE_NETWORKS = 20
+CURVE_POINTS = 31
+
+
+def complete(config: Config, protocol: Protocol) -> dict[str, Any]:
+    """Adds baselines and controls to a run, which is made first where it is not finished.
+
+    Returns:
+        What comparison.json holds.
+
+    Raises:
+        UserError: a mistake in the settings; or an earlier comparison had other ones.
+    """
+    dataset = run.load_dataset(config)
+    if not RunFolder(config).results():
+        run.run(config)
+    subject = Subject.of_run(config, protocol, dataset)
+    path = Path(config.run_dir, "comparison.json")
+    comparison = begun(path, protocol)
+
+    def save() -> None:
+        files.write_json(path, comparison)
+
+    if "original" not in comparison:
+        comparison["original"] = run.original_of(config, dataset)
+        save()
+        run.add_ratio(config, comparison["original"]["accuracy"])
+    for row in missing_rows(subject, comparison["rows"]):
+        comparison["rows"].append(measure(row, subject, comparison))
+        save()
+    if "curve" not in comparison:
+        comparison["curve"] = curve(subject)
+        save()
+    return comparison
+
+
+def begun(path: Path, protocol: Protocol) -> dict[str, Any]:
+    """What an earlier call left, or an empty comparison.
+
+    Raises:
+        UserError: it was made by another protocol, or is damaged.
+    """
+    settings = dataclasses.asdict(protocol)
+    if not path.exists():
+        return {"settings": settings, "rows": []}
+    comparison = files.read_json(path)
+    if comparison.get("settings") != settings or "rows" not in comparison:
+        raise UserError(
+            f"{path} was made with {comparison.get('settings')}, now {settings}; delete it to "
+            "begin again"
+        )
+    return comparison
+
+
+def missing_rows(subject: Subject, rows: list[dict[str, Any]]) -> Iterator[Row]:
+    """The rows that apply to the run and are not measured yet."""
+    done = {row["name"] for row in rows}
+    others = rows_of_other_networks(subject.config)
+    for row in (*baseline_rows.ROWS, *control_rows.ROWS, *others):
+        if row.name not in done and row.applies(subject):
+            yield row
+
+
+def measure(row: Row, subject: Subject, comparison: dict[str, Any]) -> dict[str, Any]:
+    """One row, as comparison.json has it; a line says what came out."""
+    started = time.monotonic()
+    measured = row.measure(subject, {r["name"]: r for r in comparison["rows"]})
+    accuracy = Accuracy.of(measured.accuracies)
+    seconds = time.monotonic() - started
+    spread = f" +- {accuracy.std:.4f}" if accuracy.networks > 1 else " " * 10
+    say(f"{row.title:28} {accuracy.mean:.4f}{spread}   {seconds:5.0f} s")
+    return {
+        "name": row.name,
+        "group": row.group,
+        "title": row.title,
+        "how": measured.how,
+        "lr": measured.lr,
+        "accuracies": measured.accuracies,
+        **accuracy._asdict(),
+        "ratio": distillation_ratio(accuracy.mean, comparison["original"]["accuracy"]),
+        "seconds": round(seconds, 1),
+    }
+
+
+def curve(subject: Subject) -> dict[str, Any]:
+    """The accuracy after every inner step, or after some of many.
+
+    Returns:
+        Lists "step", "mean" and "std", and the number of networks.
+    """
+    networks = min(CURVE_NETWORKS, subject.protocol.baseline_networks)
+    samples, total = subject.samples, subject.samples.lr.shape[0]
+    shown = np.unique(np.linspace(0, total, CURVE_POINTS).round().astype(int)).tolist()
+    # Steps with a rate of zero change nothing, so one compiled training serves for all.
+    stopped = [
+        samples._replace(lr=tf.where(tf.range(total) < step, samples.lr, 0.0)) for step in shown
+    ]
+    accuracies = [Accuracy.of(subject.bench.test([s], networks)) for s in stopped]
+    return {
+        "step": shown,
+        "mean": [a.mean for a in accuracies],
+        "std": [a.std for a in accuracies],
+        "networks": accuracies[0].networks,
+    }
+
+
+def complete_ranking(config: Config, networks: int) -> dict[str, Any]:
+    """Adds the ranking check to a finished run, variant by variant: `--mode=ranking`.
+
+    Args:
+        config: of the run.
+        networks: random initial networks to train on the set, for each variant.
+
+    Returns:
+        What ranking.json holds.
+    """
+    dataset, folder = run.load_dataset(config), Path(config.run_dir)
+    subject = Subject.of_run(config, Protocol(), dataset)
+    path = folder / "ranking.json"
+    entries = files.read_json(path).get("variants", []) if path.exists() else []
+    going = ranking.rank(
+        subject.samples,
+        dataset,
+        config.model,
+        networks,
+        config.seed,
+        run.originals(config),
+        done=entries,
+    )
+    for entry in going:
+        entries.append(entry)
+        files.write_json(path, ranking.summarize(entries))
+        say(
+            f"{entry['name']:20} distilled {entry['distilled']['mean']:.4f} in "
+            f"{entry['distilled_seconds']:.0f} s, full {entry['full']['mean']:.4f} in "
+            f"{entry['full_seconds']:.0f} s"
+        )
+    return ranking.summarize(entries)
+
+
+def describe_ranking(found: dict[str, Any]) -> str:
+    """The rank correlation in a line for a person."""
+    seconds = [
+        sum(v[name] for v in found["variants"]) for name in ("distilled_seconds", "full_seconds")
+    ]
+    return (
+        f"rank correlation of {len(found['variants'])} variants: Spearman {found['spearman']:.2f}, "
+        f"Kendall {found['kendall']:.2f}; {seconds[0]:.0f} s on the distilled set, "
+        f"{seconds[1]:.0f} s on all data"
+    )

@@ -1,0 +1,35 @@
+"""The same set trained into other networks than the one it was distilled for."""
+
+import functools
+
+from tf_distill.bench import SCALES, Bench
+from tf_distill.config import Config
+from tf_distill.learner import Learner
+from tf_distill.models import NETWORKS
+from tf_distill.rows import Done, Measured, Row
+from tf_distill.subject import Subject
+
+MOST = 20
+"""Random networks of each other kind: some are a hundred times as large as LeNet."""
+
+
+def rows_of_other_networks(config: Config) -> list[Row]:
+    """A row for each network of the registry that takes the same kind of input."""
+    kind = NETWORKS[config.model].kind
+    fitting = [n for n, network in NETWORKS.items() if network.kind == kind and n != config.model]
+    return [Row(n, "network", n, functools.partial(other_network, name=n)) for n in fitting]
+
+
+def other_network(subject: Subject, done: Done, name: str) -> Measured:
+    """The set in another network, from random initial weights."""
+    dataset, conditions = subject.dataset, subject.conditions
+    conditions = conditions._replace(init="random", networks=min(MOST, conditions.networks))
+    learner = Learner(NETWORKS[name].build(dataset.encoding.shape, dataset.outputs))
+    bench = Bench(learner, dataset, conditions)
+    scale = bench.best_scale(subject.samples)
+    samples = subject.samples._replace(lr=subject.samples.lr * scale)
+    how = (
+        "Trained as the set says, from random initial weights, its learning rates times "
+        f"{scale:g}: the best of {len(SCALES)} factors on training data."
+    )
+    return Measured(bench.test([samples]), how)

@@ -1,0 +1,61 @@
+"""What a comparison is about: a finished run's set, with the network and the data it belongs to."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from tf_distill import saved_set, seeds
+from tf_distill.bench import Bench, Conditions
+from tf_distill.config import Config, Protocol
+from tf_distill.datasets.base import Dataset
+from tf_distill.inner import Samples
+from tf_distill.learner import Learner
+from tf_distill.models import NETWORKS
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A distilled set with all that it is compared by.
+
+    config: of its run; protocol: of the comparison; dataset: the run's, with the split that
+    it is evaluated on; samples: the learned values.
+    """
+
+    config: Config
+    protocol: Protocol
+    dataset: Dataset
+    samples: Samples
+
+    @classmethod
+    def of_run(cls, config: Config, protocol: Protocol, dataset: Dataset) -> "Subject":
+        """The set in the folder of a finished run."""
+        loaded = saved_set.load(Path(config.run_dir, "distilled", "1"))
+        return cls(config, protocol, dataset, loaded.samples)
+
+    @functools.cached_property
+    def learner(self) -> Learner:
+        """The run's network."""
+        build = NETWORKS[self.config.model].build
+        return Learner(build(self.dataset.encoding.shape, self.dataset.outputs))
+
+    @property
+    def conditions(self) -> Conditions:
+        """As the run has them, with the protocol's number of networks."""
+        c = self.config
+        return Conditions(c.init, self.protocol.baseline_networks, c.batch_size, c.seed)
+
+    @functools.cached_property
+    def bench(self) -> Bench:
+        """Where all sets that train like the distilled one are tested."""
+        return Bench(self.learner, self.dataset, self.conditions)
+
+    @property
+    def size(self) -> int:
+        """The number of samples, M."""
+        return self.config.steps * self.config.samples_per_step
+
+    def rng(self, stream: seeds.Stream, index: int = 0) -> np.random.Generator:
+        """Random numbers of the run's seed."""
+        return seeds.generator(self.config.seed, stream, index)

@@ -1,0 +1,93 @@
+"""The size of a distilled set against what it reaches: `--mode=sweep` (Section 4.1, Figure 6)."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tf_distill import files, run
+from tf_distill.config import Config
+from tf_distill.errors import UserError
+from tf_distill.evaluate import distillation_ratio
+from tf_distill.progress import say
+
+RATIOS = (50, 60, 70, 80, 90, 95, 97, 99)
+"""The A of the distillation sizes d_A that are worked out, in percent."""
+
+
+def sweep(config: Config, sizes: Sequence[int]) -> dict[str, Any]:
+    """Distills sets of several sizes, each in its own folder `size_<M>` of `run_dir`.
+
+    Args:
+        config: of every run, but for the samples in a step and the folder.
+        sizes: numbers of distilled samples, M; multiples of `config.steps`.
+
+    Returns:
+        What sweep.json in `run_dir` holds; it is written anew after every size.
+
+    Raises:
+        UserError: a size that can't be, or a mistake in the settings.
+    """
+    configs = [of_size(config, size) for size in sorted(set(sizes))]
+    original = run.original_of(config, run.load_dataset(config))
+    entries: list[dict[str, Any]] = []
+    found: dict[str, Any] = {}
+    for sized in configs:
+        say(f"size {sized.steps * sized.samples_per_step}: {sized.run_dir}")
+        results = run.run(sized)
+        entries.append(entry(results, original["accuracy"], Path(sized.run_dir).name))
+        found = {
+            "settings": {k: v for k, v in results.items() if k in SHARED},
+            "original": original,
+            "sizes": entries,
+            "distillation_sizes": distillation_sizes(entries),
+        }
+        files.write_json(Path(config.run_dir, "sweep.json"), found)
+    return found
+
+
+SHARED = ("dataset", "model", "init", "labels", "steps", "epochs", "outer_steps", "seed")
+"""The settings that all sizes have in common and a reader wants to know."""
+
+
+def of_size(config: Config, size: int) -> Config:
+    """The run of one size within the sweep's folder."""
+    if size < 1 or size % config.steps:
+        raise UserError(
+            f"--sizes has {size}, expected positive multiples of --steps={config.steps}: each "
+            "inner step takes the same number of samples"
+        )
+    path = Path(config.run_dir, f"size_{size}")
+    return dataclasses.replace(config, samples_per_step=size // config.steps, run_dir=str(path))
+
+
+def entry(results: dict[str, Any], original: float, run_dir: str) -> dict[str, Any]:
+    """What sweep.json says of one size."""
+    accuracy = results["accuracy"]
+    return {
+        "samples": results["distilled_samples"],
+        **accuracy,
+        "ratio": distillation_ratio(accuracy["mean"], original),
+        "seconds": results["seconds"],
+        "run_dir": run_dir,
+    }
+
+
+def distillation_sizes(entries: Sequence[dict[str, Any]]) -> dict[str, int | None]:
+    """d_A for every A of `RATIOS`: the fewest samples whose ratio reaches A%, or None."""
+    reached = {a: [e["samples"] for e in entries if 100 * (e["ratio"] or 0) >= a] for a in RATIOS}
+    return {str(a): min(sizes, default=None) for a, sizes in reached.items()}
+
+
+def describe(found: dict[str, Any], config: Config) -> str:
+    """The sweep as a table for a person."""
+    lines = ["samples  accuracy           ratio"]
+    for e in found["sizes"]:
+        spread = f" +- {e['std']:.4f}" if e["networks"] > 1 else ""
+        lines.append(
+            f"{e['samples']:7}  {e['mean']:.4f}{spread:10}  {100 * (e['ratio'] or 0):5.1f}%"
+        )
+    reached = [f"d_{a} = {m}" for a, m in found["distillation_sizes"].items() if m is not None]
+    lines.append(f"distillation sizes: {', '.join(reached) or 'none reached'}")
+    lines.append(f"sweep.json, the runs and the figure are in {config.run_dir}")
+    return "\n".join(lines)
