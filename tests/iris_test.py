@@ -66,7 +66,8 @@ def test_pictures_are_drawn(example, tmp_path):
     iris, figures = example("iris_points"), example("iris_figures")
     data = iris.flowers()
     ways, two = iris.four_ways(data, steps=4), iris.two_points(data, steps=4)
-    figures.draw_four_ways(ways, (0, 1, 2, 4), data).savefig(tmp_path / "four.png")
+    some = {way: ways[way] for way in ("selection", "both")}
+    figures.draw_four_ways(some, (0, 1, 2, 4), data).savefig(tmp_path / "four.png")
     figures.draw_two_points(two, (0, 1, 2, 4), data).savefig(tmp_path / "two.png")
     figures.animate_four_ways(ways, (0, 4), data, tmp_path / "four.gif")
     figures.animate_two_points(two, (0, 2, 4), data, tmp_path / "two.gif")
