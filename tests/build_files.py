@@ -11,9 +11,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "tf_distill"
-FOLDERS = (PACKAGE, "benchmarks", "export", "results", "tests")
+FOLDERS = (PACKAGE, "benchmarks", "examples", "export", "results", "tests")
 """The top-level folders with Python code."""
 DISTRIBUTIONS = {
+    "PIL": "pillow",
     "absl": "absl_py",
     "google": "protobuf",
     "grpc": "grpcio",
