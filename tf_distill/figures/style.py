@@ -20,7 +20,6 @@ ON_DARK = ("#56B4E9", "#E69F00", "#2FC39A", "#DE9BC0", "#F0E442", "#8FC7EE")
 _SHARED: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
-    "axes.titlelocation": "left",
     "axes.labelsize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
