@@ -128,7 +128,7 @@ def _write_values(axis: Axes, values: np.ndarray, image) -> None:
             red, green, blue, _ = image.cmap(image.norm(value))
             dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
             axis.text(
-                j, i, f"{value:.2f}", ha="center", va="center", size=6,
+                j, i, f"{value:z.2f}", ha="center", va="center", size=6, in_layout=False,
                 color="white" if dark else "black",
                 weight="bold" if value == row.max() and len(row) > 1 else "normal",
             )  # fmt: skip
