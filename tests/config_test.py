@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from tf_distill import run
-from tf_distill.config import AT_LEAST_ONE, CHOICES, PLACES, POSITIVE, Config
+from tf_distill.config import AT_LEAST_ONE, CHOICES, PLACES, POSITIVE, Config, command
 from tf_distill.datasets import DATASETS
 from tf_distill.errors import UserError
 from tf_distill.models import NETWORKS
@@ -115,3 +116,32 @@ def test_difference_names_what_changed_and_no_places():
     ]
     del changed["steps"]
     assert "--steps was None, now 3" in config.difference(changed)
+
+
+@pytest.mark.parametrize(
+    ("given", "flags"),
+    [
+        ({}, ""),
+        ({"init": "random"}, " --init=random"),
+        ({"steps": 3, "seed": 5, "run_dir": "x"}, " --steps=3 --seed=5"),
+        ({"outer_steps": 50, "networks": 9, "init": "random"},
+         " --init=random --outer_steps=50 --networks=9"),
+        ({"embeddings": "a b.txt"}, " '--embeddings=a b.txt'"),
+    ],
+)  # fmt: skip
+def test_the_command_has_what_differs_from_the_defaults_and_gives_the_settings_back(given, flags):
+    config = configure(**given)
+    text = command(dataclasses.asdict(config), DATASETS, NETWORKS)
+    assert text == "python -m tf_distill.main --dataset=digits --model=lenet" + flags
+    words = [word[2:].split("=") for word in shlex.split(text)[3:]]
+    kinds = {f.name: f.type for f in dataclasses.fields(Config)}
+    back = configure(**{k: int(v) if kinds[k] is int else v for k, v in words})
+    assert config.difference(dataclasses.asdict(back)) == []
+
+
+def test_the_command_of_an_unknown_network_names_every_setting():
+    settings = {**dataclasses.asdict(configure()), "model": "gone"}
+    text = command(settings, DATASETS, NETWORKS)
+    assert set(settings) - set(PLACES) == {w[2:].split("=")[0] for w in text.split()[3:]} | {
+        "embeddings"
+    }

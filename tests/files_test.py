@@ -80,3 +80,12 @@ def test_nobody_sees_the_file_before_it_is_whole(tmp_path):
         assert not path.exists()
         assert part.parent == path.parent  # of one file system, so that renaming is atomic
     assert path.read_text() == "new"
+
+
+def test_json_lines_are_read_less_what_a_crash_has_cut(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    assert files.read_json_lines(path) == []
+    path.write_bytes(b'{"a": 1}\n\xff\n[1]\n{"b":\n{"c": 2}\n{"d": 3}')
+    assert files.read_json_lines(path) == [{"a": 1}, {"c": 2}]
+    files.write_bytes(path, b"\x00")
+    assert path.read_bytes() == b"\x00"

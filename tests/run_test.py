@@ -54,7 +54,10 @@ def test_a_run_leaves_its_folder(tmp_path, settings, samples, test_examples, dra
         assert results[name].keys() == {"mean", "std", "networks"}
         assert 0 <= results[name]["mean"] <= 1
         assert results[name]["networks"] == config.eval_networks
-    assert {p.name for p in (folder / "figures").iterdir()} == drawn | {"history.png"}
+    assert {p.name for p in (folder / "figures").iterdir()} == drawn | {
+        "history.png", "labels.png", "learning_rates.png"
+    }  # fmt: skip
+    assert (folder / "report.html").exists()
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [m["step"] for m in metrics] == [1, 2, 3, 4]
     assert [m["step"] for m in metrics if "accuracy" in m] == [2, 4]

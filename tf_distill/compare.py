@@ -13,7 +13,7 @@ from tf_distill.record import Record, read_numbers
 from tf_distill.wording import minutes, percent, spread
 
 Row = dict[str, Any]
-NUMBERS = ("samples", "steps x epochs", "accuracy, %", "ratio, %", "time", "seed")
+NUMBERS = ("samples", "steps x epochs", "accuracy, %", "networks", "ratio, %", "time", "seed")
 """The columns that are set flush right."""
 
 

@@ -171,8 +171,13 @@ def command(settings: dict[str, Any], datasets: dict, networks: dict) -> str:
         networks: the registry of networks.
     """
     named = {name: settings[name] for name in ("dataset", "model")}
+    deciding = {name: settings[name] for name in ("init", "outer_steps")}  # on other defaults
     try:
-        defaults = dataclasses.asdict(resolve(named, datasets, networks))
+        plain, defaults = (
+            dataclasses.asdict(resolve(given, datasets, networks))
+            for given in (named, {**named, **deciding})
+        )
+        defaults |= {name: plain[name] for name in deciding}
     except UserError:  # of another version: its defaults are not known
         defaults = {field.name: None for field in dataclasses.fields(Config)}
     changed = {

@@ -13,7 +13,9 @@ from tf_distill.progress import say
 
 
 class RunFolder:
-    """`config.json checkpoints/ metrics.jsonl events/ results.json figures/ distilled/1/ model/1/`.
+    """`config.json checkpoints/ metrics.jsonl events/ results.json distilled/1/ model/1/`.
+
+    Beside these `report` writes `figures/` and `report.html`.
 
     Opening it makes it, or checks that what is there belongs to the same experiment.
 

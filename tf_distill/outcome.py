@@ -49,7 +49,7 @@ def describe(results: dict[str, Any], config: Config) -> str:
         f"accuracy {after['mean']:.4f}{spread} on {results['test_examples']} "
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
         f"{results['distilled_samples']} distilled samples, {results['seconds']:.0f} s\n"
-        f"results, figures and the distilled set are in {config.run_dir}"
+        f"report.html, figures and the distilled set are in {config.run_dir}"
     )
 
 

@@ -128,7 +128,7 @@ def _label(label: np.ndarray, classes: list[str]) -> list[Values]:
     names = classes[-len(label) :]
     order = np.argsort(-label)[:CLASSES_SHOWN] if len(label) > CLASSES_SHOWN else range(len(label))
     top = int(np.argmax(label)) if len(label) > 1 else None
-    return [{"class": names[i], "value": f"{label[i]:.2f}", "top": i == top} for i in order]
+    return [{"class": names[i], "value": f"{label[i]:z.2f}", "top": i == top} for i in order]
 
 
 def _settings(record: Record) -> list[tuple[str, Any]]:

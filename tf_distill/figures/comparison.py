@@ -85,7 +85,7 @@ def draw_ranking(ranking: Mapping[str, Any]) -> Figure:
         axis.annotate(str(number), place, (4, 3), textcoords="offset points", size=6.5)
     known = [(name, ranking.get(name)) for name in ("spearman", "kendall")]
     words = [f"{name.title()} {value:.2f}" for name, value in known if value is not None]
-    axis.set_title(", ".join([*words, f"{len(variants)} variants"]))
+    axis.set_title(", ".join([*words, f"{len(variants)} variants"]), loc="left")
     percent_axis(axis, "x", "accuracy after full training, %")
     percent_axis(axis, "y", "accuracy after the distilled set, %")
     axis.grid()

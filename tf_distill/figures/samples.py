@@ -1,13 +1,12 @@
 """Figures of the distilled samples themselves: images, embeddings, labels."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tf_distill.figures.style import COLUMN, DPI, PAGE, ink, sheet, top_labels
+from tf_distill.figures.style import COLUMN, DPI, PAGE, sheet, top_labels
 from tf_distill.inner import Samples
 from tf_distill.wording import part
 
@@ -28,24 +27,28 @@ def draw_images(samples: Samples, classes: Sequence[str]) -> Figure:
     x, y = (np.asarray(v)[:STEPS_SHOWN, :IMAGES_SHOWN] for v in (samples.x, samples.y))
     steps, n = x.shape[:2]
     columns, rows = min(n, IMAGES_A_ROW), -(-n // IMAGES_A_ROW)
-    words = [[top_labels(label, classes) for label in step] for step in y]
     cell, margin = PAGE / IMAGES_A_ROW, 0.25 if len(samples.x) > 1 else 0.04
-    size = min(6.5, cell * 72 / (0.6 * _longest(words)))
+    longest = _longest(top_labels(label, classes) for label in np.concatenate(y))
+    size = min(6.5, cell * 72 / (0.6 * longest))
     pitch = cell * 0.92 + 0.08 + 3.8 * size / 72
     bottom = 0.2 if (note := _left_out(samples, "images")) else 0.0
-    figure = Figure((margin + columns * cell, steps * rows * pitch + bottom), dpi=DPI)
-    width, height = figure.get_size_inches()
+    height = steps * rows * pitch + bottom
+    figure, axis = _canvas(margin + columns * cell, height)
     for s in range(steps):
         top = height - s * rows * pitch
         if len(samples.x) > 1:
-            place = (0.1 / width, (top - cell / 2) / height)
-            figure.text(*place, f"step {s + 1}", rotation=90, ha="center", va="center", size=7)
+            words = f"step {s + 1}"
+            axis.text(0.1, top - cell / 2, words, rotation=90, ha="center", va="center", size=7)
         for j in range(n):
-            left = margin + (j % columns) * cell + 0.04 * cell
-            low = top - (j // columns) * pitch - cell * 0.92 - 0.04
-            box = (left / width, low / height, 0.92 * cell / width, 0.92 * cell / height)
-            _image(figure.add_axes(box), x[s, j], words[s][j], size)
-    figure.text(margin / width, 0.06 / height, note, size=7, va="bottom")
+            left = margin + (j % columns + 0.04) * cell
+            high = top - (j // columns) * pitch - 0.04
+            extent = (left, left + 0.92 * cell, high - 0.92 * cell, high)
+            axis.imshow(_stretch(x[s, j]), cmap="gray", interpolation="nearest", extent=extent)
+            where = (left + 0.46 * cell, high - 0.92 * cell - 0.03)
+            label = top_labels(y[s, j], classes)
+            axis.text(*where, label, size=size, linespacing=1.15, ha="center", va="top")
+    axis.text(margin, 0.06, note, size=7, va="bottom")
+    axis.set(xlim=(0, margin + columns * cell), ylim=(0, height), aspect="auto")
     return figure
 
 
@@ -56,13 +59,15 @@ def draw_embeddings(samples: Samples, classes: Sequence[str]) -> Figure:
     columns = min(len(places), SENTENCES_A_ROW)
     rows = -(-len(places) // columns)
     figure = sheet(max(columns * PAGE / SENTENCES_A_ROW, COLUMN), rows * 1.75 + 0.2)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     limit = np.percentile(np.abs(x), 99)
     for axis in axes[len(places) :]:
         axis.axis("off")
     for axis, (s, j) in zip(axes, places, strict=False):
         image = axis.imshow(x[s, j], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-        axis.set_title(f"step {s + 1}, sentence {j + 1}\n{top_labels(y[s, j], classes)}", size=6)
+        axis.set_title(
+            f"step {s + 1}, sentence {j + 1}\n{top_labels(y[s, j], classes)}", size=6, loc="left"
+        )
         axis.set_yticks([0, x.shape[2] - 1], ["1", str(x.shape[2])])
         axis.set_xticks([0, x.shape[3] - 1], ["1", str(x.shape[3])])
         axis.tick_params(labelsize=6)
@@ -123,17 +128,18 @@ def _write_values(axis: Axes, values: np.ndarray, image) -> None:
             red, green, blue, _ = image.cmap(image.norm(value))
             dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
             axis.text(
-                j, i, f"{value:.2f}", ha="center", va="center", size=6,
+                j, i, f"{value:z.2f}", ha="center", va="center", size=6, in_layout=False,
                 color="white" if dark else "black",
                 weight="bold" if value == row.max() and len(row) > 1 else "normal",
             )  # fmt: skip
 
 
-def _image(axis: Axes, image: np.ndarray, words: str, size: float) -> None:
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure that is one axis; many axes would take seconds."""
+    figure = Figure((width, height), dpi=DPI)
+    axis = figure.add_axes((0, 0, 1, 1))
     axis.axis("off")
-    axis.imshow(_stretch(image), cmap="gray", interpolation="nearest", aspect="auto")
-    where: Any = {"transform": axis.transAxes, "ha": "center", "va": "top"}
-    axis.text(0.5, -0.04, words, size=size, color=ink(), linespacing=1.15, **where)
+    return figure, axis
 
 
 def _left_out(samples: Samples, what: str) -> str:
@@ -142,10 +148,8 @@ def _left_out(samples: Samples, what: str) -> str:
     return "; ".join(filter(None, hidden))
 
 
-def _longest(words: Sequence) -> int:
-    if isinstance(words, str):
-        return max(map(len, words.split("\n")))
-    return max(map(_longest, words))
+def _longest(texts: Iterable[str]) -> int:
+    return max(len(line) for text in texts for line in text.split("\n"))
 
 
 def _stretch(image: np.ndarray) -> np.ndarray:

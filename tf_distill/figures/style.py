@@ -20,7 +20,6 @@ ON_DARK = ("#56B4E9", "#E69F00", "#2FC39A", "#DE9BC0", "#F0E442", "#8FC7EE")
 _SHARED: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
-    "axes.titlelocation": "left",
     "axes.labelsize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -81,9 +80,9 @@ def top_labels(label: np.ndarray, classes: Sequence[str], most: int = 3) -> str:
     For a binary task that is the one logit.
     """
     if len(label) == 1:
-        return f"{classes[1]} {label[0]:+.2f}"
+        return f"{classes[1]} {label[0]:+z.2f}"
     order = np.argsort(-label)[:most]
-    return "\n".join(f"{classes[i]}  {label[i]:.2f}" for i in order)
+    return "\n".join(f"{classes[i]}  {label[i]:z.2f}" for i in order)
 
 
 def percent_axis(axis: Axes, which: str = "y", label: str = "accuracy, %") -> None:

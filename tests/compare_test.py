@@ -1,0 +1,114 @@
+"""Runs in one table: its rows, and the three forms of it."""
+
+import csv
+import io
+import json
+
+import evaluated
+import pytest
+from report_test import Page, assert_self_contained
+
+from tf_distill.compare import compare, to_csv, to_html, to_text
+from tf_distill.errors import UserError
+
+CONFIG = {"dataset": "digits", "model": "lenet", "init": "random", "labels": "soft"}
+RESULTS = {
+    **CONFIG, "distilled_samples": 10, "steps": 2, "epochs": 3, "seed": 7, "seconds": 600.0,
+    "accuracy": {"mean": 0.75, "std": 0.02, "networks": 20},
+}  # fmt: skip
+
+
+def finished(folder, **changed):
+    folder.mkdir()
+    evaluated.write(folder, config={**CONFIG, **changed}, results={**RESULTS, **changed})
+    return folder
+
+
+@pytest.fixture
+def folders(tmp_path):
+    plain = finished(tmp_path / "plain")
+    full = finished(tmp_path / "full <b>", dataset="mnist", seed=8)
+    evaluated.write(full, comparison=evaluated.comparison())
+    return [plain, full]
+
+
+def test_rows_hold_what_the_files_say(folders):
+    plain, full = compare(folders)
+    assert plain == {
+        "run": str(folders[0]), "dataset": "digits", "network": "lenet", "init": "random",
+        "labels": "soft", "samples": 10, "steps": 2, "epochs": 3, "mean": 0.75, "std": 0.02,
+        "networks": 20, "ratio": None, "best_baseline": None, "best_baseline_mean": None,
+        "seconds": 600.0, "seed": 7,
+    }  # fmt: skip
+    rows = evaluated.comparison()["rows"]
+    best = max((r for r in rows if r["group"] == "baseline"), key=lambda r: r["mean"])
+    assert (full["best_baseline"], full["best_baseline_mean"]) == (best["title"], best["mean"])
+    assert (full["mean"], full["networks"]) == (0.75, 1)  # of the comparison, not of the run
+    assert full["ratio"] == pytest.approx(0.75 / evaluated.ORIGINAL)
+
+
+def test_text_is_aligned(folders):
+    lines = to_text(compare(folders)).splitlines()
+    assert len(lines) == 3
+    start = lines[0].index("dataset")
+    assert [line[start:].split()[0] for line in lines] == ["dataset", "digits", "mnist"]
+    assert all(line[start - 2 : start] == "  " for line in lines)
+    end = lines[0].index("accuracy, %") + len("accuracy, %")
+    assert [line[:end].split("  ")[-1].strip() for line in lines[1:]] == ["75.00 ± 2.00", "75.00"]
+    assert "10 min" in lines[1]
+
+
+def test_csv_reads_back_as_the_rows(folders):
+    rows = compare(folders)
+    read = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    assert read == [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows]
+
+
+def test_html_is_self_contained_and_escaped(folders):
+    page = Page(to_html(compare(folders)))
+    assert_self_contained(page)
+    assert "2 runs compared" in page.text
+    assert str(folders[1]) in page.text
+    assert len(page.all("tr")) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("t.csv", to_csv), ("t.html", to_html), ("t.txt", to_text)]
+)
+def test_the_ending_of_the_file_says_the_format(folders, tmp_path, name, write):
+    rows = compare(folders, tmp_path / name)
+    assert (tmp_path / name).read_text(encoding="utf-8") == write(rows)
+
+
+def test_folders_without_a_finished_run_are_named_and_left_out(folders, tmp_path, capsys):
+    damaged = finished(tmp_path / "damaged")
+    (damaged / "results.json").write_text("{")
+    rows = compare([tmp_path / "none", *folders, damaged])
+    assert [row["run"] for row in rows] == list(map(str, folders))
+    none, broken = capsys.readouterr().err.splitlines()
+    assert none.startswith("left out: ")
+    assert "none holds no finished run" in none
+    assert "damaged" in broken
+
+
+@pytest.mark.parametrize(
+    ("given", "out", "text"),
+    [
+        ([], None, "none of 0 folders holds a finished run"),
+        (["nowhere"], None, "none of 1 folders holds a finished run"),
+        (["plain"], "table.pdf", "expected a name that ends in .csv, .html, .txt"),
+        (["plain"], "no/where.csv", "can't write"),
+    ],
+)
+def test_mistakes_are_one_line(folders, tmp_path, given, out, text):
+    with pytest.raises(UserError) as error:
+        compare([tmp_path / name for name in given], out and tmp_path / out)
+    assert text in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unfinished_comparison_without_our_row_takes_the_runs_accuracy(folders):
+    evaluated.write(folders[1], comparison={"rows": evaluated.comparison()["rows"][1:2]})
+    row = compare(folders)[1]
+    assert (row["mean"], row["ratio"]) == (0.75, None)
+    assert json.loads((folders[1] / "results.json").read_text())["accuracy"]["mean"] == 0.75

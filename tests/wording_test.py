@@ -1,0 +1,30 @@
+"""Numbers in words."""
+
+import pytest
+
+from tf_distill import wording
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "networks", "expected"),
+    [(0.96754, 0.0, 1, "96.75"), (0.5, 0.0123, 20, "50.00 ± 1.23"), (1.0, 0.0, 2, "100.00 ± 0.00")],
+)
+def test_spread_has_a_deviation_where_several_networks_were_trained(mean, std, networks, expected):
+    assert wording.spread(mean, std, networks) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(None, ""), (0.4, "0 s"), (119, "119 s"), (150, "2 min")]
+)
+def test_minutes(seconds, expected):
+    assert wording.minutes(seconds) == expected
+
+
+def test_percent_of_nothing_is_empty():
+    assert wording.percent(None) == ""
+    assert wording.percent(0.5, 1) == "50.0"
+
+
+def test_a_part_is_told_only_where_something_is_left_out():
+    assert wording.part(10, 12, "steps") == "the first 10 of 12 steps"
+    assert wording.part(12, 12, "steps") == wording.part(20, 12, "steps") == ""
