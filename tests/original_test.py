@@ -43,7 +43,7 @@ def test_learns_the_questions(questions):
 
 
 def test_learns_digits_in_an_epoch():
-    training = models.Training(max_epochs=1)
+    training = models.NETWORKS["lenet"].training._replace(max_epochs=1)
     digits = images.load_digits(None, None)
     result = original.original_accuracy(models.NETWORKS["lenet"].build, digits, training, seed=0)
     assert result.accuracy > 0.4
