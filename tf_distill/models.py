@@ -55,7 +55,7 @@ NETWORKS: dict[str, Network] = {
         networks.lenet,
         "image",
         Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
-        Training(lr=0.001, batch_size=64, max_epochs=40, patience=6, dropout=0.0),
+        Training(lr=0.001, batch_size=128, max_epochs=40, patience=5, dropout=0.0),
     ),
     "alexcifarnet": Network(
         networks.alexcifarnet,
