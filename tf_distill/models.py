@@ -34,10 +34,10 @@ class Training(NamedTuple):
     epochs without a better held-out accuracy to stop after; dropout: rate.
     """
 
-    lr: float = 0.001
-    batch_size: int = 64
-    max_epochs: int = 40
-    patience: int = 8
+    lr: float
+    batch_size: int
+    max_epochs: int
+    patience: int
     dropout: float = 0.0
 
 
@@ -47,19 +47,40 @@ class Network(NamedTuple):
     build: Build
     kind: str
     defaults: Defaults
-    training: Training = Training()
+    training: Training
 
 
 NETWORKS: dict[str, Network] = {
     "lenet": Network(
-        networks.lenet, "image", Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3), Training()
+        networks.lenet,
+        "image",
+        Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
+        Training(lr=0.001, batch_size=128, max_epochs=40, patience=5, dropout=0.0),
     ),
-    "alexcifarnet": Network(networks.alexcifarnet, "image", Defaults(0.02, 0.01, 3), Training()),
+    "alexcifarnet": Network(
+        networks.alexcifarnet,
+        "image",
+        Defaults(0.02, 0.01, 3),
+        Training(0.001, 128, max_epochs=40, patience=4, dropout=0.0),
+    ),
     "textconvnet": Network(
-        networks.textconvnet, "text", Defaults(0.01, 0.05, 5), Training(dropout=0.5)
+        networks.textconvnet,
+        "text",
+        Defaults(0.01, 0.05, 5),
+        Training(0.001, 64, max_epochs=40, patience=6, dropout=0.5),
     ),
-    "birnn": Network(networks.birnn, "text", Defaults(0.5, 0.05, 2), Training(dropout=0.5)),
-    "bilstm": Network(networks.bilstm, "text", Defaults(1.5, 0.1, 2), Training(dropout=0.5)),
+    "birnn": Network(
+        networks.birnn,
+        "text",
+        Defaults(0.5, 0.05, 2),
+        Training(0.001, 64, max_epochs=20, patience=4, dropout=0.3),
+    ),
+    "bilstm": Network(
+        networks.bilstm,
+        "text",
+        Defaults(1.5, 0.1, 2),
+        Training(0.002, 64, max_epochs=20, patience=4, dropout=0.3),
+    ),
 }
 
 
