@@ -1,14 +1,11 @@
 """The ranking check and the choice of a factor for learning rates."""
 
-import dataclasses
-
 import keras
-import numpy as np
 import pytest
 import small
 import tensorflow as tf
 
-from tf_distill import evaluate, models, original, ranking, rates
+from tf_distill import evaluate, models, original, ranking
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner
 
@@ -59,10 +56,10 @@ def _network(units):
 
 def test_ranks_one_variant_at_a_time_and_goes_on(tmp_path, monkeypatch):
     data, samples = _rule()
-    samples = rates.scaled(samples, 300.0)
+    samples = samples._replace(lr=samples.lr * 300.0)
     some = {"narrow": _network(1), "wide": _network(8)}
     monkeypatch.setattr(models, "variants", lambda network: some)
-    training = models.Training(lr=0.05, batch_size=16, max_epochs=2)
+    training = models.Training(lr=0.05, batch_size=16, max_epochs=2, patience=2, dropout=0.0)
     quick = models.NETWORKS["lenet"]._replace(training=training)
     monkeypatch.setitem(models.NETWORKS, "lenet", quick)
     cache = tmp_path / "cache"
@@ -73,7 +70,7 @@ def test_ranks_one_variant_at_a_time_and_goes_on(tmp_path, monkeypatch):
     assert [narrow["name"], wide["name"]] == ["narrow", "wide"]
     assert narrow["parameters"] == 5 + 1 + 3 + 3
     learner = Learner(some["wide"](data.encoding.shape, 3))
-    scaled = rates.scaled(samples, wide["lr_scale"])
+    scaled = samples._replace(lr=samples.lr * wide["lr_scale"])
     initial = evaluate.test_networks(learner, "random", 2, 0)
     assert wide["distilled"] == evaluate.evaluator(learner, data)(scaled, initial)._asdict()
     assert wide["distilled"]["mean"] > narrow["distilled"]["mean"]
@@ -86,34 +83,3 @@ def _rule():
     data = small.dataset(train=300, test=50)
     x, y = tf.constant(data.x_train[None, :60]), tf.one_hot(data.y_train[None, :60], 3)
     return data, Samples(x, y, tf.fill([60], 1e-3))
-
-
-def test_the_best_scale_is_the_best_on_training_data():
-    data, samples = _rule()
-    learner = small.learner()
-    scales = (1.0, 300.0, 1e6)
-    assert rates.best_scale(learner, samples, data, 0, scales=scales) == 300.0
-    ours = rates.scaled(samples, 300.0)
-    np.testing.assert_allclose(ours.lr, samples.lr * 300.0)
-    assert ours.x is samples.x
-
-
-def test_the_first_of_equal_scales_is_chosen():
-    data, samples = _rule()
-    assert rates.best_scale(small.learner(), samples, data, 0, scales=(1.0, 1.0 + 1e-6)) == 1.0
-
-
-def test_scales_are_chosen_without_test_data():
-    data, samples = _rule()
-    poisoned = dataclasses.replace(data, x_test=data.x_test * np.nan, y_test=data.y_test * 0 - 7)
-    chosen = [rates.best_scale(small.learner(), samples, d, 0) for d in (data, poisoned)]
-    assert chosen[0] == chosen[1]
-
-
-def test_the_training_part_is_of_the_training_split():
-    data = small.dataset(train=40)
-    part = rates.training_part(data, 15, 0)
-    rows = {x.tobytes(): y for x, y in zip(data.x_train, data.y_train, strict=True)}
-    assert len({x.tobytes() for x in part.x_test}) == 15
-    assert all(rows[x.tobytes()] == y for x, y in zip(part.x_test, part.y_test, strict=True))
-    assert len(rates.training_part(data, 100, 0).y_test) == 40

@@ -33,7 +33,7 @@ class Conditions(NamedTuple):
     """What is the same for all sets that are compared.
 
     init: "fixed" or "random"; networks: how many to test with if random; batch_size: real
-    examples in an outer step, where learning rates are learned; seed: of the run.
+    examples in an outer step, where rates are learned by `Bench.tune`; seed: of the run.
     """
 
     init: str

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from tf_distill import models
+from tf_distill.bench import Bench, Conditions
 from tf_distill.datasets.base import Dataset
-from tf_distill.evaluate import evaluator, test_networks
+from tf_distill.evaluate import Accuracy
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner
 from tf_distill.original import cached
-from tf_distill.rates import best_scale, scaled
 
 HOW = (
     "Each variant starts from random networks, also for a set that was distilled for one fixed "
@@ -70,13 +70,13 @@ def on_distilled(
     """One variant's part of an entry: its size, and its accuracy after the distilled set."""
     start = time.monotonic()
     learner = Learner(build(dataset.encoding.shape, dataset.outputs))
-    scale = best_scale(learner, samples, dataset, seed)
-    initial = test_networks(learner, "random", networks, seed)
-    accuracy = evaluator(learner, dataset)(scaled(samples, scale), initial)
+    bench = Bench(learner, dataset, Conditions("random", networks, batch_size=1, seed=seed))
+    scale = bench.best_scale(samples)
+    accuracies = bench.test([samples._replace(lr=samples.lr * scale)])
     return {
         "parameters": sum(int(np.prod(shape)) for shape in learner.shapes),
         "lr_scale": scale,
-        "distilled": accuracy._asdict(),
+        "distilled": Accuracy.of(accuracies)._asdict(),
         "distilled_seconds": round(time.monotonic() - start, 1),
     }
 
