@@ -67,6 +67,16 @@ MISTAKES = [
     (["--labels=hard", "--label_init=random"], ["--label_init must be one_hot"]),
     (["--networks=3"], ["--init=fixed has one network", "--init=random"]),
     (["--flagfile=nowhere.flags"], ["nowhere.flags"]),
+    (["--mode=baseline"], ["unknown --mode 'baseline'", "did you mean baselines?", "sweep"]),
+    (["--mode=sweep", "--sizes=1,x"], ["--sizes=1,x is no list of whole numbers"]),
+    (["--mode=sweep", "--sizes=0"], ["--sizes has 0, expected positive multiples"]),
+    (["--mode=baselines", "--baseline_sets=0"], ["--baseline_sets must be at least 1, got 0"]),
+    *(
+        ([f"--mode={mode}", "--run_dir=nowhere"], ["there is no run in nowhere", "--run_dir"])
+        for mode in ("baselines", "ranking", "report")
+    ),
+    (["--mode=compare"], ["--mode=compare got no folder", "runs/*"]),
+    (["--mode=compare", "--out=table.pdf", "nowhere"], ["table.pdf", ".csv, .html, .txt"]),
 ]  # fmt: skip
 
 

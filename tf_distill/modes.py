@@ -57,7 +57,9 @@ def _sweep(call: Call) -> str:
             f"--sizes={','.join(call.sizes)} is no list of whole numbers, expected for instance "
             "--sizes=1,2,5,10"
         ) from None
-    return sweep.describe(sweep.sweep(config, sizes), config)
+    found = sweep.sweep(config, sizes)
+    report.write(Path(config.run_dir))
+    return sweep.describe(found, config)
 
 
 def _report(call: Call) -> str:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from tf_distill import datasets, files, original, outcome, report, saved_set, servable
-from tf_distill.config import Config, resolve
+from tf_distill.config import PLACES, Config, resolve
 from tf_distill.distill import Distillation, distill
 from tf_distill.distilled import DistilledSet, initial_samples
+from tf_distill.errors import UserError
 from tf_distill.evaluate import Accuracy, distillation_ratio, evaluator, test_networks
 from tf_distill.folder import Metrics, RunFolder
 from tf_distill.inner import Samples
@@ -83,15 +84,25 @@ def configure(given: dict[str, Any]) -> Config:
 
 
 def recall(given: dict[str, Any]) -> Config:
-    """The settings of the run in the folder `run_dir`, where they are not given.
+    """The settings of a run that is there, where they are not given.
 
     What was given and differs is found when the folder is opened.
+
+    Raises:
+        UserError: nothing but a folder was given, and there is no run in it.
     """
-    path = Path(given.get("run_dir") or "", "config.json")
-    stored = files.read_json(path) if given.get("run_dir") and path.is_file() else {}
-    names = {field.name for field in dataclasses.fields(Config)} - {"run_dir"}
-    known = {name: value for name, value in stored.items() if name in names}
-    return configure(known | {name: value for name, value in given.items() if value is not None})
+    told = {name: value for name, value in given.items() if value is not None}
+    path = Path(told.get("run_dir", ""), "config.json")
+    if "run_dir" not in told or not path.is_file():
+        if "run_dir" in told and not told.keys() - set(PLACES):
+            raise UserError(
+                f"there is no run in {told['run_dir']}; name the --run_dir of one, or give its "
+                "settings to make it"
+            )
+        return configure(told)
+    stored = files.read_json(path)
+    known = {field.name: stored.get(field.name) for field in dataclasses.fields(Config)}
+    return configure(known | told)
 
 
 def load_dataset(config: Config) -> datasets.Dataset:

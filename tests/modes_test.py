@@ -1,0 +1,66 @@
+"""The modes of the program, as a user calls them one after the other on one folder."""
+
+import csv
+import json
+import shutil
+
+import pytest
+import small
+
+from tf_distill import run
+from tf_distill.errors import UserError
+
+QUICK = ("--baseline_sets=2", "--sgd_epochs=2", "--control_steps=2")
+
+
+def test_a_run_by_its_folder_alone_has_its_settings(tmp_path):
+    config = small.config(tmp_path / "run", seed=7, inner_lr=0.3)
+    run.RunFolder(config)
+    assert run.recall({"run_dir": str(tmp_path / "run"), "seed": None}) == config
+    assert run.recall({"run_dir": str(tmp_path / "run"), "seed": 8}).seed == 8
+    with pytest.raises(UserError, match="there is no run in"):
+        run.recall({"run_dir": str(tmp_path / "other"), "data_dir": "x"})
+
+
+def test_the_same_settings_find_the_run_too(tmp_path):
+    settings = {"dataset": "toy_questions", "run_dir": str(tmp_path / "new")}
+    assert run.recall(settings) == run.configure(settings)
+
+
+def test_report_draws_anew_what_was_deleted(cli, text_run, tmp_path):
+    folder = shutil.copytree(text_run, tmp_path / "run")
+    report = folder / "report.html"
+    before = report.read_bytes()
+    report.unlink()
+    shutil.rmtree(folder / "figures")
+    outcome = cli("--mode=report", f"--run_dir={folder}")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert str(report) in outcome.out
+    assert len(report.read_bytes()) == pytest.approx(len(before), rel=0.05)
+    assert (folder / "figures" / "history.png").exists()
+
+
+def test_compare_puts_runs_in_one_table(cli, text_run, image_run, tmp_path):
+    out = tmp_path / "table.csv"
+    outcome = cli("--mode=compare", f"--out={out}", str(text_run), str(image_run), str(tmp_path))
+    assert outcome.status == 0
+    assert "left out" in outcome.err
+    assert outcome.err.count("\n") == 1
+    rows = list(csv.DictReader(out.open()))
+    assert [row["dataset"] for row in rows] == ["toy_questions", "digits"]
+    for row, folder in zip(rows, (text_run, image_run), strict=True):
+        mean = json.loads((folder / "results.json").read_text())["accuracy"]["mean"]
+        assert float(row["mean"]) == mean
+        assert f"{100 * mean:.2f}" in outcome.out
+
+
+def test_a_sweep_has_a_folder_of_its_own(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "original_of", lambda config, dataset: {"accuracy": 0.9})
+    outcome = cli(
+        "--mode=sweep", "--sizes=2,3", "--dataset=toy_questions", "--outer_steps=2", "--epochs=1"
+    )
+    assert outcome.status == 0
+    assert "d_50" in outcome.out or "none reached" in outcome.out
+    folder = tmp_path / "runs" / "toy_questions_textconvnet_sweep"
+    assert {p.name for p in folder.iterdir()} >= {"size_2", "size_3", "sweep.json", "report.html"}

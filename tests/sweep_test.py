@@ -1,0 +1,56 @@
+"""Sweeps over sizes: what is run, what is kept, and the sizes that reach a ratio."""
+
+import json
+
+import pytest
+import small
+
+from tf_distill import run, sweep
+from tf_distill.errors import UserError
+
+
+def entries(**ratios):
+    return [{"samples": int(name[1:]), "ratio": ratio} for name, ratio in ratios.items()]
+
+
+def test_distillation_sizes_are_the_fewest_samples_that_reach_a_ratio():
+    sizes = sweep.distillation_sizes(entries(m1=0.3, m2=0.92, m5=0.85, m10=0.96))
+    assert sizes["50"] == sizes["80"] == sizes["90"] == 2
+    assert sizes["95"] == 10
+    assert sizes["97"] is None
+
+
+def test_an_original_network_that_gets_nothing_right_has_no_sizes():
+    assert set(sweep.distillation_sizes(entries(m1=None)).values()) == {None}
+
+
+@pytest.fixture
+def original(monkeypatch):
+    monkeypatch.setattr(run, "original_of", lambda config, dataset: {"accuracy": 0.8})
+
+
+def test_each_size_is_a_run_of_its_own(tmp_path, original, capsys):
+    config = small.config(tmp_path / "sweep", steps=2)
+    found = sweep.sweep(config, [4, 2, 4])
+    assert [e["samples"] for e in found["sizes"]] == [2, 4]
+    for entry in found["sizes"]:
+        folder = tmp_path / "sweep" / entry["run_dir"]
+        results = json.loads((folder / "results.json").read_text())
+        assert results["samples_per_step"] == entry["samples"] // 2
+        assert entry["mean"] == results["accuracy"]["mean"]
+        assert entry["ratio"] == entry["mean"] / 0.8
+    path = tmp_path / "sweep" / "sweep.json"
+    assert json.loads(path.read_text()) == found
+    words = sweep.describe(found, config)
+    assert f"{found['sizes'][0]['mean']:.4f}" in words
+    path.unlink()
+    assert sweep.sweep(config, [4, 2]) == found
+    assert capsys.readouterr().out.count("is finished") == 2
+
+
+@pytest.mark.parametrize("sizes", [[3], [0], [-2], [2, 5]])
+def test_sizes_that_can_not_be_are_refused_before_anything_runs(tmp_path, original, sizes):
+    config = small.config(tmp_path / "sweep", steps=2)
+    with pytest.raises(UserError, match=f"--sizes has {sizes[-1]}, expected positive multiples"):
+        sweep.sweep(config, sizes)
+    assert not (tmp_path / "sweep").exists()
