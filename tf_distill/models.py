@@ -55,7 +55,7 @@ NETWORKS: dict[str, Network] = {
         networks.lenet,
         "image",
         Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
-        Training(lr=0.001, batch_size=128, max_epochs=40, patience=5, dropout=0.0),
+        Training(lr=0.001, batch_size=64, max_epochs=40, patience=8, dropout=0.0),
     ),
     "alexcifarnet": Network(
         networks.alexcifarnet,
@@ -73,7 +73,7 @@ NETWORKS: dict[str, Network] = {
         networks.birnn,
         "text",
         Defaults(0.5, 0.05, 2),
-        Training(0.001, 64, max_epochs=20, patience=4, dropout=0.3),
+        Training(0.0005, 64, max_epochs=20, patience=4, dropout=0.2),
     ),
     "bilstm": Network(
         networks.bilstm,
