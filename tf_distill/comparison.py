@@ -49,9 +49,13 @@ def complete(config: Config, protocol: Protocol) -> dict[str, Any]:
         comparison["original"] = run.original_of(config, dataset)
         save()
         run.add_ratio(config, comparison["original"]["accuracy"])
+    say(f"{'original, all data':28} {comparison['original']['accuracy']:.4f}")
+    for measured in comparison["rows"]:
+        say(line(measured))
     for row in missing_rows(subject, comparison["rows"]):
         comparison["rows"].append(measure(row, subject, comparison))
         save()
+        say(line(comparison["rows"][-1]))
     if "curve" not in comparison:
         comparison["curve"] = curve(subject)
         save()
@@ -86,13 +90,11 @@ def missing_rows(subject: Subject, rows: list[dict[str, Any]]) -> Iterator[Row]:
 
 
 def measure(row: Row, subject: Subject, comparison: dict[str, Any]) -> dict[str, Any]:
-    """One row, as comparison.json has it; a line says what came out."""
+    """One row, as comparison.json has it."""
     started = time.monotonic()
     measured = row.measure(subject, {r["name"]: r for r in comparison["rows"]})
     accuracy = Accuracy.of(measured.accuracies)
     seconds = time.monotonic() - started
-    spread = f" +- {accuracy.std:.4f}" if accuracy.networks > 1 else " " * 10
-    say(f"{row.title:28} {accuracy.mean:.4f}{spread}   {seconds:5.0f} s")
     return {
         "name": row.name,
         "group": row.group,
@@ -104,6 +106,12 @@ def measure(row: Row, subject: Subject, comparison: dict[str, Any]) -> dict[str,
         "ratio": distillation_ratio(accuracy.mean, comparison["original"]["accuracy"]),
         "seconds": round(seconds, 1),
     }
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row for the terminal."""
+    spread = f" +- {row['std']:.4f}" if row["networks"] > 1 else ""
+    return f"{row['title']:28} {row['mean']:.4f}{spread:10}   {row['seconds']:5.0f} s"
 
 
 def curve(subject: Subject) -> dict[str, Any]:
