@@ -10,13 +10,18 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def table():
-    """The program that makes the table."""
-    spec = importlib.util.spec_from_file_location("table", ROOT / "results" / "table.py")
+def program(name):
+    """A program of results/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "results" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def table():
+    """The program that makes the table."""
+    return program("table")
 
 
 def test_the_table_is_made_from_the_results(table):
@@ -28,6 +33,15 @@ def test_a_command_leaves_out_what_is_default(table):
     assert table.command(results) == ("python -m tf_distill.main --dataset=trec6 --model=bilstm")
     changed = table.command({**results, "seed": 7, "eval_every": 3})
     assert changed.endswith("--model=bilstm --seed=7")
+
+
+def test_the_page_on_evaluation_is_made_from_the_comparisons():
+    comparisons = program("comparisons")
+    page = comparisons.PAGE.read_text(encoding="utf-8")
+    assert comparisons.put_into(page) == page
+    files = {path.stem for path in (ROOT / "results" / "comparisons").glob("*.json")}
+    assert files
+    assert files <= comparisons.COLUMNS.keys()
 
 
 @pytest.mark.parametrize("target", ["docs", "export", "flags"])

@@ -1,5 +1,7 @@
 """The distilled set itself and the six baselines of Sections 4.2 and 4.3, as rows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tf_distill import baselines
@@ -52,7 +54,7 @@ def best_sets(bench: Bench, sets: list[Samples]) -> list[Samples]:
 def k_means(subject: Subject, done: Done) -> Measured:
     """Cluster centres of each class."""
     sets = _k_means_sets(subject)
-    return _trained(subject, sets, f"Centres of k-means in each class, {len(sets)} start(s)")
+    return _trained(subject, sets, f"Centres of k-means in each class, {_count(sets, 'start')}")
 
 
 def average(subject: Subject, done: Done) -> Measured:
@@ -115,7 +117,11 @@ def _neighbours(subject: Subject, sets: list[Prototypes]) -> Measured:
     best = tried[int(np.argmax(scores))]
     x, y = subject.dataset.x_test, subject.dataset.y_test
     how = (
-        f"k-nearest neighbours on {len(sets)} set(s), no network; k = {best}, the best of "
+        f"k-nearest neighbours on {_count(sets, 'set')}, no network; k = {best}, the best of "
         f"{', '.join(map(str, tried))} on training data. {shortage(subject.dataset, subject.size)}"
     )
     return Measured(neighbour_accuracies(sets, subject.dataset, x, y, best), how.strip())
+
+
+def _count(things: Sequence, name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) > 1)}"

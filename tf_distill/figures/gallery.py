@@ -77,7 +77,7 @@ PLATES = (
     Plate(
         "distribution", "Distribution over networks", "",
         "Strips of dots, one for each network, for every row of the table with several networks.",
-        "Each dot is one network: another initialization, or for the baselines another draw. "
+        "Each dot is one trial: another initial network, or for the baselines another draw. "
         "The upright lines are medians.",
         _several_networks,
         lambda r: comparison.draw_distribution(r.rows),

@@ -1,0 +1,102 @@
+"""Keeps comparisons of runs, and makes the table of docs/evaluation.md from them.
+
+python results/comparisons.py add RUN_DIR NAME  # keeps a run's numbers as comparisons/NAME.json
+python results/comparisons.py                   # puts the table in the place of the old one
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from tf_distill import config, files
+from tf_distill.datasets import DATASETS
+from tf_distill.models import NETWORKS
+from tf_distill.record import EXPECTED_ROWS
+from tf_distill.wording import percent, spread
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "evaluation.md"
+BEGIN, END = "<!-- comparisons -->\n", "<!-- end of comparisons -->"
+COLUMNS = {
+    "digits_lenet": "digits, LeNet, 10",
+    "mnist_lenet": "MNIST, LeNet, 10",
+    "trec6_bilstm": "TREC-6, Bi-LSTM, 6",
+    "mnist_lenet_random_100": "MNIST, LeNet, 100, random",
+}
+PAPER = {
+    "distilled": "82.75 ± 2.75",
+    "random_real": "68.6 ± 9.8",
+    "optimized_real": "73.0 ± 7.6",
+    "k_means": "76.4 ± 9.5",
+    "average": "77.1 ± 2.7",
+    "random_real_neighbours": "71.5 ± 2.1",
+    "k_means_neighbours": "92.2 ± 0.1",
+}
+"""The row MNIST of Table 2, 100 images, random initialization."""
+
+
+def add(run_dir: Path, name: str) -> None:
+    """Keeps what a finished comparison found."""
+    kept = {file: files.read_json(run_dir / f"{file}.json") for file in ("results", "comparison")}
+    files.write_text(HERE / "comparisons" / f"{name}.json", json.dumps(kept) + "\n")
+
+
+def section(kept: dict[str, dict]) -> str:
+    """The table, a column a comparison, and the commands that made them.
+
+    Args:
+        kept: the content of the files by name.
+    """
+    names = [name for name in COLUMNS if name in kept]
+    rows = {n: {r["name"]: r for r in kept[n]["comparison"]["rows"]} for n in names}
+    titles = {r["name"]: r["title"] for n in names for r in kept[n]["comparison"]["rows"]}
+    ordered = [
+        *(n for n in EXPECTED_ROWS if n in titles),
+        *(n for n in titles if n not in EXPECTED_ROWS),
+    ]
+    original = [percent(kept[n]["comparison"]["original"]["accuracy"]) for n in names]
+    heads = ["accuracy, %", *(COLUMNS[n] for n in names), "paper, as the last"]
+    lines = [
+        _line(heads),
+        _line(["---"] * len(heads)),
+        _line(["all training data", *original, "99"]),
+    ]
+    for row in ordered:
+        cells = [_cell(rows[n].get(row)) for n in names]
+        lines.append(_line([titles[row], *cells, PAPER.get(row, "")]))
+    commands = [f"    {_command(kept[n]['results'])}\n" for n in names]
+    minutes = [_minutes(kept[n]["comparison"]) for n in names]
+    times = ", ".join(f"{COLUMNS[n]}: {m}" for n, m in zip(names, minutes, strict=True))
+    return "".join(lines) + "\n" + "".join(commands) + f"\nMinutes of the comparison: {times}.\n"
+
+
+def put_into(text: str) -> str:
+    """The page with its table replaced."""
+    kept = {p.stem: files.read_json(p) for p in (HERE / "comparisons").glob("*.json")}
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return f"{text[:start]}\n{section(kept)}\n{text[end:]}"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _cell(row: dict | None) -> str:
+    return spread(row["mean"], row["std"], row["networks"]) if row else ""
+
+
+def _command(results: dict) -> str:
+    settings = {k: v for k, v in results.items() if k not in ("eval_every", "eval_networks")}
+    return config.command(settings, DATASETS, NETWORKS) + " --mode=baselines"
+
+
+def _minutes(comparison: dict) -> str:
+    seconds = comparison["original"]["seconds"] + sum(r["seconds"] for r in comparison["rows"])
+    return f"{seconds / 60:.0f}"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["add"]:
+        add(Path(sys.argv[2]), sys.argv[3])
+    else:
+        files.write_text(PAGE, put_into(PAGE.read_text(encoding="utf-8")))
