@@ -11,7 +11,6 @@ from pathlib import Path
 from tf_distill import config, files
 from tf_distill.datasets import DATASETS
 from tf_distill.models import NETWORKS
-from tf_distill.record import EXPECTED_ROWS
 from tf_distill.wording import percent, spread
 
 HERE = Path(__file__).parent
@@ -49,21 +48,21 @@ def section(kept: dict[str, dict]) -> str:
     """
     names = [name for name in COLUMNS if name in kept]
     rows = {n: {r["name"]: r for r in kept[n]["comparison"]["rows"]} for n in names}
-    titles = {r["name"]: r["title"] for n in names for r in kept[n]["comparison"]["rows"]}
-    ordered = [
-        *(n for n in EXPECTED_ROWS if n in titles),
-        *(n for n in titles if n not in EXPECTED_ROWS),
-    ]
+    titles = {
+        r["name"]: (i, r["title"])
+        for n in names
+        for i, r in enumerate(kept[n]["comparison"]["rows"])
+    }
     original = [percent(kept[n]["comparison"]["original"]["accuracy"]) for n in names]
-    heads = ["accuracy, %", *(COLUMNS[n] for n in names), "paper, as the last"]
+    heads = ["accuracy, %", *(COLUMNS[n] for n in names), "paper: MNIST, LeNet, 100, random"]
     lines = [
         _line(heads),
         _line(["---"] * len(heads)),
         _line(["all training data", *original, "99"]),
     ]
-    for row in ordered:
+    for row in sorted(titles, key=lambda name: titles[name][0]):
         cells = [_cell(rows[n].get(row)) for n in names]
-        lines.append(_line([titles[row], *cells, PAPER.get(row, "")]))
+        lines.append(_line([titles[row][1], *cells, PAPER.get(row, "")]))
     commands = [f"    {_command(kept[n]['results'])}\n" for n in names]
     minutes = [_minutes(kept[n]["comparison"]) for n in names]
     times = ", ".join(f"{COLUMNS[n]}: {m}" for n, m in zip(names, minutes, strict=True))

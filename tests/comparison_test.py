@@ -16,6 +16,7 @@ from tf_distill import (
     control_rows,
     models,
     other_networks,
+    ranking,
     run,
 )
 from tf_distill.config import Protocol
@@ -107,9 +108,23 @@ def test_it_goes_on_where_it_stopped_with_the_same_numbers(compared, tmp_path, m
 
 def test_another_protocol_is_refused(compared):
     _, config, _ = compared
-    with pytest.raises(UserError, match=r"comparison.json was made with .*delete it") as error:
+    with pytest.raises(
+        UserError, match=r"comparison.json differs: --sgd_epochs was 3, now 4; delete it"
+    ) as error:
         comparison.complete(config, dataclasses.replace(PROTOCOL, sgd_epochs=4))
     assert "\n" not in str(error.value)
+    given = {"sgd_epochs": None, "baseline_sets": 7}
+    assert comparison.protocol(config, given) == dataclasses.replace(PROTOCOL, baseline_sets=7)
+
+
+def test_another_set_is_refused(compared, tmp_path):
+    folder, config, _ = compared
+    shutil.copytree(folder, tmp_path / "run")
+    path = tmp_path / "run" / "comparison.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "set": "of another"}))
+    config = dataclasses.replace(config, run_dir=str(tmp_path / "run"))
+    with pytest.raises(UserError, match="it measured another distilled set"):
+        comparison.complete(config, PROTOCOL)
 
 
 def test_poisoned_test_labels_change_no_choice(compared, tmp_path, monkeypatch):
@@ -151,4 +166,4 @@ def test_the_ranking_check_is_kept_variant_by_variant(compared, monkeypatch):
     found = comparison.complete_ranking(config, networks=2)
     assert [v["name"] for v in found["variants"]] == list(some)
     assert json.loads((folder / "ranking.json").read_text()) == found
-    assert "Spearman" in comparison.describe_ranking(found)
+    assert "Spearman" in ranking.describe(found)

@@ -33,6 +33,9 @@ def test_no_correlation_of_too_little(entries):
     summary = ranking.summarize(entries)
     assert summary["spearman"] is None
     assert summary["kendall"] is None
+    assert "no rank correlation" in ranking.describe(
+        {**summary, "variants": [{"distilled_seconds": 1.0, "full_seconds": 2.0}]}
+    )
 
 
 def test_there_are_over_a_dozen_variants_the_network_itself_among_them():

@@ -91,7 +91,8 @@ def real_sets(subject: Subject) -> list[Prototypes]:
 
 
 def _k_means_sets(subject: Subject) -> list[Prototypes]:
-    one_a_class = subject.size <= len(subject.dataset.classes)  # every start finds the mean
+    classes = np.unique(subject.dataset.y_train)
+    one_a_class = subject.size <= len(classes)  # then every start finds the mean
     starts = range(1 if one_a_class else min(K_MEANS_SETS, subject.protocol.baseline_sets))
     seed = subject.config.seed
     return [baselines.k_means(subject.dataset, subject.size, seed + i) for i in starts]
@@ -113,7 +114,10 @@ def _trained(subject: Subject, sets: list[Prototypes], what: str) -> Measured:
 def _neighbours(subject: Subject, sets: list[Prototypes]) -> Measured:
     view = training_view(subject.dataset, subject.config.seed)
     tried = [k for k in NEIGHBOURS if k <= subject.size]
-    scores = [np.mean(neighbour_accuracies(sets, view, view.x_test, view.y_test, k)) for k in tried]
+    scores = [
+        np.mean(neighbour_accuracies(sets, view, view.x_test, view.y_test, k, others=True))
+        for k in tried
+    ]
     best = tried[int(np.argmax(scores))]
     x, y = subject.dataset.x_test, subject.dataset.y_test
     how = (

@@ -98,7 +98,12 @@ def as_samples(prototypes: Prototypes, like: Samples, lr: np.ndarray | float) ->
 
 
 def neighbour_accuracies(
-    sets: Sequence[Prototypes], dataset: Dataset, x: np.ndarray, y: np.ndarray, neighbours: int
+    sets: Sequence[Prototypes],
+    dataset: Dataset,
+    x: np.ndarray,
+    y: np.ndarray,
+    neighbours: int,
+    others: bool = False,
 ) -> list[float]:
     """Accuracies of k-nearest-neighbour classifiers, by Euclidean distance.
 
@@ -108,14 +113,20 @@ def neighbour_accuracies(
         x: stored inputs `[N, ...]` to measure on.
         y: their class indices `[N]`.
         neighbours: k.
+        others: leave out what is itself in a set, since it is its own nearest neighbour.
     """
     models = [KNeighborsClassifier(neighbours).fit(s.x.reshape(len(s.x), -1), s.y) for s in sets]
-    right = np.zeros(len(sets))
+    right, counted = np.zeros(len(sets)), np.zeros(len(sets))
     for start in range(0, len(y), EMBED_BATCH):
         part = slice(start, start + EMBED_BATCH)
         flat = dataset.encoding(tf.constant(x[part])).numpy().reshape(len(x[part]), -1)
-        right += [np.count_nonzero(model.predict(flat) == y[part]) for model in models]
-    return (right / len(y)).tolist()
+        for i, model in enumerate(models):
+            hits = model.predict(flat) == y[part]
+            if others:
+                hits = hits[model.kneighbors(flat, 1)[0][:, 0] > 0]
+            right[i] += np.count_nonzero(hits)
+            counted[i] += len(hits)
+    return (right / np.maximum(counted, 1)).tolist()
 
 
 def _by_class(

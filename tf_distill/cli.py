@@ -31,6 +31,14 @@ def run(main: Callable[[list[str]], int | None], name: str) -> None:
     except MemoryError as error:
         print(f"{name}: error: {error}; lower the sizes in the settings", file=sys.stderr)
         sys.exit(UserError.exit_status)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(
+            f"{name}: error: {place}{error.strerror or error}; make it readable, writable and not "
+            "full, and call again",
+            file=sys.stderr,
+        )
+        sys.exit(UserError.exit_status)
     except UserError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

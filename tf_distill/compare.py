@@ -48,6 +48,27 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
     return rows
 
 
+def describe(names: Sequence[str], out: str | None) -> str:
+    """What `--mode=compare` prints: the table of the runs in folders of these names.
+
+    Files among the names are passed over; a sweep's folder stands for its sizes.
+
+    Raises:
+        UserError: as `compare`; or no folder is named.
+    """
+    folders = [inner for name in names for inner in _runs(Path(name))]
+    if not folders:
+        raise UserError("--mode=compare got no folder, expected some, such as runs/*")
+    return to_text(compare(folders, Path(out) if out else None)).rstrip()
+
+
+def _runs(path: Path) -> list[Path]:
+    if path.is_file():
+        return []
+    sizes = [p for p in path.glob("size_*") if (p / "results.json").exists()]
+    return sorted(sizes, key=lambda p: int(p.name.split("_")[-1])) or [path]
+
+
 def to_text(rows: Sequence[Row]) -> str:
     """The table in aligned columns, for a terminal."""
     table = [_cells(row) for row in rows]

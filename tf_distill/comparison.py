@@ -5,14 +5,13 @@ Each row is kept in comparison.json as soon as it is measured, and not measured 
 
 import dataclasses
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import baseline_rows, control_rows, files, ranking, run
+from tf_distill import baseline_rows, control_rows, files, ranking, run, schemas
 from tf_distill.config import Config, Protocol
 from tf_distill.errors import UserError
 from tf_distill.evaluate import Accuracy, distillation_ratio
@@ -40,7 +39,7 @@ def complete(config: Config, protocol: Protocol) -> dict[str, Any]:
         run.run(config)
     subject = Subject.of_run(config, protocol, dataset)
     path = Path(config.run_dir, "comparison.json")
-    comparison = begun(path, protocol)
+    comparison = begun(path, subject)
 
     def save() -> None:
         files.write_json(path, comparison)
@@ -48,45 +47,61 @@ def complete(config: Config, protocol: Protocol) -> dict[str, Any]:
     if "original" not in comparison:
         comparison["original"] = run.original_of(config, dataset)
         save()
-        run.add_ratio(config, comparison["original"]["accuracy"])
+    run.add_ratio(config, comparison["original"]["accuracy"])
     say(f"{'original, all data':28} {comparison['original']['accuracy']:.4f}")
     for measured in comparison["rows"]:
         say(line(measured))
-    for row in missing_rows(subject, comparison["rows"]):
-        comparison["rows"].append(measure(row, subject, comparison))
-        save()
-        say(line(comparison["rows"][-1]))
+    done = {row["name"] for row in comparison["rows"]}
+    for row in rows_of(subject):
+        if row.name not in done:
+            comparison["rows"].append(measure(row, subject, comparison))
+            save()
+            say(line(comparison["rows"][-1]))
     if "curve" not in comparison:
         comparison["curve"] = curve(subject)
         save()
     return comparison
 
 
-def begun(path: Path, protocol: Protocol) -> dict[str, Any]:
+def protocol(config: Config, given: dict[str, int | None]) -> Protocol:
+    """What was given, and for the rest what an earlier comparison of the run had."""
+    earlier = schemas.read(Path(config.run_dir, "comparison.json")).get("settings", {})
+    told = {name: value for name, value in given.items() if value is not None}
+    return Protocol(**{name: told.get(name, value) for name, value in earlier.items()} | told)
+
+
+def begun(path: Path, subject: Subject) -> dict[str, Any]:
     """What an earlier call left, or an empty comparison.
 
     Raises:
-        UserError: it was made by another protocol, or is damaged.
+        UserError: it was made by another protocol or for another set, or is damaged.
     """
-    settings = dataclasses.asdict(protocol)
-    if not path.exists():
-        return {"settings": settings, "rows": []}
-    comparison = files.read_json(path)
-    if comparison.get("settings") != settings or "rows" not in comparison:
-        raise UserError(
-            f"{path} was made with {comparison.get('settings')}, now {settings}; delete it to "
-            "begin again"
-        )
-    return comparison
+    asked = dataclasses.asdict(subject.protocol)
+    new = {
+        "settings": asked,
+        "set": subject.fingerprint,
+        "expected": [row.title for row in rows_of(subject)],
+        "rows": [],
+    }
+    comparison = schemas.read(path)
+    settings = comparison.get("settings", asked)
+    changed = [
+        f"--{name} was {settings.get(name)}, now {value}"
+        for name, value in asked.items()
+        if settings.get(name) != value
+    ]
+    if comparison.get("set", subject.fingerprint) != subject.fingerprint:
+        changed.append("it measured another distilled set")
+    if changed:
+        raise UserError(f"{path} differs: {'; '.join(changed)}; delete it to begin again")
+    return new | comparison
 
 
-def missing_rows(subject: Subject, rows: list[dict[str, Any]]) -> Iterator[Row]:
-    """The rows that apply to the run and are not measured yet."""
-    done = {row["name"] for row in rows}
+def rows_of(subject: Subject) -> list[Row]:
+    """The rows that apply to the run, in their order."""
     others = rows_of_other_networks(subject.config)
-    for row in (*baseline_rows.ROWS, *control_rows.ROWS, *others):
-        if row.name not in done and row.applies(subject):
-            yield row
+    every = (*baseline_rows.ROWS, *control_rows.ROWS, *others)
+    return [row for row in every if row.applies(subject)]
 
 
 def measure(row: Row, subject: Subject, comparison: dict[str, Any]) -> dict[str, Any]:
@@ -145,14 +160,19 @@ def complete_ranking(config: Config, networks: int) -> dict[str, Any]:
 
     Returns:
         What ranking.json holds.
+
+    Raises:
+        UserError: the run is not finished, or the file there is of another set or damaged.
     """
-    dataset, folder = run.load_dataset(config), Path(config.run_dir)
-    subject = Subject.of_run(config, Protocol(), dataset)
-    path = folder / "ranking.json"
-    entries = files.read_json(path).get("variants", []) if path.exists() else []
+    subject = Subject.of_run(config, Protocol(), run.load_dataset(config))
+    path = Path(config.run_dir, "ranking.json")
+    found = schemas.read(path)
+    if found.get("set", subject.fingerprint) != subject.fingerprint:
+        raise UserError(f"{path} measured another distilled set; delete it to begin again")
+    entries = found.get("variants", [])
     going = ranking.rank(
         subject.samples,
-        dataset,
+        subject.dataset,
         config.model,
         networks,
         config.seed,
@@ -161,22 +181,7 @@ def complete_ranking(config: Config, networks: int) -> dict[str, Any]:
     )
     for entry in going:
         entries.append(entry)
-        files.write_json(path, ranking.summarize(entries))
-        say(
-            f"{entry['name']:20} distilled {entry['distilled']['mean']:.4f} in "
-            f"{entry['distilled_seconds']:.0f} s, full {entry['full']['mean']:.4f} in "
-            f"{entry['full_seconds']:.0f} s"
-        )
-    return ranking.summarize(entries)
-
-
-def describe_ranking(found: dict[str, Any]) -> str:
-    """The rank correlation in a line for a person."""
-    seconds = [
-        sum(v[name] for v in found["variants"]) for name in ("distilled_seconds", "full_seconds")
-    ]
-    return (
-        f"rank correlation of {len(found['variants'])} variants: Spearman {found['spearman']:.2f}, "
-        f"Kendall {found['kendall']:.2f}; {seconds[0]:.0f} s on the distilled set, "
-        f"{seconds[1]:.0f} s on all data"
-    )
+        found = {"set": subject.fingerprint, **ranking.summarize(entries)}
+        files.write_json(path, found)
+        say(ranking.line(entry))
+    return found

@@ -37,7 +37,8 @@ def decoded(samples: Samples, encoding: TextEncoding) -> Samples:
 def sgd(learner: Learner, epochs: int, seed: tf.Tensor) -> Fit:
     """Ordinary training on a distilled set, by someone who knows nothing of its order.
 
-    Minibatches of up to ten samples are drawn from all of them, in a new order each epoch.
+    Minibatches of up to ten samples are drawn from all of them, in a new order each epoch;
+    the last of an epoch is filled up with the epoch's first samples.
 
     Args:
         learner: the network.

@@ -1,6 +1,7 @@
 """Writing files and folders whole or not at all."""
 
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -14,7 +15,10 @@ from tf_distill.errors import UserError
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary path that takes the name `path`, replacing it, when the block succeeds."""
-    part = path.with_name(f".{path.name}.part")
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        if not _is_running(int(old.name.split(".")[-2])):  # what a killed process left
+            _remove(old)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     _remove(part)
     try:
         yield part
@@ -43,8 +47,11 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: the file holds none.
     """
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"a {type(value).__name__}")
+        return value
+    except ValueError as error:
         raise UserError(
             f"{path} is damaged ({error}), expected a JSON object; delete it or name another folder"
         ) from error
@@ -70,6 +77,16 @@ def _parse(line: str) -> Any:
         return json.loads(line)
     except ValueError:
         return None
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _remove(path: Path) -> None:

@@ -42,11 +42,7 @@ class RunFolder:
         if not path.exists():
             files.write_text(path, config.to_json())
             return
-        if changed := config.difference(files.read_json(path)):
-            raise UserError(
-                f"{self.path} holds a run of other settings: {'; '.join(changed)}; "
-                "name another --run_dir, or delete this one to begin again"
-            )
+        check_same(config, path)
 
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""
@@ -73,6 +69,15 @@ class RunFolder:
                 f"no checkpoint in {self.path} can be read; delete the folder to begin again"
             )
         return manager
+
+
+def check_same(config: Config, path: Path) -> None:
+    """Raises UserError where the config.json at `path` is of another experiment."""
+    if changed := config.difference(files.read_json(path)):
+        raise UserError(
+            f"{path.parent} holds a run of other settings: {'; '.join(changed)}; "
+            "name another --run_dir, or delete this one to begin again"
+        )
 
 
 class Metrics:

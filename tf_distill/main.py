@@ -14,7 +14,7 @@ import sys
 
 from absl import flags
 
-from tf_distill import cli, startup
+from tf_distill import cli, compare, startup
 from tf_distill.errors import Interrupted
 
 _SETTINGS = [
@@ -113,23 +113,30 @@ _SETTINGS = [
     flags.DEFINE_string(
         "run_dir",
         None,
-        "Folder of the run. Default: runs/<dataset>_<model>, of a sweep with _sweep after it. In "
-        "every mode but distill, settings that are not given are those of the run in this folder.",
+        "Folder of the run. Default: runs/<dataset>_<model>, of a sweep with _sweep after it. The "
+        "modes baselines and ranking take settings that are not given from the run in this folder.",
     ),
 ]
 
 _PROTOCOL = [
     flags.DEFINE_integer(
-        "baseline_sets", 20, "Sets drawn for each random baseline; the best fifth are optimized."
+        "baseline_sets",
+        None,
+        "Sets drawn for each random baseline; the best fifth are optimized. Default: 20.",
     ),
     flags.DEFINE_integer(
-        "baseline_networks", 200, "Random networks that a baseline or a control is tested with."
+        "baseline_networks",
+        None,
+        "Random networks that a baseline or a control is tested with. Default: 200.",
     ),
-    flags.DEFINE_integer("sgd_epochs", 100, "Epochs of ordinary SGD on the distilled set."),
+    flags.DEFINE_integer(
+        "sgd_epochs", None, "Epochs of ordinary SGD on the distilled set. Default: 100."
+    ),
     flags.DEFINE_integer(
         "control_steps",
-        2000,
-        "Outer steps, at most those of the run, that labels of random real samples are learned in.",
+        None,
+        "Outer steps, at most those of the run, that labels of random real samples are learned in. "
+        "Default: 2000.",
     ),
 ]
 
@@ -151,8 +158,10 @@ _OUT = flags.DEFINE_string(
 
 def main(argv: list[str]) -> int:
     """Does what --mode says with the experiment that the flags describe."""
-    if _MODE.value != "compare":
-        cli.no_arguments(argv)
+    if _MODE.value == "compare":
+        print(compare.describe(argv[1:], _OUT.value))
+        return 0
+    cli.no_arguments(argv)
     with startup.quiet():
         import tensorflow as tf
 
@@ -163,8 +172,6 @@ def main(argv: list[str]) -> int:
         settings={holder.name: holder.value for holder in _SETTINGS},
         protocol={holder.name: holder.value for holder in _PROTOCOL},
         sizes=_SIZES.value,
-        folders=argv[1:],
-        out=_OUT.value,
     )
     try:
         print(modes.named(_MODE.value)(call))

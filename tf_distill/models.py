@@ -84,6 +84,10 @@ NETWORKS: dict[str, Network] = {
 }
 
 
+ITSELF = "width 1, depth 0"
+"""The variant that is the network itself."""
+
+
 def variants(name: str) -> dict[str, Build]:
     """Narrower, wider and deeper forms of a network, the network itself among them.
 

@@ -5,23 +5,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tf_distill import compare, comparison, outcome, report, run, sweep
-from tf_distill.config import Protocol
+from tf_distill import comparison, outcome, ranking, report, run, sweep
 from tf_distill.errors import UserError, unknown_name
 
 
 class Call(NamedTuple):
     """What a user asked for.
 
-    settings: of the run, None where not given; protocol: of a comparison; sizes: of a sweep,
-    as text; folders: of finished runs; out: a file for their table.
+    settings: of the run, and protocol: of a comparison, None where not given; sizes: of a
+    sweep, as text.
     """
 
     settings: dict[str, Any]
-    protocol: dict[str, int]
+    protocol: dict[str, int | None]
     sizes: Sequence[str]
-    folders: Sequence[str]
-    out: str | None
 
 
 RANKING_NETWORKS = 5
@@ -31,7 +28,7 @@ RANKING_NETWORKS = 5
 def named(mode: str) -> Callable[[Call], str]:
     """The mode of that name: a function that does it, and gives what a person should read."""
     if mode not in MODES:
-        raise unknown_name("--mode", mode, MODES)
+        raise unknown_name("--mode", mode, [*MODES, "compare"])
     return MODES[mode]
 
 
@@ -42,7 +39,7 @@ def _distill(call: Call) -> str:
 
 def _baselines(call: Call) -> str:
     config = run.recall(call.settings)
-    comparison.complete(config, Protocol(**call.protocol))
+    comparison.complete(config, comparison.protocol(config, call.protocol))
     return f"the comparison is in {report.write(Path(config.run_dir))}"
 
 
@@ -63,23 +60,14 @@ def _sweep(call: Call) -> str:
 
 
 def _report(call: Call) -> str:
-    config = run.recall(call.settings)
-    return f"figures and {report.write(Path(config.run_dir))} are drawn anew"
+    folder = call.settings["run_dir"] or run.configure(call.settings).run_dir
+    return f"figures and {report.write(Path(folder))} are drawn anew"
 
 
 def _ranking(call: Call) -> str:
     config = run.recall(call.settings)
     found = comparison.complete_ranking(config, RANKING_NETWORKS)
-    return (
-        f"{comparison.describe_ranking(found)}\nfigures are in {report.write(Path(config.run_dir))}"
-    )
-
-
-def _compare(call: Call) -> str:
-    if not call.folders:
-        raise UserError("--mode=compare got no folder, expected some, such as runs/*")
-    out = Path(call.out) if call.out else None
-    return compare.to_text(compare.compare([Path(folder) for folder in call.folders], out)).rstrip()
+    return f"{ranking.describe(found)}\nfigures are in {report.write(Path(config.run_dir))}"
 
 
 MODES: dict[str, Callable[[Call], str]] = {
@@ -88,5 +76,4 @@ MODES: dict[str, Callable[[Call], str]] = {
     "sweep": _sweep,
     "ranking": _ranking,
     "report": _report,
-    "compare": _compare,
 }

@@ -99,8 +99,8 @@ def cached(
     if found := _read(path, key):
         return found
     title = f"{network} ({variant})" if variant else network
+    cache_dir.mkdir(parents=True, exist_ok=True)  # found out before the work, not after it
     result = original_accuracy(build, dataset, training, seed, f"{title} on all of {dataset.name}")
-    cache_dir.mkdir(parents=True, exist_ok=True)
     files.write_json(path, {**result._asdict(), "key": key})
     return result
 

@@ -55,7 +55,8 @@ def rank(
         if name not in finished:
             entry = on_distilled(build, samples, dataset, networks, seed)
             training = models.NETWORKS[network].training
-            full = cached(build, dataset, training, seed, cache_dir, network, name)
+            variant = "" if name == models.ITSELF else name
+            full = cached(build, dataset, training, seed, cache_dir, network, variant)
             yield {
                 "name": name,
                 **entry,
@@ -98,3 +99,27 @@ def summarize(entries: Sequence[Entry]) -> dict[str, Any]:
         "spearman": float(stats.spearmanr(distilled, full).statistic) if known else None,
         "kendall": float(stats.kendalltau(distilled, full).statistic) if known else None,
     }
+
+
+def line(entry: Entry) -> str:
+    """One variant for the terminal."""
+    return (
+        f"{entry['name']:20} distilled {entry['distilled']['mean']:.4f} in "
+        f"{entry['distilled_seconds']:.0f} s, full {entry['full']['mean']:.4f} in "
+        f"{entry['full_seconds']:.0f} s"
+    )
+
+
+def describe(found: dict[str, Any]) -> str:
+    """The rank correlation in a line for a person."""
+    distilled, full = (
+        sum(entry[name] for entry in found["variants"])
+        for name in ("distilled_seconds", "full_seconds")
+    )
+    if found["spearman"] is None:
+        return f"no rank correlation: {len(found['variants'])} variants, all alike"
+    return (
+        f"rank correlation of {len(found['variants'])} variants: Spearman "
+        f"{found['spearman']:.2f}, Kendall {found['kendall']:.2f}; {distilled:.0f} s on the "
+        f"distilled set, {full:.0f} s on all data"
+    )

@@ -14,7 +14,8 @@ from tf_distill.errors import UserError
 from tf_distill.figures import gallery
 from tf_distill.figures.style import DARK, render
 from tf_distill.models import NETWORKS
-from tf_distill.record import GROUPS, Record, read
+from tf_distill.record import Record, read
+from tf_distill.schemas import GROUPS
 from tf_distill.wording import part
 
 NAME = "report.html"

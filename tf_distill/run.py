@@ -10,7 +10,7 @@ from tf_distill.distill import Distillation, distill
 from tf_distill.distilled import DistilledSet, initial_samples
 from tf_distill.errors import UserError
 from tf_distill.evaluate import Accuracy, distillation_ratio, evaluator, test_networks
-from tf_distill.folder import Metrics, RunFolder
+from tf_distill.folder import Metrics, RunFolder, check_same
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner, fixed_network
 from tf_distill.loop import outer_loop
@@ -86,10 +86,9 @@ def configure(given: dict[str, Any]) -> Config:
 def recall(given: dict[str, Any]) -> Config:
     """The settings of a run that is there, where they are not given.
 
-    What was given and differs is found when the folder is opened.
-
     Raises:
-        UserError: nothing but a folder was given, and there is no run in it.
+        UserError: nothing but a folder was given, and there is no run in it; or the run
+            there has other settings than were given.
     """
     told = {name: value for name, value in given.items() if value is not None}
     path = Path(told.get("run_dir", ""), "config.json")
@@ -102,7 +101,9 @@ def recall(given: dict[str, Any]) -> Config:
         return configure(told)
     stored = files.read_json(path)
     known = {field.name: stored.get(field.name) for field in dataclasses.fields(Config)}
-    return configure(known | told)
+    config = configure(known | told)
+    check_same(config, path)
+    return config
 
 
 def load_dataset(config: Config) -> datasets.Dataset:
@@ -121,8 +122,8 @@ def original_of(config: Config, dataset: datasets.Dataset) -> dict[str, Any]:
 
 
 def originals(config: Config) -> Path:
-    """The folder beside the run's where original accuracies are kept, for other runs."""
-    return Path(config.run_dir).parent / "originals"
+    """Where original accuracies are kept for all runs beside this one; hidden from `runs/*`."""
+    return Path(config.run_dir).parent / ".originals"
 
 
 def add_ratio(config: Config, original_accuracy: float) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,11 @@ class Subject:
     def size(self) -> int:
         """The number of samples, M."""
         return self.config.steps * self.config.samples_per_step
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash of the samples, to tell one distilled set from another."""
+        return hashlib.sha256(b"".join(v.numpy().tobytes() for v in self.samples)).hexdigest()[:16]
 
     def rng(self, stream: seeds.Stream, index: int = 0) -> np.random.Generator:
         """Random numbers of the run's seed."""

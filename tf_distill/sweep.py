@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_distill import files, run
+from tf_distill import files, run, schemas
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
@@ -28,22 +28,39 @@ def sweep(config: Config, sizes: Sequence[int]) -> dict[str, Any]:
     Raises:
         UserError: a size that can't be, or a mistake in the settings.
     """
+    if not sizes:
+        raise UserError("--sizes is empty, expected some, such as --sizes=1,2,5,10")
     configs = [of_size(config, size) for size in sorted(set(sizes))]
+    path = Path(config.run_dir, "sweep.json")
+    if path.with_name("config.json").exists():
+        raise UserError(f"{config.run_dir} holds a run; name another --run_dir for the sweep")
     original = run.original_of(config, run.load_dataset(config))
-    entries: list[dict[str, Any]] = []
+    settings = {name: getattr(config, name) for name in SHARED}
+    entries = earlier(path, settings)
     found: dict[str, Any] = {}
     for sized in configs:
         say(f"size {sized.steps * sized.samples_per_step}: {sized.run_dir}")
         results = run.run(sized)
-        entries.append(entry(results, original["accuracy"], Path(sized.run_dir).name))
+        run.add_ratio(sized, original["accuracy"])
+        new = entry(results, original["accuracy"], Path(sized.run_dir).name)
+        entries = sorted(
+            [*(e for e in entries if e["samples"] != new["samples"]), new],
+            key=lambda e: e["samples"],
+        )
         found = {
-            "settings": {k: v for k, v in results.items() if k in SHARED},
+            "settings": settings,
             "original": original,
             "sizes": entries,
             "distillation_sizes": distillation_sizes(entries),
         }
-        files.write_json(Path(config.run_dir, "sweep.json"), found)
+        files.write_json(path, found)
     return found
+
+
+def earlier(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sizes that an earlier sweep of the same settings has measured."""
+    found = schemas.read(path)
+    return found.get("sizes", []) if found.get("settings") == settings else []
 
 
 SHARED = ("dataset", "model", "init", "labels", "steps", "epochs", "outer_steps", "seed")

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tf_distill.figures.style import COLUMN, ink, percent_axis, reference, sheet
+from tf_distill.schemas import GROUPS
 from tf_distill.wording import spread
 
 Row = Mapping[str, Any]
-GROUPS = {"distilled": "C1", "baseline": "C0", "control": "C2", "network": "C3"}
-"""The groups of rows in their order, and the colour of each."""
+COLOURS = dict(zip(GROUPS, ("C1", "C0", "C2", "C3"), strict=True))
 GAP = 0.45
 """Between groups, in rows."""
 
@@ -28,7 +28,7 @@ def draw_comparison(rows: Sequence[Row], original: float | None = None) -> Figur
     rows, places = in_groups(rows)
     figure, axis = _rows_figure(rows, places, 0.19)
     for row, place in zip(rows, places, strict=True):
-        axis.barh(place, row["mean"], 0.72, color=GROUPS[row["group"]], alpha=0.85)
+        axis.barh(place, row["mean"], 0.72, color=COLOURS[row["group"]], alpha=0.85)
         if row["networks"] > 1:
             axis.errorbar(
                 row["mean"], place, xerr=row["std"], color=ink(), linewidth=0.8, capsize=1.5
@@ -53,7 +53,7 @@ def draw_distribution(rows: Sequence[Row]) -> Figure:
     for row, place in zip(rows, places, strict=True):
         values = np.asarray(row["accuracies"])
         height = np.random.default_rng(0).uniform(-0.32, 0.32, len(values))
-        style: Any = {"color": GROUPS[row["group"]], "alpha": 0.45, "linewidth": 0}
+        style: Any = {"color": COLOURS[row["group"]], "alpha": 0.45, "linewidth": 0}
         axis.scatter(values, place + height, 5, **style)
         axis.plot([np.median(values)] * 2, [place - 0.42, place + 0.42], color=ink())
     percent_axis(axis, "x", "accuracy of each network, %")
