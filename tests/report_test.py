@@ -205,7 +205,7 @@ MISTAKES = [
     (lambda f: evaluated.write(f, comparison={"rows": 3}), "comparison.json is damaged"),
     (
         lambda f: evaluated.write(f, comparison={"rows": [evaluated.row("a", "b", 0.5)]}),
-        "'b' is not",
+        "is damaged (",
     ),
     (lambda f: evaluated.write(f, sweep={}), "sweep.json is damaged ('sizes'"),
     (
