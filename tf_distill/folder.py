@@ -102,3 +102,18 @@ class Metrics:
     def read(self) -> list[dict[str, float]]:
         """All that was written, less lines that a crash has cut."""
         return [m for m in files.read_json_lines(self._path) if "step" in m]
+
+
+class History:
+    """The history of a run without a folder, in memory only."""
+
+    def __init__(self) -> None:
+        self._lines: list[dict[str, float]] = []
+
+    def write(self, step: int, **values: float) -> None:
+        """Appends the values of a step."""
+        self._lines.append({"step": step, **values})
+
+    def read(self) -> list[dict[str, float]]:
+        """All that was written."""
+        return list(self._lines)
