@@ -84,8 +84,10 @@ class Metrics:
             interruption, is dropped.
     """
 
+    FILE = "metrics.jsonl"
+
     def __init__(self, path: Path, step: int):
-        self._path = path / "metrics.jsonl"
+        self._path = path / self.FILE
         self._events = tf.summary.create_file_writer(str(path / "events"))
         kept = [json.dumps(m) + "\n" for m in self.read() if m["step"] <= step]
         files.write_text(self._path, "".join(kept))

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest import mock
 
 import keras
 import numpy as np
@@ -77,8 +76,11 @@ def _recording(made: list) -> Iterator[None]:
         made.append((variable, given if given is not None else default, value))
         return variable
 
-    with mock.patch.object(keras.layers.Layer, "add_weight", recording):
+    keras.layers.Layer.add_weight = recording
+    try:
         yield
+    finally:
+        keras.layers.Layer.add_weight = add_weight
 
 
 def _was_set(variable: keras.Variable, value: np.ndarray | None) -> bool:

@@ -144,7 +144,7 @@ def _error(
             for s in (1, -1)
         )
         numeric = (up - down) / (2 * step)
-        noise = 10 * np.finfo(dtype).eps * max(size, abs(up)) / step
+        noise = 10 * float(np.finfo(dtype).eps) * max(size, abs(up)) / step
         scale = max(abs(analytic), abs(numeric), 1e-30)
         errors.append(max(0.0, abs(analytic - numeric) - noise) / scale)
     return min(errors) if np.isfinite(errors).all() else np.inf
