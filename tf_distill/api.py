@@ -19,7 +19,6 @@ from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.folder import Metrics, RunFolder
-from tf_distill.learner import Learner
 from tf_distill.network_choice import Choice, Model, choose
 from tf_distill.progress import say
 from tf_distill.result import Result
@@ -124,8 +123,9 @@ def distill(
                 f"early_stopping holds out a tenth of the training data, and {data.name} has only "
                 f"{len(data.y_train)} examples; leave it out"
             )
-        work = Experiment(config, choice.learner, data, callbacks, held_out, early_stopping)
-        finished = _in_memory(work) if run_dir is None else _in_folder(work)
+        learner = choice.learner()
+        work = Experiment(config, learner, data, callbacks, held_out, early_stopping)
+        finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
     return Result(work, finished, choice.build)
 
 
@@ -151,18 +151,19 @@ def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     return Config(**{**rest, **named, **defaults, **told, **places})
 
 
-def _in_memory(work: Experiment) -> Finished:
-    return _described(work, experiments.carry_out(work))
-
-
-def _in_folder(work: Experiment) -> Finished:
-    folder = RunFolder(work.config)
-    _check_inputs(folder.path / INPUTS, work)
-    if folder.results():
-        say(f"{folder.path} is finished; delete it, or name another run_dir, to run again")
-        return _read(folder)
+def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Finished:
+    """Carries the work out, or reads what a folder holds of it already."""
+    if folder:
+        _check_inputs(folder.path / INPUTS, _inputs(work))
+        if folder.results():
+            say(f"{folder.path} is finished; delete it, or name another run_dir, to run again")
+            return _read(folder)
+    choice.try_out(work.learner)
+    if folder:
+        files.write_json(folder.path / INPUTS, _inputs(work))
     finished = _described(work, experiments.carry_out(work, folder))
-    experiments.write(work, finished, folder.path)
+    if folder:
+        experiments.write(work, finished, folder.path)
     return finished
 
 
@@ -179,17 +180,18 @@ def _read(folder: RunFolder) -> Finished:
     return Finished(loaded.samples, loaded.initial_weights, results, loaded.metadata, history)
 
 
-def _check_inputs(path: Path, work: Experiment) -> None:
-    """Raises UserError where a folder's run is of other data, or of a network of other weights."""
-    now = {
+def _inputs(work: Experiment) -> dict[str, Any]:
+    """What a run depends on beside its settings, as a folder remembers it."""
+    return {
         "data": _checksum(work.dataset),
-        "weights": _shapes(work.learner),
+        "weights": [list(shape) for shape in work.learner.shapes],
         "early_stopping": work.patience,
     }
-    if not path.exists():
-        files.write_json(path, now)
-        return
-    before = files.read_json(path)
+
+
+def _check_inputs(path: Path, now: dict[str, Any]) -> None:
+    """Raises UserError where a folder's run is of other data, or of a network of other weights."""
+    before = files.read_json(path) if path.exists() else now
     if changed := [name for name, value in now.items() if before.get(name) != value]:
         raise UserError(
             f"{path.parent} holds a run of other {' and '.join(changed)}; name another run_dir, or "
@@ -202,10 +204,6 @@ def _checksum(data: Dataset) -> int:
     for array in (data.x_train, data.y_train, data.x_test, data.y_test):
         value = zlib.crc32(np.ascontiguousarray(array).data, value)
     return value
-
-
-def _shapes(learner: Learner) -> list[list[int]]:
-    return [list(shape) for shape in learner.shapes]
 
 
 @contextlib.contextmanager

@@ -4,7 +4,8 @@ The inner loop of dataset distillation differentiates through training, so the
 weights must be ordinary tensors: the model is a recipe, never a store.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -47,8 +48,6 @@ class Learner:
         self.kept = [v.path for v, i in plans if not is_random(i) and not is_constant(i, v)]
         # Recurrent layers own a seed state that stateless_call insists on.
         self._frozen = [v.numpy() for v in model.non_trainable_variables]
-        # Compiled, so that weights drawn outside of a graph have the same bits as inside.
-        self._init = tf.function(self._draw_all, input_signature=[tf.TensorSpec([2], tf.int32)])
 
     @property
     def outputs(self) -> int:
@@ -66,13 +65,19 @@ class Learner:
             starts at a constant (biases, pretrained vectors) has that value, and so has
             what no initializer is known of: `kept` names the latter.
         """
-        return self._init(seed)
+        return self._init(tf.convert_to_tensor(seed, tf.int32))
 
     def apply(self, weights: Sequence[tf.Tensor], x: tf.Tensor) -> tf.Tensor:
         """The logits `[batch, outputs]` of embedded inputs `x` `[batch, ...]`."""
         frozen = [tf.constant(value) for value in self._frozen]
         logits, _ = stateless(self.model, weights, frozen, x)
         return tf.cast(logits, x.dtype)  # mixed precision computes in less
+
+    @functools.cached_property
+    def _init(self) -> Callable[[tf.Tensor], Weights]:
+        """Compiled, so that weights drawn outside of a graph have the same bits as inside."""
+        # Concrete, since TensorFlow warns of functions that every learner traces anew.
+        return tf.function(self._draw_all).get_concrete_function(tf.TensorSpec([2], tf.int32))
 
     def _draw_all(self, seed: tf.Tensor) -> Weights:
         keys = tf.unstack(tf.random.split(seed, len(self._draws)))

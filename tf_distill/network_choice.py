@@ -20,16 +20,60 @@ Model = str | Callable[..., keras.Model]
 
 
 class Choice(NamedTuple):
-    """name: of the registry, or `python:` and the function's; build: makes the Keras model."""
+    """A network that fits a dataset.
+
+    name: of the registry, or `python:` and the function's; build: makes the Keras model;
+    defaults: settings of its own; shape: of one embedded input; outputs: logits.
+    """
 
     name: str
     build: Callable[[], keras.Model]
-    learner: Learner
     defaults: Defaults
+    shape: tuple[int, ...]
+    outputs: int
+
+    def learner(self) -> Learner:
+        """The network as pure functions.
+
+        Raises:
+            UserError: a model of one's own that does not fit the data, or has what can't be
+                differentiated twice, as far as names tell.
+        """
+        if not self.name.startswith(OWN):
+            return Learner(self.build())
+        model, initializers = checks.build(self.build, self.shape)
+        checks.check(model, self.shape, self.outputs)
+        if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
+            raise UserError(
+                f"the model {model.name} has weights of {', '.join(sorted(odd))}, expected "
+                "float32; build it with keras.config.set_dtype_policy('float32')"
+            )
+        return Learner(model, self.shape, initializers)
+
+    def try_out(self, learner: Learner) -> None:
+        """Differentiates a model of one's own twice, before a run on it.
+
+        What plays no part in the run, and which weights are the same in every network, is told in
+        a line each.
+
+        Raises:
+            UserError: it has no second derivative, or a wrong one.
+        """
+        if not self.name.startswith(OWN):
+            return
+        say(f"trying whether {self.name.removeprefix(OWN)} can be differentiated twice")
+        second_derivative.check(self.build, self.shape, self.outputs)
+        for note in checks.ignored(learner.model):
+            say(note)
+        if learner.kept:
+            say(
+                f"every network starts with the same {', '.join(learner.kept)}: no initializer is "
+                "known that draws them anew"
+            )
 
 
 def choose(model: Model, dataset: Dataset) -> Choice:
-    """The network for a dataset.
+    """The network for a dataset; a model of one's own is not made yet.
 
     Args:
         model: a name of the registry, or a function that makes a Keras model: without
@@ -37,50 +81,21 @@ def choose(model: Model, dataset: Dataset) -> Choice:
         dataset: to be distilled.
 
     Raises:
-        UserError: no such name, a network of another kind than the dataset, or a model of one's
-            own that can't be distilled for.
+        UserError: no such name, a network of another kind than the dataset, or no function.
     """
     shape, outputs = dataset.encoding.shape, dataset.outputs
     if isinstance(model, str):
         _check_name(model, dataset)
         build = functools.partial(NETWORKS[model].build, shape, outputs)
-        return Choice(model, build, Learner(build()), NETWORKS[model].defaults)
+        return Choice(model, build, NETWORKS[model].defaults, shape, outputs)
     if isinstance(model, keras.Model) or not callable(model):
         raise UserError(
             f"model is {type(model).__name__}, expected a name or a function that makes a Keras "
             "model, such as model=build_model"
         )
+    name = getattr(model, "__name__", type(model).__name__).strip("<>")
     made = _without_arguments(model, shape, outputs)
-    learner = checked_learner(made, shape, outputs)
-    return Choice(f"{OWN}{_name(model, learner.model)}", made, learner, OWN_DEFAULTS)
-
-
-def checked_learner(
-    build: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int
-) -> Learner:
-    """The learner of a user's model, once it is known that it can be distilled for.
-
-    What is left out of the model, and which weights are the same in every network, is told
-    in a line each.
-    """
-    model, initializers = checks.build(build, shape)
-    checks.check(model, shape, outputs)
-    if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
-        raise UserError(
-            f"the model {model.name} has weights of {', '.join(sorted(odd))}, expected float32; "
-            "build it with keras.config.set_dtype_policy('float32')"
-        )
-    say(f"checking that {model.name} can be differentiated twice")
-    second_derivative.check(build, shape, outputs)
-    learner = Learner(model, shape, initializers)
-    for note in checks.ignored(model):
-        say(note)
-    if learner.kept:
-        say(
-            f"every network starts with the same {', '.join(learner.kept)}: no initializer is "
-            "known that draws them anew"
-        )
-    return learner
+    return Choice(f"{OWN}{name}", made, OWN_DEFAULTS, shape, outputs)
 
 
 def _check_name(name: str, dataset: Dataset) -> None:
@@ -111,8 +126,3 @@ def _without_arguments(
     except ValueError:  # a builtin that does not tell
         pass
     return model
-
-
-def _name(function: Callable[..., Any], model: keras.Model) -> str:
-    name = getattr(function, "__name__", "<lambda>")
-    return model.name if name == "<lambda>" else name

@@ -143,7 +143,8 @@ class LoadedSet:
         start = self.initial_weights or [v.value for v in model.trainable_variables]
         start = [tf.cast(w, v.dtype) for w, v in zip(start, model.trainable_variables, strict=True)]
         samples = Samples(*(tf.cast(v, start[0].dtype) for v in self.samples))
-        _assign(model, tf.function(train)(learner, samples, start))
+        fit = tf.function(lambda samples, weights: train(learner, samples, weights))
+        _assign(model, fit.get_concrete_function(samples, start)(samples, start))
         return model
 
     @property
