@@ -36,7 +36,7 @@ def result(data):
         return td.distill(data, own_models.Subclassed, init="random", eval_networks=4, **QUICK)
 
 
-def tested(model, data):
+def keras_accuracy(model, data):
     """Accuracy by Keras's own predict."""
     return np.mean(model.predict(data.x_test, verbose=0).argmax(1) == data.y_test)
 
@@ -56,13 +56,12 @@ def test_a_result_reads_well_and_has_what_came_out(result):
 
 
 def test_the_set_trains_fresh_networks(result, data):
-    assert result.accuracy.mean > 0.55
+    assert result.accuracy.mean > result.results["accuracy_before"]["mean"] + 0.1
     assert result.evaluate(networks=4) == result.accuracy
     assert result.evaluate(networks=2).networks == 2
     assert result.distilled.initial_weights == []
-    model = own_models.Subclassed()
-    assert result.distilled.train(model) is model
-    assert tested(model, data) > 0.5
+    models = [result.distilled.train(own_models.Subclassed()) for _ in range(4)]
+    assert np.mean([keras_accuracy(m, data) for m in models]) > 0.45
     assert isinstance(result.distilled.network(), own_models.Subclassed)
 
 
@@ -94,20 +93,20 @@ def test_nothing_is_written_without_a_folder(data, tmp_path, monkeypatch):
 def test_a_fixed_network_is_trained_to_the_accuracy_of_the_run(data, tmp_path):
     done = td.distill(data, own_models.sequential(lambda: keras.layers.Dense(4, "tanh")), **QUICK)
     model = done.distilled.train(done.distilled.network())
-    assert tested(model, data) == pytest.approx(done.accuracy.mean)
+    assert keras_accuracy(model, data) == pytest.approx(done.accuracy.mean)
     assert done.evaluate() == done.accuracy
 
 
 def test_a_name_gives_the_bits_of_the_command_line(tmp_path):
-    settings = {"outer_steps": 2, "seed": 3}
-    data = DATASETS["digits"].load(tmp_path, None)
-    data = dataclasses.replace(data, x_test=data.x_test[:50], y_test=data.y_test[:50])
-    here = td.distill(data, **settings)
-    run.run(run.configure({"dataset": "digits", "run_dir": str(tmp_path / "run"), **settings}))
+    settings = {"outer_steps": 2, "epochs": 1, "seed": 3}
+    data = DATASETS["toy_questions"].load(tmp_path, None)
+    here = td.distill(data, "textconvnet", **settings)
+    own = {"dataset": "toy_questions", "run_dir": str(tmp_path / "run")}
+    run.run(run.configure(own | settings))
     there = td.load_distilled(tmp_path / "run" / "distilled" / "1")
     for a, b in zip(here.distilled.samples, there.samples, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert here.results["batch_size"] == DATASETS["digits"].batch_size
+    assert here.results["batch_size"] == DATASETS["toy_questions"].batch_size
 
 
 def test_two_classes_have_one_logit(data):
@@ -156,8 +155,8 @@ def test_the_same_call_goes_on_and_then_finds_it_finished(data, tmp_path, capsys
     assert json.loads((folder / "config.json").read_text())["model"] == "python:Subclassed"
     assert "python -m tf_distill.main" not in (folder / "report.html").read_text()
     assert (folder / "model" / "1" / "saved_model.pb").exists()
-    for changed in ({"data": small.dataset(200, 200)}, {"model": lambda: own_models.Subclassed()},
-                    {"inner_lr": 0.1}):  # fmt: skip
+    other_model = own_models.sequential()
+    for changed in ({"data": small.dataset(200, 200)}, {"model": other_model}, {"inner_lr": 0.1}):
         with pytest.raises(td.UserError, match="holds a run of other"):
             td.distill(**{"data": data, "model": own_models.Subclassed, **in_folder, **changed})
 

@@ -81,7 +81,7 @@ def test_recurrent_layers_on_a_gpu_must_leave_cudnn_out(monkeypatch):
     check(made(), (3, 2))
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
     check(made(use_cudnn=False), (3, 2))
-    with pytest.raises(UserError, match="LSTM 'lstm.*build it with use_cudnn=False"):
+    with pytest.raises(UserError, match=r"LSTM 'lstm.*build it with use_cudnn=False"):
         check(made(), (3, 2))
 
 

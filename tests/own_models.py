@@ -1,4 +1,4 @@
-"""Keras models as users write them, for `small.dataset`: sound ones, and some that can't be used."""
+"""Keras models as users write them, for `small.dataset`: sound ones and others."""
 
 import keras
 import small
