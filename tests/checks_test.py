@@ -10,7 +10,7 @@ from own_models import sequential
 
 from tf_distill import checks, second_derivative
 from tf_distill.errors import UserError
-from tf_distill.layers import ChannelNormalization
+from tf_distill.layers import ChannelNormalization, LayerNormalization
 
 VECTOR, IMAGE = (small.FEATURES,), (6, 6, 4)
 
@@ -37,10 +37,13 @@ def frozen_model():
 
 FAULTS = [
     (sequential(dense, layers.BatchNormalization), VECTOR,
-     "BatchNormalization 'batch_normal.*use keras.layers.LayerNormalization"),
+     "BatchNormalization 'batch_normal.*use tf_distill.layers.LayerNormalization"),
     (sequential(lambda: layers.Conv2D(3, 3),
-                lambda: layers.Lambda(tf.nn.local_response_normalization, name="local")), IMAGE,
+                lambda: layers.Lambda(tf.nn.local_response_normalization, name="local"),
+                shape=IMAGE), IMAGE,
      "LRN in layer 'local'.*tf_distill.layers.ChannelNormalization"),
+    (sequential(dense, layers.LayerNormalization), VECTOR, "has LayerNormalization 'layer_normal"),
+    (sequential(dense, lambda: layers.GroupNormalization(2)), VECTOR, "has GroupNormalization"),
     (sequential(lambda: layers.Lambda(fused, name="loss")), VECTOR,
      "SoftmaxCrossEntropyWithLogits in layer 'loss'.*zero for the labels"),
     (sequential(outputs=2), VECTOR, "has 2 outputs, expected 3 for 3 classes"),
@@ -96,10 +99,11 @@ def test_what_plays_no_part_is_told():
 
 SOUND = [
     (own_models.Subclassed, VECTOR),
-    (sequential(dense, layers.LayerNormalization), VECTOR),
+    (sequential(dense, LayerNormalization), VECTOR),
     (sequential(lambda: layers.Conv2D(3, 3, activation="relu"), layers.MaxPooling2D,
-                ChannelNormalization), IMAGE),
-    (sequential(lambda: layers.UpSampling2D(2, interpolation="bilinear")), (3, 3, 1)),
+                ChannelNormalization, shape=IMAGE), IMAGE),
+    (sequential(lambda: layers.UpSampling2D(2, interpolation="bilinear"),
+                shape=(3, 3, 1)), (3, 3, 1)),
 ]  # fmt: skip
 
 
@@ -128,6 +132,17 @@ def test_what_differentiates_wrongly_is_found_without_knowing_its_name(function,
         second_derivative.check(make, shape, small.CLASSES)
     assert "\n" not in str(error.value)
     assert keras.config.floatx() == "float32"
+
+
+def test_layers_of_keras_that_differentiate_wrongly_are_found():
+    """Also where no name is known: TensorFlow's own resizing, between two convolutions."""
+    for make, shape in (
+        (sequential(dense, layers.LayerNormalization), VECTOR),
+        (sequential(lambda: layers.Conv2D(2, 2), lambda: layers.UpSampling2D(2, None, "bilinear"),
+                    lambda: layers.Conv2D(2, 2), shape=IMAGE), IMAGE),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match="wrong second derivative"):
+            second_derivative.check(make, shape, small.CLASSES)
 
 
 def test_a_model_that_knows_float32_only_is_tried_in_it():

@@ -201,7 +201,7 @@ def test_an_initializer_of_ones_own_without_a_seed_keeps_its_value():
 
     learner = own_learner(lambda: keras.Sequential([layers.Dense(3, kernel_initializer=draw)]))
     kernel = learner.model.trainable_variables[0]
-    assert learner.kept == [kernel.path]
+    assert kernel.path.endswith(learner.kept[0])
     np.testing.assert_array_equal(learner.init(tf.constant([0, 1]))[0], kernel)
 
 

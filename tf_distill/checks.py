@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_distill.errors import UserError
 from tf_distill.initial import Initializers, with_initializers
+from tf_distill.layers import LayerNormalization
 from tf_distill.learner import call_once, stateless
 
 Shape = tuple[int, ...]
@@ -33,6 +34,12 @@ OPERATIONS = {
     "EagerPyFunc": "Python code can't be exported; use TensorFlow's operations",
 }
 """Operations that a model must not have, and what to use instead."""
+MOMENTS = (
+    keras.layers.BatchNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.LayerNormalization,
+)
+"""Layers of Keras that call tf.nn.moments."""
 PROBABILITIES = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 PASSING = ("Identity", "Reshape", "Squeeze", "Cast", "StopGradient")
 
@@ -169,10 +176,11 @@ def layer_of(operation: str, model: keras.Model) -> str:
 def _layer_faults(model: keras.Model) -> Iterator[str]:
     gpu = bool(tf.config.list_logical_devices("GPU"))
     for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+        frozen = isinstance(layer, keras.layers.BatchNormalization) and not layer.trainable
+        if isinstance(layer, MOMENTS) and not isinstance(layer, LayerNormalization) and not frozen:
             yield (
-                f"has BatchNormalization {layer.name!r}: the moments of a batch have no right "
-                "second derivative; use keras.layers.LayerNormalization, or freeze it"
+                f"has {type(layer).__name__} {layer.name!r}, whose moments have a wrong second "
+                "derivative; use tf_distill.layers.LayerNormalization"
             )
         if gpu and getattr(layer, "use_cudnn", False):
             yield (

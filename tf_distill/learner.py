@@ -45,7 +45,9 @@ class Learner:
         self._dtypes = [v.dtype for v in model.trainable_variables]
         plans = [(v, initializer_of(v, layer, initializers or {})) for v, layer in owners(model)]
         self._draws = [_draw_of(v, initializer) for v, initializer in plans]
-        self.kept = [v.path for v, i in plans if not is_random(i) and not is_constant(i, v)]
+        self.kept = [
+            v.path.split("/", 1)[-1] for v, i in plans if not is_random(i) and not is_constant(i, v)
+        ]
         # Recurrent layers own a seed state that stateless_call insists on.
         self._frozen = [v.numpy() for v in model.non_trainable_variables]
 
