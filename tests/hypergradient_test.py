@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 from numeric import assert_gradients_close
 
-from tf_distill.distill import mean_hypergradient, network_drawer
 from tf_distill.distilled import DistilledSet
 from tf_distill.hypergradient import Hypergradient, hypergradient, reference_hypergradient
 from tf_distill.inner import Optimizer, Samples, train
 from tf_distill.learner import Learner, fixed_network
 from tf_distill.losses import cross_entropy
 from tf_distill.models import NETWORKS
+from tf_distill.outer import mean_hypergradient, network_drawer
 
 STEPS, SAMPLES, EPOCHS, BATCH = 2, 3, 2, 4
 RECURRENT = ("birnn", "bilstm")

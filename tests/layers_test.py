@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_distill.layers import ChannelNormalization, ConvMaxPool2D
+from tf_distill.layers import ChannelNormalization, ConvMaxPool2D, LayerNormalization
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -41,3 +41,16 @@ def test_channel_normalization_equals_a_loop():
 def test_layers_are_made_again_from_their_configuration(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("axis", [-1, [1, 3]])
+def test_layer_normalization_equals_keras_own(axis):
+    x = np.random.default_rng(0).standard_normal((2, 4, 3, 5)).astype(np.float32)
+    ours, keras_own = LayerNormalization(axis), keras.layers.LayerNormalization(axis)
+    keras_own(x)
+    ours(x)
+    shape = keras_own.gamma.shape
+    gamma, beta = np.random.default_rng(1).standard_normal((2, *shape)).astype(np.float32)
+    for layer in (ours, keras_own):
+        layer.set_weights([gamma, beta])
+    np.testing.assert_allclose(ours(x), keras_own(x), rtol=1e-4, atol=1e-5)

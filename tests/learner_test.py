@@ -2,13 +2,15 @@
 
 import keras
 import numpy as np
+import own_models
 import pytest
 import small
 import tensorflow as tf
 from keras import layers
 
 from tf_distill import seeds
-from tf_distill.learner import Learner, fixed_network
+from tf_distill.initial import with_initializers
+from tf_distill.learner import Learner, call_once, fixed_network
 from tf_distill.models import NETWORKS
 
 SHAPES = {"image": (16, 16, 1), "text": (5, 4)}
@@ -131,3 +133,91 @@ def test_fixed_network_is_the_stream_of_its_name():
 def test_outputs_is_the_number_of_logits():
     assert small.learner(1).outputs == 1
     assert small.learner(7).outputs == 7
+
+
+# Models of users
+
+
+def test_a_subclassed_model_is_built_and_equals_itself():
+    model, initializers = with_initializers(own_models.Subclassed)
+    learner = Learner(model, (small.FEATURES,), initializers)
+    assert learner.outputs == small.CLASSES
+    weights = learner.init(tf.constant([1, 2]))
+    x = tf.random.stateless_normal([4, small.FEATURES], [0, 0])
+    logits = tf.function(learner.apply)(weights, x)
+    for variable, value in zip(model.trainable_variables, weights, strict=True):
+        variable.assign(value)
+    np.testing.assert_allclose(logits, model(x), rtol=1e-6)
+
+
+def own_learner(make=own_models.Subclassed):
+    def built():
+        model = make()
+        call_once(model, (small.FEATURES,))
+        return model
+
+    model, initializers = with_initializers(built)
+    return Learner(model, (small.FEATURES,), initializers)
+
+
+def test_weights_of_one_name_are_drawn_by_their_own_initializers():
+    learner = own_learner()
+    one, other = (learner.init(tf.constant(key)) for key in ([0, 1], [0, 2]))
+    names = [v.path.split("/", 1)[1] for v in learner.model.trainable_variables]
+    scale, shift = (i for i, name in enumerate(names) if name.endswith("/w"))
+    assert np.any(one[scale].numpy() != other[scale].numpy())
+    assert 0.02 < np.std([w[scale] for w in (one, other)]) < 0.3
+    assert not one[shift].numpy().any()
+    assert learner.kept == []
+
+
+def test_frozen_layers_keep_their_values_and_are_not_drawn():
+    def make():
+        frozen = layers.Dense(4, name="frozen", trainable=False)
+        return keras.Sequential([frozen, layers.Dense(3)])
+
+    learner = own_learner(make)
+    assert learner.shapes == [(4, 3), (3,)]
+    x = tf.ones([2, small.FEATURES])
+    first = learner.model.layers[0](x)
+    kernel, bias = learner.init(tf.constant([0, 1]))
+    np.testing.assert_allclose(learner.apply([kernel, bias], x), first @ kernel + bias, rtol=1e-5)
+
+
+def test_values_that_were_set_after_a_weight_was_made_are_kept_and_named():
+    def make():
+        model = keras.Sequential([keras.Input([small.FEATURES]), layers.Dense(3, name="loaded")])
+        model.layers[0].kernel.assign(np.full([small.FEATURES, 3], 7.0))
+        return model
+
+    learner = own_learner(make)
+    np.testing.assert_array_equal(learner.init(tf.constant([0, 1]))[0], np.full([5, 3], 7.0))
+    assert learner.kept == ["loaded/kernel"]
+
+
+def test_an_initializer_of_ones_own_without_a_seed_keeps_its_value():
+    def draw(shape, dtype=None):
+        return keras.random.normal(shape, dtype=dtype)
+
+    learner = own_learner(lambda: keras.Sequential([layers.Dense(3, kernel_initializer=draw)]))
+    kernel = learner.model.trainable_variables[0]
+    assert kernel.path.endswith(learner.kept[0])
+    np.testing.assert_array_equal(learner.init(tf.constant([0, 1]))[0], kernel)
+
+
+def test_recorded_initializers_draw_the_bits_of_those_that_layers_keep():
+    def make():
+        recurrent = layers.Bidirectional(layers.LSTM(3))
+        return keras.Sequential([keras.Input([4, 2]), recurrent, layers.Dense(2)])
+
+    model, initializers = with_initializers(make)
+    one, other = Learner(model), Learner(model, None, initializers)
+    for a, b in zip(*(x.init(tf.constant([2, 3])) for x in (one, other)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert one.kept == other.kept == []
+
+
+def test_mixed_precision_gives_logits_of_the_inputs_precision():
+    dense = layers.Dense(3, dtype="mixed_bfloat16")
+    learner = Learner(keras.Sequential([keras.Input([2]), dense]))
+    assert learner.apply(learner.init(tf.constant([0, 0])), tf.ones([1, 2])).dtype == tf.float32

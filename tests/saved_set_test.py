@@ -1,18 +1,24 @@
 """The distilled set as a SavedModel: written, loaded, trained on, with and without the package."""
 
+import dataclasses
 import json
 import re
 import shutil
+import warnings
 
 import keras
 import numpy as np
+import own_models
 import pytest
+import small
 import tensorflow as tf
 from served import ROOT, dataset, in_keras, program
 
 import tf_distill
 from tf_distill import saved_set
 from tf_distill.errors import UserError
+from tf_distill.inner import train
+from tf_distill.learner import Learner, call_once
 
 FORMAT_1 = ROOT / "tests" / "data" / "distilled_format_1"
 
@@ -147,3 +153,60 @@ def changed(folder, change):
     file = path / "assets" / "metadata.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
     return path
+
+
+# Models of users
+
+
+def random_set(metadata=()):
+    """A set that fits any network of `small.dataset`."""
+    return saved_set.LoadedSet(small.samples(), [], {"network": "python:mine", **dict(metadata)})
+
+
+def test_an_unbuilt_subclassed_model_is_trained():
+    distilled, model = random_set(), own_models.Subclassed()
+    assert distilled.train(model) is model
+    learner = Learner(model, (small.FEATURES,))
+    before = own_models.Subclassed()
+    call_once(before, (small.FEATURES,))
+    start = [tf.convert_to_tensor(v) for v in before.trainable_variables]
+    distilled.train(before)
+    for a, b in zip(before.trainable_variables, train(learner, distilled.samples, start),
+                    strict=True):  # fmt: skip
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
+def test_models_of_other_precision_are_trained(policy):
+    dense = keras.layers.Dense(small.CLASSES, dtype=policy)
+    model = keras.Sequential([keras.Input([small.FEATURES]), dense])
+    before = dense.kernel.numpy()
+    random_set().train(model)
+    assert np.isfinite(dense.kernel.numpy()).all()
+    assert np.any(before != dense.kernel.numpy())
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_probabilities_are_refused(activation):
+    model = keras.Sequential([keras.layers.Dense(small.CLASSES, activation)])
+    with pytest.raises(UserError, match=f"ends with a {activation} and gives probabilities"):
+        random_set().train(model)
+
+
+def test_frozen_weights_are_told_unless_the_set_was_made_with_as_many():
+    def model():
+        frozen = keras.layers.Dense(4, trainable=False)
+        return keras.Sequential([frozen, keras.layers.Dense(small.CLASSES)])
+
+    with pytest.warns(UserWarning, match="2 weights of .* are frozen .* a network with 0"):
+        random_set().train(model())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        random_set({"frozen_weights": 2}).train(model())
+
+
+def test_a_network_of_ones_own_is_made_by_its_function_or_asked_for():
+    made = dataclasses.replace(random_set(), build=own_models.Subclassed)
+    assert isinstance(made.network(), own_models.Subclassed)
+    with pytest.raises(UserError, match=r"network of your own, mine; make it, .* to train\(\)"):
+        random_set().network()

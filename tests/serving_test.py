@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+import small
 import tensorflow as tf
 from served import dataset, example, in_cpp, in_keras, strings
 
 from tf_distill import export_check, serving
-from tf_distill.encoding import Encoding
 from tf_distill.errors import UserError
 
 BATCHES = (0, 1, 7, 1024)
@@ -102,14 +102,14 @@ def test_binary_probabilities():
     np.testing.assert_allclose(serving.class_probabilities(logits), expected, rtol=1e-6)
 
 
-def test_no_classifier_of_unknown_inputs():
-    class Sounds(Encoding):
-        def __call__(self, x): ...
-
-        def metadata(self): ...
-
-    with pytest.raises(UserError, match="got inputs of Sounds"):
-        serving.classifier(None, [], [], Sounds())
+def test_other_inputs_are_served_as_arrays():
+    learner, encoding = small.learner(), small.Identity()
+    weights = learner.init(tf.constant([0, 1]))
+    model = serving.classifier(learner, weights, tuple("abc"), encoding)
+    assert set(model.signatures()) == {serving.PREDICT}
+    x = tf.random.stateless_normal([4, small.FEATURES], [0, 0])
+    expected = tf.nn.softmax(learner.apply(weights, x))
+    np.testing.assert_allclose(model.predict(x)["probabilities"], expected, rtol=1e-5)
 
 
 # What a server can't run

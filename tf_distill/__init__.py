@@ -1,14 +1,69 @@
-"""tf_distill: dataset distillation with soft labels, for images and text, on TensorFlow."""
+"""tf_distill: dataset distillation with soft labels, for images and text, on TensorFlow.
 
-from typing import Any
+    import tf_distill as td
+    result = td.distill(data, model=build_model)
 
-__version__ = "0.1.0"
+What is public here is imported at its first use: TensorFlow takes seconds.
+"""
+
+import typing
+
+from tf_distill._version import __version__
+
+if typing.TYPE_CHECKING:
+    from tf_distill import datasets, layers
+    from tf_distill.api import distill
+    from tf_distill.callbacks import Callback
+    from tf_distill.errors import Diverged, Interrupted, UserError
+    from tf_distill.evaluate import Accuracy
+    from tf_distill.inner import Samples
+    from tf_distill.result import Result
+    from tf_distill.saved_set import LoadedSet
+    from tf_distill.saved_set import load as load_distilled
+
+__all__ = [
+    "Accuracy",
+    "Callback",
+    "Diverged",
+    "Interrupted",
+    "LoadedSet",
+    "Result",
+    "Samples",
+    "UserError",
+    "__version__",
+    "datasets",
+    "distill",
+    "layers",
+    "load_distilled",
+]
+
+_PLACES = {
+    "Accuracy": ("evaluate", "Accuracy"),
+    "Callback": ("callbacks", "Callback"),
+    "Diverged": ("errors", "Diverged"),
+    "Interrupted": ("errors", "Interrupted"),
+    "LoadedSet": ("saved_set", "LoadedSet"),
+    "Result": ("result", "Result"),
+    "Samples": ("inner", "Samples"),
+    "UserError": ("errors", "UserError"),
+    "datasets": ("datasets", None),
+    "distill": ("api", "distill"),
+    "layers": ("layers", None),
+    "load_distilled": ("saved_set", "load"),
+}
 
 
-def __getattr__(name: str) -> Any:
-    """`tf_distill.load_distilled`, imported at its first use: TensorFlow takes seconds."""
-    if name == "load_distilled":
-        from tf_distill.saved_set import load
+def __getattr__(name: str) -> typing.Any:
+    """Imports a public name at its first use."""
+    import importlib
 
-        return load
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, member = _PLACES[name]
+    found = importlib.import_module(f"{__name__}.{module}")
+    return found if member is None else getattr(found, member)
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion."""
+    return sorted({*globals(), *__all__})

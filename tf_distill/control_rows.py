@@ -8,8 +8,8 @@ from tf_distill import controls, seeds
 from tf_distill.baseline_rows import real_sets
 from tf_distill.baselines import as_samples
 from tf_distill.bench import RATES, Bench, with_rate
-from tf_distill.distill import Distillation, distill
 from tf_distill.distilled import DistilledSet
+from tf_distill.outer import Distillation, distill
 from tf_distill.progress import Progress
 from tf_distill.rows import Done, Measured, Row
 from tf_distill.seeds import Stream

@@ -89,8 +89,10 @@ class Metrics:
             interruption, is dropped.
     """
 
+    FILE = "metrics.jsonl"
+
     def __init__(self, path: Path, step: int):
-        self._path = path / "metrics.jsonl"
+        self._path = path / self.FILE
         self._events = tf.summary.create_file_writer(str(path / "events"))
         kept = [json.dumps(m) + "\n" for m in self.read() if m["step"] <= step]
         files.write_text(self._path, "".join(kept))
@@ -107,3 +109,18 @@ class Metrics:
     def read(self) -> list[dict[str, float]]:
         """All that was written, less lines that a crash has cut."""
         return [m for m in files.read_json_lines(self._path) if "step" in m]
+
+
+class History:
+    """The history of a run without a folder, in memory only."""
+
+    def __init__(self) -> None:
+        self._lines: list[dict[str, float]] = []
+
+    def write(self, step: int, **values: float) -> None:
+        """Appends the values of a step."""
+        self._lines.append({"step": step, **values})
+
+    def read(self) -> list[dict[str, float]]:
+        """All that was written."""
+        return list(self._lines)

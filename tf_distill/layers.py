@@ -118,3 +118,27 @@ class ConvMaxPool2D(keras.layers.Layer):
         )
         ordered = tf.transpose(shifted, [0, 2, 1, 3, 4, 5, 6])
         return tf.reshape(ordered, [blocks, blocks, 4 * channels, 4 * self.filters])
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class LayerNormalization(keras.layers.LayerNormalization):
+    """Keras's layer normalisation with a right second derivative.
+
+    Keras computes mean and variance by tf.nn.moments, which takes the mean inside of the variance
+    for a constant: right for a first derivative, and wrong without an error for a second.
+    Arguments and weights are those of Keras's layer.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Normalises over `axis`, each example by itself."""
+        axes = [self.axis] if isinstance(self.axis, int) else list(self.axis)
+        x = tf.convert_to_tensor(inputs)
+        centred = x - tf.reduce_mean(x, axes, keepdims=True)
+        variance = tf.reduce_mean(tf.square(centred), axes, keepdims=True)
+        x = centred * tf.math.rsqrt(variance + self.epsilon)
+        kept = [n if i in {a % len(x.shape) for a in axes} else 1 for i, n in enumerate(x.shape)]
+        if self.scale:
+            x *= tf.reshape(tf.cast(self.gamma, x.dtype), kept)
+        if self.center:
+            x += tf.reshape(tf.cast(self.beta, x.dtype), kept)
+        return x

@@ -4,43 +4,57 @@ The inner loop of dataset distillation differentiates through training, so the
 weights must be ordinary tensors: the model is a recipe, never a store.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.initializers import Initializer
-from keras.src.initializers.random_initializers import RandomInitializer
 
 from tf_distill import seeds
+from tf_distill.initial import Initializers, initializer_of, is_constant, is_random, owners
 
 Weights = list[tf.Tensor]
 
 
 class Learner:
-    """The pure view of a built Keras model.
+    """The pure view of a Keras model, functional, sequential or subclassed.
 
     `init` draws weights as the model's own initializers would, `apply` maps
     weights and an embedded input to logits. The model's variables are read once,
-    here, and never written.
+    here, and never written. Frozen layers keep their values, dropout never drops.
 
     Args:
-        model: a built Keras model from `[batch, ...]` to logits `[batch, outputs]`.
+        model: a Keras model from `[batch, ...]` to logits `[batch, outputs]`.
+        shape: of one embedded input; needed unless the model is functional or sequential
+            and built. The model is called once on it, which builds it.
+        initializers: as `initial.with_initializers` gives them, for weights whose layer has no
+            `<weight>_initializer`.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(
+        self,
+        model: keras.Model,
+        shape: tuple[int, ...] | None = None,
+        initializers: Initializers | None = None,
+    ):
         self.model = model
+        self._outputs = None if shape is None else call_once(model, shape).shape[-1]
         self.shapes = [tuple(v.shape) for v in model.trainable_variables]
         self._dtypes = [v.dtype for v in model.trainable_variables]
-        self._draws = [_draw_of(v, layer) for v, layer in _owners(model)]
+        plans = [(v, initializer_of(v, layer, initializers or {})) for v, layer in owners(model)]
+        self._draws = [_draw_of(v, initializer) for v, initializer in plans]
+        self.kept = [
+            v.path.split("/", 1)[-1] for v, i in plans if not is_random(i) and not is_constant(i, v)
+        ]
         # Recurrent layers own a seed state that stateless_call insists on.
         self._frozen = [v.numpy() for v in model.non_trainable_variables]
-        # Compiled, so that weights drawn outside of a graph have the same bits as inside.
-        self._init = tf.function(self._draw_all, input_signature=[tf.TensorSpec([2], tf.int32)])
 
     @property
     def outputs(self) -> int:
         """The number of logits: 1 for a binary task, else the number of classes."""
-        return self.model.output_shape[-1]
+        return self.model.output_shape[-1] if self._outputs is None else self._outputs
 
     def init(self, seed: tf.Tensor) -> Weights:
         """Draws initial weights, a pure function of `seed` that may be traced.
@@ -50,15 +64,22 @@ class Learner:
 
         Returns:
             One tensor a trainable variable, in the model's order. What the model
-            starts at a constant (biases, pretrained vectors) has that value.
+            starts at a constant (biases, pretrained vectors) has that value, and so has
+            what no initializer is known of: `kept` names the latter.
         """
-        return self._init(seed)
+        return self._init(tf.convert_to_tensor(seed, tf.int32))
 
     def apply(self, weights: Sequence[tf.Tensor], x: tf.Tensor) -> tf.Tensor:
         """The logits `[batch, outputs]` of embedded inputs `x` `[batch, ...]`."""
         frozen = [tf.constant(value) for value in self._frozen]
-        logits, _ = self.model.stateless_call(weights, frozen, x, training=False)
-        return logits
+        logits, _ = stateless(self.model, weights, frozen, x)
+        return tf.cast(logits, x.dtype)  # mixed precision computes in less
+
+    @functools.cached_property
+    def _init(self) -> Callable[[tf.Tensor], Weights]:
+        """Compiled, so that weights drawn outside of a graph have the same bits as inside."""
+        # Concrete, since TensorFlow warns of functions that every learner traces anew.
+        return tf.function(self._draw_all).get_concrete_function(tf.TensorSpec([2], tf.int32))
 
     def _draw_all(self, seed: tf.Tensor) -> Weights:
         keys = tf.unstack(tf.random.split(seed, len(self._draws)))
@@ -71,19 +92,29 @@ def fixed_network(learner: Learner, seed: int) -> Weights:
     return learner.init(seeds.key(seed, seeds.Stream.FIXED_NETWORK))
 
 
-def _owners(model: keras.Model) -> list[tuple[keras.Variable, keras.Layer]]:
-    """Every trainable variable with the innermost layer that made it."""
-    owner = {}
-    for layer in model._flatten_layers():  # parents come before their children
-        owner.update({id(v): layer for v in layer.trainable_variables})
-    return [(v, owner[id(v)]) for v in model.trainable_variables]
+def call_once(model: keras.Model, shape: tuple[int, ...]) -> tf.Tensor:
+    """What the model gives for one input of zeros; an unbuilt model is built by it."""
+    return model(np.zeros((1, *shape), keras.config.floatx()), training=False)
 
 
-def _draw_of(variable: keras.Variable, layer: keras.Layer):
+def stateless(
+    model: keras.Model, weights: Sequence[tf.Tensor], frozen: Sequence[tf.Tensor], x: tf.Tensor
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """The output of a model with these weights, and its non-trainable variables afterwards."""
+    if isinstance(model, keras.Sequential) or hasattr(model, "operations"):
+        return model.stateless_call(weights, frozen, x, training=False)
+    # stateless_call hands `training` to call(), which of a subclassed model may not take it.
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    mapping = list(zip(variables, [*weights, *frozen], strict=True))
+    with keras.StatelessScope(state_mapping=mapping) as scope:
+        output = model(x, training=False)
+        after = [scope.get_current_value(v) for v in model.non_trainable_variables]
+    return output, [a if a is not None else f for a, f in zip(after, frozen, strict=True)]
+
+
+def _draw_of(variable: keras.Variable, initializer: Initializer | None):
     """A function (shape, dtype, seed) that makes a new initial value of `variable`."""
-    name = variable.name.removesuffix("_kernel") if "_kernel" in variable.name else variable.name
-    initializer = getattr(layer, f"{name}_initializer", None)
-    if not isinstance(initializer, RandomInitializer):
+    if not is_random(initializer):
         value = variable.numpy()
         return lambda shape, dtype, seed: tf.constant(value, dtype)
     generator = keras.random.SeedGenerator(0)

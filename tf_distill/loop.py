@@ -2,16 +2,18 @@
 
 import math
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
+from tf_distill.callbacks import Callback
 from tf_distill.config import Config
-from tf_distill.distill import Distillation
 from tf_distill.errors import Diverged, Interrupted
 from tf_distill.evaluate import Accuracy
-from tf_distill.folder import Metrics
+from tf_distill.folder import History, Metrics
+from tf_distill.outer import Distillation
 from tf_distill.progress import Progress
 
 CHECKPOINT_SECONDS = 120
@@ -22,13 +24,27 @@ def outer_loop(
     distillation: Distillation,
     steps: Iterator[tuple[int, float]],
     evaluate: Callable[..., Accuracy],
-    checkpoints: tf.train.CheckpointManager,
-    metrics: Metrics,
+    checkpoints: tf.train.CheckpointManager | None,
+    metrics: Metrics | History,
+    callbacks: Sequence[Callback] = (),
 ) -> None:
-    """Goes through all outer steps, with an evaluation and a checkpoint every so often."""
+    """Goes through all outer steps, with an evaluation and a checkpoint every so often.
+
+    Args:
+        config: of the run.
+        distillation: what the steps update.
+        steps: give the number and the loss of each.
+        evaluate: the accuracy of samples.
+        checkpoints: None to keep none, and to leave signals alone.
+        metrics: where losses and accuracies go.
+        callbacks: called after each step; any of them can end the loop.
+    """
+    for callback in callbacks:
+        callback.distilled = distillation.distilled
     progress = Progress(config.outer_steps, int(distillation.step))
     saved = time.monotonic()
-    for step, loss in timed(distillation, stoppable(progress.steps(steps), checkpoints)):
+    shown = progress.steps(until_stopped(steps, callbacks))
+    for step, loss in timed(distillation, stoppable(shown, checkpoints)):
         check_finite(step, loss, config)
         due = step % config.eval_every == 0 or step == config.outer_steps
         values = {"loss": loss}
@@ -36,9 +52,21 @@ def outer_loop(
             values["accuracy"] = evaluate(distillation.distilled.samples).mean
             progress.accuracy(values["accuracy"])
         metrics.write(step, **values)
-        if due or time.monotonic() - saved > CHECKPOINT_SECONDS:
+        for callback in callbacks:
+            callback.on_outer_step_end(step, dict(values))
+        if checkpoints and (due or time.monotonic() - saved > CHECKPOINT_SECONDS):
             checkpoints.save()
             saved = time.monotonic()
+
+
+def until_stopped(steps: Iterator, callbacks: Sequence[Callback]) -> Iterator:
+    """Ends the loop after the step at which a callback asked for it."""
+    if any(callback.stop for callback in callbacks):  # in an earlier part of the run
+        return
+    for item in steps:
+        yield item
+        if any(callback.stop for callback in callbacks):
+            return
 
 
 def timed(distillation: Distillation, steps: Iterator) -> Iterator:
@@ -50,8 +78,11 @@ def timed(distillation: Distillation, steps: Iterator) -> Iterator:
         started = time.monotonic()
 
 
-def stoppable(steps: Iterator, checkpoints: tf.train.CheckpointManager) -> Iterator:
+def stoppable(steps: Iterator, checkpoints: tf.train.CheckpointManager | None) -> Iterator:
     """Ends the loop after the step at which SIGINT or SIGTERM came, with a checkpoint."""
+    if not checkpoints or threading.current_thread() is not threading.main_thread():
+        yield from steps  # only the main thread is told of signals
+        return
     asked = []
     before = {
         s: signal.signal(s, lambda *_: asked.append(1)) for s in (signal.SIGINT, signal.SIGTERM)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tf_distill import __version__, files, seeds
+from tf_distill import files, seeds
+from tf_distill._version import __version__
 from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.errors import UserError
 from tf_distill.evaluate import TEST_BATCH, evaluator

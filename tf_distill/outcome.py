@@ -7,12 +7,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_distill import __version__
+from tf_distill._version import __version__
 from tf_distill.config import PLACES, Config
 from tf_distill.datasets import Dataset
-from tf_distill.distill import Distillation
 from tf_distill.evaluate import Accuracy
 from tf_distill.inner import Samples
+from tf_distill.outer import Distillation
 from tf_distill.text import TextEncoding
 
 

@@ -13,7 +13,7 @@ from tf_distill.datasets import DATASETS
 from tf_distill.errors import UserError
 from tf_distill.figures import gallery
 from tf_distill.figures.style import DARK, render
-from tf_distill.models import NETWORKS
+from tf_distill.models import NETWORKS, OWN
 from tf_distill.record import Record, read
 from tf_distill.schemas import GROUPS
 from tf_distill.wording import part
@@ -142,6 +142,6 @@ def _settings(record: Record) -> list[tuple[str, Any]]:
 
 
 def _command(record: Record) -> str:
-    if not record.results:
-        return ""
+    if not record.results or record.config["model"].startswith(OWN):
+        return ""  # a sweep, or a function of a user, which no command can name
     return config.command(record.config, DATASETS, NETWORKS)

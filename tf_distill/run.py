@@ -4,21 +4,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tf_distill import datasets, files, original, outcome, report, saved_set, servable
+from tf_distill import datasets, files, original, report
 from tf_distill.config import PLACES, Config, resolve
-from tf_distill.distill import Distillation, distill
-from tf_distill.distilled import DistilledSet, initial_samples
 from tf_distill.errors import UserError
-from tf_distill.evaluate import Accuracy, distillation_ratio, evaluator, test_networks
-from tf_distill.folder import Metrics, RunFolder, check_same
-from tf_distill.inner import Samples
-from tf_distill.learner import Learner, fixed_network
-from tf_distill.loop import outer_loop
+from tf_distill.evaluate import distillation_ratio
+from tf_distill.experiment import Experiment, carry_out, write
+from tf_distill.folder import RunFolder, check_same
+from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS
 from tf_distill.progress import say
-
-NETWORKS_ON_THE_WAY = 20
-LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -39,43 +33,10 @@ def run(config: Config) -> dict[str, Any]:
             report.write(folder.path)
         return results
     learner = Learner(NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs))
-    distillation = new_distillation(config, dataset)
-    checkpoints = folder.checkpoints(distillation)
-    if done := int(distillation.step):
-        say(f"going on from outer step {done} of {folder.path}")
-
-    test = evaluator(learner, dataset)
-
-    def evaluate(samples: Samples | None, networks: int) -> Accuracy:
-        return test(samples, test_networks(learner, config.init, networks, config.seed))
-
-    def on_the_way(samples: Samples) -> Accuracy:
-        return evaluate(samples, min(config.eval_networks, NETWORKS_ON_THE_WAY))
-
-    metrics = Metrics(folder.path, done)
-    steps = distill(
-        distillation,
-        learner,
-        dataset,
-        outer_steps=config.outer_steps,
-        batch_size=config.batch_size,
-        networks=config.networks,
-        init=config.init,
-        seed=config.seed,
-    )
-    outer_loop(config, distillation, steps, on_the_way, checkpoints, metrics)
-
-    samples = distillation.distilled.samples
-    before, after = (evaluate(s, config.eval_networks) for s in (None, samples))
-    results = outcome.summarize(config, dataset, distillation, before, after)
-    weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
-    metadata = outcome.describe_set(config, dataset, samples)
-    saved_set.save(folder.path / "distilled" / "1", samples, weights, metadata)
-    model = servable.trained(learner, samples, dataset, config.init, config.seed)
-    servable.write(folder.path / "model" / "1", model)
-    files.write_json(folder.path / "results.json", results)
-    report.write(folder.path)
-    return results
+    experiment = Experiment(config, learner, dataset)
+    finished = carry_out(experiment, folder)
+    write(experiment, finished, folder.path)
+    return finished.results
 
 
 def configure(given: dict[str, Any]) -> Config:
@@ -132,19 +93,3 @@ def add_ratio(config: Config, original_accuracy: float) -> None:
     results = files.read_json(path)
     ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
     files.write_json(path, results | {"original_accuracy": original_accuracy, "ratio": ratio})
-
-
-def new_distillation(config: Config, dataset: datasets.Dataset) -> Distillation:
-    """The state that every run of these settings begins with."""
-    samples = initial_samples(
-        dataset.encoding.shape,
-        len(dataset.classes),
-        steps=config.steps,
-        samples_per_step=config.samples_per_step,
-        epochs=config.epochs,
-        inner_lr=config.inner_lr,
-        label_init=config.label_init,
-        seed=config.seed,
-    )
-    distilled = DistilledSet(samples, LEARNED[config.labels])
-    return Distillation(distilled, config.outer_lr, config.outer_steps)

@@ -4,17 +4,19 @@ import dataclasses
 import json
 import shutil
 import tempfile
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tf_distill import files, versions
+from tf_distill import checks, files, versions
 from tf_distill.errors import UserError, unknown_name
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights
-from tf_distill.models import NETWORKS
+from tf_distill.models import NETWORKS, OWN
 
 UNREADABLE = (
     tf.errors.OpError,
@@ -92,65 +94,113 @@ def save(path: Path, samples: Samples, weights: Weights, metadata: dict[str, Any
 
 @dataclasses.dataclass(frozen=True)
 class LoadedSet:
-    """A distilled set that was loaded: its values, its initial weights, what they mean."""
+    """A distilled set to train networks on.
+
+    samples: x `[steps, n, ...]`, y `[steps, n, outputs]`, lr `[epochs * steps]`, float32.
+    initial_weights: what training starts from for a fixed initialization, else empty.
+    metadata: what the numbers mean: classes, network, input and more.
+    build: makes the network that the set was distilled for, where that is no name of the
+        registry; a set that was loaded from disk has none.
+    """
 
     samples: Samples
     initial_weights: Weights
     metadata: dict[str, Any]
+    build: Callable[[], keras.Model] | None = dataclasses.field(default=None, repr=False)
 
     def network(self) -> keras.Model:
         """The network that the set was distilled for, from its initial weights if they are fixed.
 
         Raises:
-            UserError: this version has no network of that name.
+            UserError: this version has no network of that name, or it was one of your own.
         """
-        name = self.metadata["network"]
-        if name not in NETWORKS:
-            raise unknown_name("network of a distilled set", name, NETWORKS)
-        model = NETWORKS[name].build(tuple(self.samples.x.shape[2:]), self.samples.y.shape[-1])
+        model, name = self._fresh_network(), self.metadata["network"]
         if self.initial_weights:
-            for variable, value in zip(
-                model.trainable_variables, self.initial_weights, strict=True
-            ):
-                variable.assign(value)
+            self._check_start(Learner(model, self._shape), name)
+            _assign(model, self.initial_weights)
         return model
 
     def train(self, model: keras.Model) -> keras.Model:
-        """Trains a Keras model on the set, as the set expects it.
+        """Trains a Keras model on the set, as the set expects it (equation 2).
 
         Args:
-            model: a built model from embedded inputs to logits. Where the set belongs to
-                a fixed initialization the model takes that one first; else it starts
-                from its own weights.
+            model: from embedded inputs to logits; functional, sequential or subclassed, built
+                or not. Where the set belongs to a fixed initialization the model takes that
+                one first; else it starts from its own weights. Frozen layers stay as they are.
 
         Returns:
             The same model, trained.
 
         Raises:
-            UserError: the model's inputs, outputs or weights don't fit the set.
+            UserError: the model's inputs, outputs or weights don't fit the set, or it gives
+                probabilities in place of logits.
         """
-        learner = Learner(model)
-        self._check(learner)
+        self._check_inputs(model)
+        checks.check_outputs(model, self._shape, self.samples.y.shape[-1])
+        learner = Learner(model, self._shape)
+        self._check_start(learner, str(self.metadata.get("network")))
+        self._warn_of_frozen(model)
         start = self.initial_weights or [v.value for v in model.trainable_variables]
-        weights = tf.function(train)(learner, self.samples, start)
-        for variable, value in zip(model.trainable_variables, weights, strict=True):
-            variable.assign(value)
+        start = [tf.cast(w, v.dtype) for w, v in zip(start, model.trainable_variables, strict=True)]
+        samples = Samples(*(tf.cast(v, start[0].dtype) for v in self.samples))
+        fit = tf.function(lambda samples, weights: train(learner, samples, weights))
+        _assign(model, fit.get_concrete_function(samples, start)(samples, start))
         return model
 
-    def _check(self, learner: Learner) -> None:
-        sample, outputs = tuple(self.samples.x.shape[2:]), self.samples.y.shape[-1]
-        takes, gives = tuple(learner.model.input_shape[1:]), learner.outputs
-        if not _fits(sample, takes) or outputs != gives:
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return tuple(self.samples.x.shape[2:])
+
+    def _fresh_network(self) -> keras.Model:
+        name = self.metadata["network"]
+        if self.build:
+            return self.build()
+        if name.startswith(OWN):
+            raise UserError(
+                f"the set was distilled for a network of your own, {name.removeprefix(OWN)}; make "
+                "it, and hand it to train()"
+            )
+        if name not in NETWORKS:
+            raise unknown_name("network of a distilled set", name, NETWORKS)
+        return NETWORKS[name].build(self._shape, self.samples.y.shape[-1])
+
+    def _check_inputs(self, model: keras.Model) -> None:
+        """Raises UserError where a model that knows its inputs, and outputs, wants others."""
+        outputs = self.samples.y.shape[-1]
+        try:
+            takes, gives = tuple(model.input_shape[1:]), model.output_shape[-1]
+        except (AttributeError, TypeError):  # subclassed or unbuilt: found by calling it
+            takes, gives = self._shape, checks.outputs_for(model, self._shape)
+        if not _fits(self._shape, takes) or outputs != gives:
             raise UserError(
                 f"the model maps {takes} to {gives} outputs, but the distilled set has samples of "
-                f"{sample} and labels of {outputs}; build the model for these"
+                f"{self._shape} and labels of {outputs}; build the model for these"
             )
+        if not model.trainable_variables:
+            raise UserError("the model has no trainable weights; leave some layers unfrozen")
+
+    def _check_start(self, learner: Learner, network: str) -> None:
         shapes = [tuple(w.shape) for w in self.initial_weights]
         if shapes and shapes != learner.shapes:
             raise UserError(
-                f"the set was distilled for one fixed initial {self.metadata.get('network')}, and "
-                "the model's weights have other shapes; use that network, or a set of --init=random"
+                f"the set was distilled for one fixed initial {network.removeprefix(OWN)}, and "
+                "the model's trainable weights have other shapes; use that network, with the same "
+                "layers frozen, or a set of --init=random"
             )
+
+    def _warn_of_frozen(self, model: keras.Model) -> None:
+        frozen, expected = len(model.non_trainable_weights), self.metadata.get("frozen_weights", 0)
+        if frozen != expected:
+            warnings.warn(
+                f"{frozen} weights of {model.name} are frozen and stay as they are, but the "
+                f"set was distilled for a network with {expected}",
+                stacklevel=3,
+            )
+
+
+def _assign(model: keras.Model, values: Weights) -> None:
+    for variable, value in zip(model.trainable_variables, values, strict=True):
+        variable.assign(value)
 
 
 def load(path: str | Path) -> LoadedSet:

@@ -27,8 +27,10 @@ def write(path: Path, classifier: serving.Classifier) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.whole(path) as part:
-        tf.saved_model.save(classifier, str(part), signatures=classifier.signatures())
-        _name_classify(part)
+        signatures = classifier.signatures()
+        tf.saved_model.save(classifier, str(part), signatures=signatures)
+        if serving.CLASSIFY in signatures:
+            _name_classify(part)
         export_check.check(part)
         warmup.write(part)
 

@@ -1,4 +1,4 @@
-"""A trained network as a servable: raw texts or images in, class names and probabilities out.
+"""A trained network as a servable: texts, images or arrays in, classes and probabilities out.
 
 All of it is in the graph and made of TensorFlow's own operations: nothing but the
 SavedModel is needed to serve it.
@@ -16,7 +16,6 @@ from tensorflow.types.experimental import ConcreteFunction
 
 from tf_distill.datasets.images import ImageEncoding
 from tf_distill.encoding import Encoding
-from tf_distill.errors import UserError
 from tf_distill.learner import Learner, Weights
 from tf_distill.text import PADDING, UNKNOWN, TextEncoding, number
 
@@ -84,11 +83,7 @@ class TextClassifier(Classifier):
     """
 
     def __init__(
-        self,
-        learner: Learner,
-        weights: Weights,
-        classes: Sequence[str],
-        encoding: TextEncoding,
+        self, learner: Learner, weights: Weights, classes: Sequence[str], encoding: TextEncoding
     ):
         super().__init__(learner, weights, classes)
         self._length = encoding.length
@@ -131,11 +126,7 @@ class ImageClassifier(Classifier):
     """
 
     def __init__(
-        self,
-        learner: Learner,
-        weights: Weights,
-        classes: Sequence[str],
-        encoding: ImageEncoding,
+        self, learner: Learner, weights: Weights, classes: Sequence[str], encoding: ImageEncoding
     ):
         super().__init__(learner, weights, classes)
         self._encoding = encoding
@@ -187,6 +178,34 @@ class ImageClassifier(Classifier):
         return self._encoding.normalise(images)
 
 
+class ArrayClassifier(Classifier):
+    """Arrays to answers: encoded and classified.
+
+    Args:
+        learner: the network.
+        weights: trained.
+        classes: their names.
+        encoding: from arrays of `encoding.shape` to what the network sees.
+    """
+
+    def __init__(
+        self, learner: Learner, weights: Weights, classes: Sequence[str], encoding: Encoding
+    ):
+        super().__init__(learner, weights, classes)
+        self._encoding = encoding
+
+    @tf.function
+    def predict(self, array: tf.Tensor) -> Answer:
+        """The answer for float32 arrays `[batch, ...]` as they were given for training."""
+        return self.answer(self._encoding(tf.ensure_shape(array, [None, *self._encoding.shape])))
+
+    def signatures(self) -> dict[str, ConcreteFunction]:
+        """serving_default takes `array`."""
+        return {
+            PREDICT: _concrete(self.predict, [None, *self._encoding.shape], tf.float32, "array")
+        }
+
+
 def classifier(
     learner: Learner, weights: Weights, classes: Sequence[str], encoding: Encoding
 ) -> Classifier:
@@ -195,7 +214,7 @@ def classifier(
         return TextClassifier(learner, weights, classes, encoding)
     if isinstance(encoding, ImageEncoding):
         return ImageClassifier(learner, weights, classes, encoding)
-    raise UserError(f"got inputs of {type(encoding).__name__}, expected texts or images")
+    return ArrayClassifier(learner, weights, classes, encoding)
 
 
 def class_probabilities(logits: tf.Tensor) -> tf.Tensor:

@@ -39,7 +39,12 @@ def write(model: Path) -> bool:
 def examples(model: Path, batch: int) -> dict[str, Inputs]:
     """For each signature of a classifier valid inputs of `batch` rows, by input name."""
     vocabulary = model / "assets" / serving.VOCABULARY
-    return _texts(vocabulary, batch) if vocabulary.exists() else _images(_image_shape(model), batch)
+    if vocabulary.exists():
+        return _texts(vocabulary, batch)
+    name, shape = _input(model)
+    if name == "image":
+        return _images(shape, batch)
+    return {serving.PREDICT: {name: np.zeros((batch, *shape), np.float32)}}
 
 
 def request(signature: str, inputs: Inputs) -> bytes:
@@ -82,10 +87,11 @@ def _images(shape: tuple[int, ...], batch: int) -> dict[str, Inputs]:
     }
 
 
-def _image_shape(model: Path) -> tuple[int, ...]:
+def _input(model: Path) -> tuple[str, tuple[int, ...]]:
+    """The name of the one input of `serving_default`, and its shape without the batch."""
     graph = SavedModel.FromString((model / "saved_model.pb").read_bytes()).meta_graphs[0]
-    image = graph.signature_def[serving.PREDICT].inputs["image"]
-    return tuple(dimension.size for dimension in image.tensor_shape.dim[1:])
+    ((name, tensor),) = graph.signature_def[serving.PREDICT].inputs.items()
+    return name, tuple(dimension.size for dimension in tensor.tensor_shape.dim[1:])
 
 
 def _tf_examples(feature: str, value: bytes, batch: int) -> Inputs:

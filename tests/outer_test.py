@@ -8,14 +8,14 @@ import pytest
 import small
 import tensorflow as tf
 
-from tf_distill import distill as module
+from tf_distill import outer as module
 from tf_distill import seeds
-from tf_distill.distill import Distillation, batch_indices, distill, mean_hypergradient
 from tf_distill.distilled import DistilledSet
 from tf_distill.hypergradient import hypergradient
 from tf_distill.inner import Samples
 from tf_distill.learner import fixed_network
 from tf_distill.losses import encode
+from tf_distill.outer import Distillation, batch_indices, distill, mean_hypergradient
 
 OUTER_LR, OUTER_STEPS = 0.05, 6
 

@@ -1,0 +1,239 @@
+"""The Python interface as a program uses it, on small vectors and on digits."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import own_models
+import pytest
+import small
+import tensorflow as tf
+
+import tf_distill as td
+from tf_distill import network_choice, run, second_derivative
+from tf_distill.datasets import DATASETS
+
+QUICK = {"outer_steps": 30, "inner_lr": 0.5, "batch_size": 64}
+
+
+@pytest.fixture(autouse=True)
+def untried(monkeypatch):
+    """The trial of second derivatives has tests of its own."""
+    monkeypatch.setattr(second_derivative, "check", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return small.dataset(300, 200)
+
+
+@pytest.fixture(scope="module")
+def result(data):
+    """For random networks of a subclassed model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(second_derivative, "check", lambda *_: None)
+        return td.distill(data, own_models.Subclassed, init="random", eval_networks=4, **QUICK)
+
+
+def keras_accuracy(model, data):
+    """Accuracy by Keras's own predict."""
+    return np.mean(model.predict(data.x_test, verbose=0).argmax(1) == data.y_test)
+
+
+def test_a_result_reads_well_and_has_what_came_out(result):
+    samples = result.distilled.samples
+    assert [tuple(v.shape) for v in samples] == [(1, 3, 5), (1, 3, 3), (3,)]
+    assert result.accuracy == td.Accuracy(**result.results["accuracy"])
+    assert result.accuracy.networks == 4
+    assert repr(result) == (
+        "<distilled vectors: 3 samples of (5,) in 1 step, 3 epochs; accuracy "
+        f"{result.accuracy.mean:.4f} +- {result.accuracy.std:.4f} over 4 networks with "
+        "Subclassed, random initialization>"
+    )
+    assert [h["step"] for h in result.history] == list(range(1, 31))
+    assert [h["step"] for h in result.history if "accuracy" in h] == list(range(3, 31, 3))
+
+
+def test_the_set_trains_fresh_networks(result, data):
+    assert result.accuracy.mean > result.results["accuracy_before"]["mean"] + 0.1
+    assert result.evaluate(networks=4) == result.accuracy
+    assert result.evaluate(networks=2).networks == 2
+    assert result.distilled.initial_weights == []
+    models = [result.distilled.train(own_models.Subclassed()) for _ in range(4)]
+    assert np.mean([keras_accuracy(m, data) for m in models]) > 0.45
+    assert isinstance(result.distilled.network(), own_models.Subclassed)
+
+
+def test_figures_and_exports(result, data, tmp_path):
+    written = result.figures(tmp_path / "figures")
+    assert {p.name for p in written} == {"labels.png", "learning_rates.png", "history.png"}
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in written)
+    exported = result.export(tmp_path / "exports")
+    assert exported == {n: tmp_path / "exports" / n / "1" for n in ("distilled", "model")}
+    loaded = td.load_distilled(exported["distilled"])
+    for a, b in zip(loaded.samples, result.distilled.samples, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert loaded.metadata["classes"] == ["a", "b", "c"]
+    with pytest.raises(td.UserError, match="network of your own, Subclassed; make it"):
+        loaded.network()
+    served = tf.saved_model.load(str(exported["model"])).signatures["serving_default"]
+    answer = served(array=tf.constant(data.x_test[:7]))
+    assert answer["probabilities"].shape == (7, 3)
+    assert set(answer["label"].numpy()) <= {b"a", b"b", b"c"}
+    assert result.export(tmp_path / "exports")["model"].name == "2"
+
+
+def test_nothing_is_written_without_a_folder(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    td.distill(data, own_models.Subclassed, **QUICK | {"outer_steps": 2})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fixed_network_is_trained_to_the_accuracy_of_the_run(data, tmp_path):
+    done = td.distill(data, own_models.sequential(lambda: keras.layers.Dense(4, "tanh")), **QUICK)
+    model = done.distilled.train(done.distilled.network())
+    assert keras_accuracy(model, data) == pytest.approx(done.accuracy.mean)
+    assert done.evaluate() == done.accuracy
+
+
+def test_a_name_gives_the_bits_of_the_command_line(tmp_path):
+    settings = {"outer_steps": 2, "epochs": 1, "seed": 3}
+    data = DATASETS["toy_questions"].load(tmp_path, None)
+    here = td.distill(data, "textconvnet", **settings)
+    own = {"dataset": "toy_questions", "run_dir": str(tmp_path / "run")}
+    run.run(run.configure(own | settings))
+    there = td.load_distilled(tmp_path / "run" / "distilled" / "1")
+    for a, b in zip(here.distilled.samples, there.samples, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert here.results["batch_size"] == DATASETS["toy_questions"].batch_size
+
+
+def test_two_classes_have_one_logit(data):
+    binary = dataclasses.replace(
+        data, classes=("no", "yes"), y_train=data.y_train.clip(0, 1), y_test=data.y_test.clip(0, 1)
+    )
+    done = td.distill(binary, lambda: own_models.Subclassed(1), **QUICK)
+    assert done.distilled.samples.y.shape == (1, 2, 1)
+    assert done.accuracy.mean > done.results["accuracy_before"]["mean"]
+
+
+# Folders
+
+
+class StopAt(td.Callback):
+    """Raises or stops at a step."""
+
+    def __init__(self, step, error=None):
+        self.at, self.error, self.seen = step, error, []
+
+    def on_outer_step_end(self, step, logs):
+        self.seen.append((step, logs))
+        if step == self.at:
+            if self.error:
+                raise self.error
+            self.stop = True
+
+
+def test_the_same_call_goes_on_and_then_finds_it_finished(data, tmp_path, capsys):
+    settings = QUICK | {"eval_every": 10, "early_stopping": 9}
+    whole = td.distill(data, own_models.Subclassed, **settings)
+    in_folder = settings | {"run_dir": tmp_path / "run"}
+    with pytest.raises(MemoryError):
+        td.distill(data, own_models.Subclassed, callbacks=[StopAt(15, MemoryError())], **in_folder)
+    done = td.distill(data, own_models.Subclassed, **in_folder)
+    assert "going on from outer step 10" in capsys.readouterr().out
+    again = td.distill(data, own_models.Subclassed, **in_folder)
+    assert "is finished" in capsys.readouterr().out
+    for other in (done, again):
+        assert other.accuracy == whole.accuracy
+        assert other.history == whole.history
+        for a, b in zip(other.distilled.samples, whole.distilled.samples, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert again.evaluate() == whole.accuracy
+    folder = tmp_path / "run"
+    assert json.loads((folder / "config.json").read_text())["model"] == "python:Subclassed"
+    assert "python -m tf_distill.main" not in (folder / "report.html").read_text()
+    assert (folder / "model" / "1" / "saved_model.pb").exists()
+    other_model = own_models.sequential()
+    for changed in ({"data": small.dataset(200, 200)}, {"model": other_model}, {"inner_lr": 0.1}):
+        with pytest.raises(td.UserError, match="holds a run of other"):
+            td.distill(**{"data": data, "model": own_models.Subclassed, **in_folder, **changed})
+
+
+# Callbacks
+
+
+def test_callbacks_see_each_step_and_can_stop(data):
+    callback = StopAt(7)
+    done = td.distill(data, own_models.Subclassed, callbacks=[callback], **QUICK)
+    assert [step for step, _ in callback.seen] == list(range(1, 8))
+    assert [step for step, logs in callback.seen if "accuracy" in logs] == [3, 6]
+    assert all(np.isfinite(logs["loss"]) for _, logs in callback.seen)
+    assert done.results["stopped_after"] == 7
+    np.testing.assert_array_equal(callback.distilled.samples.x, done.distilled.samples.x)
+
+
+def test_early_stopping_keeps_the_set_that_was_best_on_held_out_data(data):
+    settings = QUICK | {"outer_steps": 200, "eval_every": 1, "outer_lr": 0.5}
+    kept = {}
+
+    class Keep(td.Callback):
+        def on_outer_step_end(self, step, logs):
+            kept.setdefault(logs["accuracy"], self.distilled.samples.x.numpy())
+
+    done = td.distill(data, own_models.Subclassed, callbacks=[Keep()], early_stopping=4, **settings)
+    accuracies = [h["accuracy"] for h in done.history]
+    best = max(accuracies)
+    assert len(accuracies) == done.results["stopped_after"] == accuracies.index(best) + 1 + 4
+    np.testing.assert_array_equal(done.distilled.samples.x, kept[best])
+    assert {round(a * 30, 6) % 1 for a in accuracies} == {0}  # fractions of the 30 held out
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": "lenet"}, r"takes images, but vectors has inputs of shape \(5,\)"),
+        ({"model": "lenett"}, "did you mean lenet"),
+        ({"model": own_models.Subclassed()}, "model is Subclassed, expected a name or a function"),
+        ({"model": lambda: own_models.Subclassed(2)}, "has 2 outputs, expected 3 for 3 classes"),
+        ({"networks": 3}, "^init=fixed has one network, got networks=3 .* use init=random"),
+        ({"steps": 0}, "^steps must be at least 1, got 0"),
+        ({"early_stopping": 0}, "early_stopping must be None or at least 1"),
+    ],
+)
+def test_a_mistake_is_one_line(data, settings, message):
+    with pytest.raises(td.UserError, match=message) as error:
+        td.distill(**{"data": data, "model": own_models.Subclassed, **settings})
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_of_double_precision_is_refused(data, float64):
+    with pytest.raises(td.UserError, match="weights of float64, expected float32"):
+        td.distill(data, own_models.Subclassed)
+
+
+def test_what_is_the_same_in_every_network_is_told(data, capsys):
+    def pretrained():
+        model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, name="last")])
+        model.layers[0].kernel.assign(np.ones((5, 3)))
+        return model
+
+    choice = network_choice.choose(pretrained, data)
+    learner = choice.learner()
+    choice.try_out(learner)
+    assert "every network starts with the same last/kernel" in capsys.readouterr().out
+
+
+def test_a_function_may_want_shape_and_outputs(data):
+    seen = []
+
+    def build(shape, outputs):
+        seen.append((shape, outputs))
+        return keras.Sequential([keras.Input(shape), keras.layers.Dense(outputs)])
+
+    network_choice.choose(build, data).learner()
+    assert seen == [((5,), 3)]

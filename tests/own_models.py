@@ -1,0 +1,79 @@
+"""Keras models as users write them, for `small.dataset`: sound ones and others."""
+
+import keras
+import small
+import tensorflow as tf
+from keras import layers
+
+
+class Scaled(layers.Layer):
+    """A layer with weights that no attribute tells the initializers of; two have one name."""
+
+    def build(self, shape):
+        """Makes a scale and a shift, both named w."""
+        make = {"shape": (shape[-1],), "name": "w"}
+        self.scale = self.add_weight(initializer=keras.initializers.RandomNormal(1, 0.1), **make)
+        self.shift = self.add_weight(initializer="zeros", **make)
+
+    def call(self, x):
+        """Scales and shifts."""
+        return x * self.scale + self.shift
+
+
+class Subclassed(keras.Model):
+    """Unbuilt, with dropout, layers in a list, and a call that takes no `training`."""
+
+    def __init__(self, outputs=small.CLASSES):
+        super().__init__()
+        self.parts = [layers.Dense(8, "tanh"), Scaled(), layers.Dropout(0.5), layers.Dense(outputs)]
+
+    def call(self, x):
+        """All parts in order."""
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+def sequential(*parts, outputs=small.CLASSES, shape=(small.FEATURES,)):
+    """An unbuilt function of a model: the parts, and logits."""
+    return lambda: keras.Sequential(
+        [keras.Input(shape), *(part() for part in parts), layers.Flatten(), layers.Dense(outputs)]
+    )
+
+
+def moments(x):
+    """Normalises by tf.nn.moments, whose second derivative is wrong."""
+    mean, variance = tf.nn.moments(x, [0], keepdims=True)
+    return (x - mean) / tf.sqrt(variance + 0.1)
+
+
+@tf.custom_gradient
+def once(x):
+    """A square that forgets that its gradient depends on x."""
+    return x * x, lambda dy: dy * tf.stop_gradient(2 * x)
+
+
+class Unknown(keras.Model):
+    """Trains a tf.Variable that Keras does not see."""
+
+    def __init__(self):
+        super().__init__()
+        self.out, self.factor = layers.Dense(small.CLASSES), tf.Variable(1.0, name="factor")
+
+    def call(self, x):
+        """Logits."""
+        return self.out(x) * self.factor
+
+
+class Counting(keras.Model):
+    """Changes a weight in every call."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(small.CLASSES)
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False, name="calls")
+
+    def call(self, x):
+        """Logits."""
+        self.calls.assign_add(1.0)
+        return self.out(x)

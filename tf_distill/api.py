@@ -1,0 +1,216 @@
+"""The Python interface: one call from data and a Keras model to a distilled set."""
+
+import contextlib
+import dataclasses
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_distill import experiment as experiments
+from tf_distill import files, saved_set
+from tf_distill.callbacks import Callback
+from tf_distill.config import Config
+from tf_distill.datasets import DATASETS
+from tf_distill.datasets.base import Dataset, hold_out
+from tf_distill.errors import UserError
+from tf_distill.experiment import Experiment, Finished
+from tf_distill.folder import Metrics, RunFolder
+from tf_distill.network_choice import Choice, Model, choose
+from tf_distill.progress import say
+from tf_distill.result import Result
+
+BATCH_SIZE, OUTER_STEPS = 256, 1000
+INPUTS = "inputs.json"
+
+
+def distill(
+    data: Dataset,
+    model: Model = "lenet",
+    *,
+    samples_per_step: int | None = None,
+    steps: int = 1,
+    epochs: int | None = None,
+    init: str = "fixed",
+    labels: str = "soft",
+    label_init: str = "one_hot",
+    inner_lr: float | None = None,
+    outer_lr: float | None = None,
+    outer_steps: int | None = None,
+    batch_size: int | None = None,
+    networks: int | None = None,
+    eval_networks: int | None = None,
+    eval_every: int | None = None,
+    seed: int = 0,
+    run_dir: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    early_stopping: int | None = None,
+) -> Result:
+    """Distills a dataset for a Keras model (Algorithms 1a and 1b of the paper).
+
+    The settings are those of the command line, with the same defaults where the dataset or
+    the network has a name that is known.
+
+    Args:
+        data: for instance from `tf_distill.datasets`.
+        model: a name of the registry ("lenet", "alexcifarnet", "textconvnet", "birnn",
+            "bilstm"), or a function that returns a Keras model: functional, sequential or
+            subclassed, built or not, from `[batch, *data.encoding.shape]` to logits `[batch,
+            classes]`, with a single one for two classes. It is called several times, without
+            arguments or, if it wants them, with (input_shape, outputs). Frozen layers stay as
+            they are. Weights are drawn as their initializers say; those without a random
+            initializer, or set after they had been made, start from their value in every network.
+        samples_per_step: distilled samples in each inner step; by default one a class.
+        steps: inner gradient steps an epoch, each with samples of its own.
+        epochs: times that the inner steps are gone through.
+        init: "fixed" for one initial network, the same for distillation and use; "random" for
+            any network of the same distribution (Section 3.1).
+        labels: "soft", learned and any real values (Section 3.3); "hard", one-hot and left so.
+        label_init: "one_hot", or "random" for standard normal labels.
+        inner_lr: learning rate of the inner steps at the start; it is learned.
+        outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.
+        outer_steps: updates of the distilled set; 1000 where the data have no name.
+        batch_size: real examples in each outer step; 256 where the data have no name.
+        networks: random networks in each outer step; 4 with init="random".
+        eval_networks: fresh networks to evaluate the final set with; 200 with init="random".
+        eval_every: outer steps from one evaluation to the next; by default a tenth of all.
+        seed: everything random follows from it.
+        run_dir: a folder to write everything to, as the command line does. The same call goes on
+            where an interrupted one stood. Without it nothing is written.
+        callbacks: called after each outer step.
+        early_stopping: None, or evaluations without a better accuracy on held-out data to stop
+            after. Then a tenth of the training data is held out, evaluations on the way are on
+            these, and the set that was best on them is kept; the final accuracy is on
+            the test split, as always.
+
+    Returns:
+        The distilled set with its accuracy.
+
+    Raises:
+        UserError: a setting out of its range, a model that does not fit the data or can't be
+            differentiated twice, or a folder with a run of other settings.
+        Diverged: the loss is no number any more; lower inner_lr or outer_lr.
+        Interrupted: on SIGINT or SIGTERM, where there is a run_dir, after a checkpoint.
+    """
+    given = {
+        "samples_per_step": samples_per_step,
+        "steps": steps,
+        "epochs": epochs,
+        "init": init,
+        "labels": labels,
+        "label_init": label_init,
+        "inner_lr": inner_lr,
+        "outer_lr": outer_lr,
+        "outer_steps": outer_steps,
+        "batch_size": batch_size,
+        "networks": networks,
+        "eval_networks": eval_networks,
+        "eval_every": eval_every,
+        "seed": seed,
+        "run_dir": run_dir,
+    }
+    with _words_of_python():
+        if early_stopping is not None and early_stopping < 1:
+            raise UserError(f"early_stopping must be None or at least 1, got {early_stopping}")
+        choice = choose(model, data)
+        config = _config(given, data, choice)
+        held_out = None if early_stopping is None else hold_out(data, seed)
+        if held_out and not len(held_out.y_test):
+            raise UserError(
+                f"early_stopping holds out a tenth of the training data, and {data.name} has only "
+                f"{len(data.y_train)} examples; leave it out"
+            )
+        learner = choice.learner()
+        work = Experiment(config, learner, data, callbacks, held_out, early_stopping)
+        finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
+    return Result(work, finished, choice.build)
+
+
+def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
+    """All settings: those that were given, and for the rest what fits the data and network."""
+    entry = DATASETS.get(data.name)
+    random = given["init"] == "random"
+    outer_steps = given["outer_steps"] or (entry.outer_steps if entry else OUTER_STEPS)
+    defaults = {
+        **choice.defaults._asdict(),
+        "samples_per_step": len(data.classes),
+        "batch_size": entry.batch_size if entry else BATCH_SIZE,
+        "outer_steps": outer_steps,
+        "networks": 4 if random else 1,
+        "eval_networks": 200 if random else 1,
+        "eval_every": max(1, outer_steps // 10),
+        "run_dir": ".",
+    }
+    told = {name: value for name, value in given.items() if value is not None}
+    rest = dict.fromkeys(field.name for field in dataclasses.fields(Config))
+    named = {"dataset": data.name, "model": choice.name, "eval_split": "test", "data_dir": "."}
+    places = {"run_dir": str(told["run_dir"])} if "run_dir" in told else {}
+    return Config(**{**rest, **named, **defaults, **told, **places})
+
+
+def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Finished:
+    """Carries the work out, or reads what a folder holds of it already."""
+    if folder:
+        _check_inputs(folder.path / INPUTS, _inputs(work))
+        if folder.results():
+            say(f"{folder.path} is finished; delete it, or name another run_dir, to run again")
+            return _read(folder)
+    choice.try_out(work.learner)
+    if folder:
+        files.write_json(folder.path / INPUTS, _inputs(work))
+    finished = _described(work, experiments.carry_out(work, folder))
+    if folder:
+        experiments.write(work, finished, folder.path)
+    return finished
+
+
+def _described(work: Experiment, finished: Finished) -> Finished:
+    """Adds how many weights of the network are frozen to what is said of the set."""
+    frozen = len(work.learner.model.non_trainable_weights)
+    return finished._replace(metadata={**finished.metadata, "frozen_weights": frozen})
+
+
+def _read(folder: RunFolder) -> Finished:
+    loaded = saved_set.load(folder.path / "distilled" / "1")
+    results = files.read_json(folder.path / "results.json")
+    history = files.read_json_lines(folder.path / Metrics.FILE)
+    return Finished(loaded.samples, loaded.initial_weights, results, loaded.metadata, history)
+
+
+def _inputs(work: Experiment) -> dict[str, Any]:
+    """What a run depends on beside its settings, as a folder remembers it."""
+    return {
+        "data": _checksum(work.dataset),
+        "weights": [list(shape) for shape in work.learner.shapes],
+        "early_stopping": work.patience,
+    }
+
+
+def _check_inputs(path: Path, now: dict[str, Any]) -> None:
+    """Raises UserError where a folder's run is of other data, or of a network of other weights."""
+    before = files.read_json(path) if path.exists() else now
+    if changed := [name for name, value in now.items() if before.get(name) != value]:
+        raise UserError(
+            f"{path.parent} holds a run of other {' and '.join(changed)}; name another run_dir, or "
+            "delete this one to begin again"
+        )
+
+
+def _checksum(data: Dataset) -> int:
+    value = zlib.crc32(repr(data.classes).encode())
+    for array in (data.x_train, data.y_train, data.x_test, data.y_test):
+        value = zlib.crc32(np.ascontiguousarray(array).data, value)
+    return value
+
+
+@contextlib.contextmanager
+def _words_of_python() -> Iterator[None]:
+    """Errors name a setting as Python does, without the dashes of a flag."""
+    try:
+        yield
+    except UserError as error:
+        error.args = (re.sub(r"(?<!\S)--(?=\w)", "", str(error)),)
+        raise

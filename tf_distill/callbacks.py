@@ -1,0 +1,67 @@
+"""What a program can do after each outer step: look, keep, stop."""
+
+import tensorflow as tf
+
+from tf_distill.distilled import DistilledSet
+from tf_distill.inner import Samples
+
+
+class Callback:
+    """Is called after each outer step; a class of one's own overrides `on_outer_step_end`.
+
+    stop: set to True to end the distillation after this step; the set is evaluated and kept as
+    in a run that went to its end.
+    distilled: the set as it stands, `distilled.samples` has its tensors x, y and lr.
+    """
+
+    stop = False
+    distilled: DistilledSet
+
+    def on_outer_step_end(self, step: int, logs: dict[str, float]) -> None:
+        """Is called after an outer step.
+
+        Args:
+            step: its number, from 1.
+            logs: "loss", on the real batch in nats; and where the set was evaluated after
+                this step, "accuracy", a fraction.
+        """
+
+
+class EarlyStopping(tf.Module, Callback):
+    """Ends a distillation whose accuracy rises no more, and goes back to the best set.
+
+    Its state is part of the checkpoints.
+
+    Args:
+        samples: values of the set's shapes.
+        patience: evaluations without a better accuracy to stop after.
+    """
+
+    def __init__(self, samples: Samples, patience: int):
+        super().__init__(name="early_stopping")
+        self._patience = patience
+        self._best = [tf.Variable(v, trainable=False) for v in samples]
+        self.accuracy = tf.Variable(-1.0, trainable=False)
+        self._worse = tf.Variable(0, trainable=False)
+
+    @property
+    def stop(self) -> bool:  # type: ignore[override]
+        """Whether the patience is at its end."""
+        return int(self._worse) >= self._patience
+
+    @property
+    def best(self) -> Samples:
+        """The samples with the highest accuracy so far, the first ones of equals."""
+        return Samples(*(tf.convert_to_tensor(v) for v in self._best))
+
+    def on_outer_step_end(self, step: int, logs: dict[str, float]) -> None:
+        """Compares the accuracy, if there is a new one, with the best."""
+        if "accuracy" not in logs:
+            return
+        if logs["accuracy"] > float(self.accuracy):
+            self.accuracy.assign(logs["accuracy"])
+            self._worse.assign(0)
+            for variable, value in zip(self._best, self.distilled.samples, strict=True):
+                variable.assign(value)
+        else:
+            self._worse.assign_add(1)

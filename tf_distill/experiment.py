@@ -1,0 +1,172 @@
+"""One distillation with its evaluations: what the program and the Python interface share."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tf_distill import files, outcome, report, saved_set, servable
+from tf_distill.callbacks import Callback, EarlyStopping
+from tf_distill.config import Config
+from tf_distill.datasets.base import Dataset
+from tf_distill.distilled import DistilledSet, initial_samples
+from tf_distill.evaluate import Accuracy, evaluator, test_networks
+from tf_distill.folder import History, Metrics, RunFolder
+from tf_distill.inner import Samples
+from tf_distill.learner import Learner, Weights, fixed_network
+from tf_distill.loop import outer_loop
+from tf_distill.outer import Distillation, distill
+from tf_distill.progress import say
+
+NETWORKS_ON_THE_WAY = 20
+LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What is distilled, for what network, and what is watched on the way.
+
+    config: all settings; learner: the network; dataset: its training split is distilled and
+    its test split has the last word; callbacks: called after each outer step; held_out: a
+    dataset to train and evaluate on instead until that last word; patience: evaluations without a
+    better accuracy to stop after, None to go through all outer steps.
+    """
+
+    config: Config
+    learner: Learner
+    dataset: Dataset
+    callbacks: Sequence[Callback] = ()
+    held_out: Dataset | None = None
+    patience: int | None = None
+
+
+class Finished(NamedTuple):
+    """The outcome: samples, the fixed initial weights or [], and what is said of both.
+
+    results: what results.json holds; metadata: that of the exported set; history: loss and
+    accuracy by outer step.
+    """
+
+    samples: Samples
+    weights: Weights
+    results: dict[str, Any]
+    metadata: dict[str, Any]
+    history: list[dict[str, float]]
+
+
+def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finished:
+    """Distills and evaluates; goes on from the newest checkpoint in a folder.
+
+    Args:
+        experiment: what to do.
+        folder: None to write nothing to disk.
+
+    Raises:
+        Diverged: the loss is no number any more.
+        Interrupted: on SIGINT or SIGTERM, where there is a folder.
+    """
+    config, learner = experiment.config, experiment.learner
+    distillation = new_distillation(config, experiment.dataset)
+    callbacks = [*experiment.callbacks]
+    stopping = None
+    if experiment.patience is not None:
+        stopping = EarlyStopping(distillation.distilled.samples, experiment.patience)
+        distillation.early_stopping = stopping  # so that checkpoints hold it
+        callbacks.append(stopping)
+    checkpoints = folder.checkpoints(distillation) if folder else None
+    if folder and (done := int(distillation.step)):
+        say(f"going on from outer step {done} of {folder.path}")
+
+    near = experiment.held_out or experiment.dataset
+    evaluate = evaluation(config, learner, experiment.dataset)
+    nearby = evaluate if near is experiment.dataset else evaluation(config, learner, near)
+    metrics = Metrics(folder.path, int(distillation.step)) if folder else History()
+    outer_loop(
+        config,
+        distillation,
+        outer_steps(config, distillation, learner, near),
+        lambda samples: nearby(samples, min(config.eval_networks, NETWORKS_ON_THE_WAY)),
+        checkpoints,
+        metrics,
+        callbacks,
+    )
+    if stopping and float(stopping.accuracy) >= 0:
+        distillation.distilled.set(stopping.best)
+    return finish(experiment, distillation, evaluate, metrics)
+
+
+def evaluation(config: Config, learner: Learner, dataset: Dataset):
+    """A function of samples, or None, and a number of networks to their accuracy."""
+    test = evaluator(learner, dataset)
+
+    def evaluate(samples: Samples | None, networks: int) -> Accuracy:
+        return test(samples, test_networks(learner, config.init, networks, config.seed))
+
+    return evaluate
+
+
+def outer_steps(config: Config, distillation: Distillation, learner: Learner, dataset: Dataset):
+    """The outer steps that are still to do, each with its loss."""
+    return distill(
+        distillation,
+        learner,
+        dataset,
+        outer_steps=config.outer_steps,
+        batch_size=config.batch_size,
+        networks=config.networks,
+        init=config.init,
+        seed=config.seed,
+    )
+
+
+def finish(
+    experiment: Experiment, distillation: Distillation, evaluate, metrics: Metrics | History
+) -> Finished:
+    """The last evaluation, and everything in words."""
+    config, dataset, learner = experiment.config, experiment.dataset, experiment.learner
+    samples = distillation.distilled.samples
+    before, after = (evaluate(s, config.eval_networks) for s in (None, samples))
+    results = outcome.summarize(config, dataset, distillation, before, after)
+    if (done := int(distillation.step)) < config.outer_steps:
+        results["stopped_after"] = done
+    weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
+    metadata = outcome.describe_set(config, dataset, samples)
+    return Finished(samples, weights, results, metadata, metrics.read())
+
+
+def write(experiment: Experiment, finished: Finished, folder: Path) -> None:
+    """Writes the set, the trained model, the results, figures and the report to a run's folder."""
+    write_set(finished, folder / "distilled" / "1")
+    write_model(experiment, finished.samples, folder / "model" / "1")
+    files.write_json(folder / "results.json", finished.results)
+    report.write(folder)
+
+
+def write_set(finished: Finished, path: Path) -> None:
+    """Writes the distilled set as a SavedModel."""
+    saved_set.save(path, finished.samples, finished.weights, finished.metadata)
+
+
+def write_model(experiment: Experiment, samples: Samples, path: Path) -> None:
+    """Trains the network on the set and writes it as a servable SavedModel."""
+    config = experiment.config
+    model = servable.trained(
+        experiment.learner, samples, experiment.dataset, config.init, config.seed
+    )
+    servable.write(path, model)
+
+
+def new_distillation(config: Config, dataset: Dataset) -> Distillation:
+    """The state that every run of these settings begins with."""
+    samples = initial_samples(
+        dataset.encoding.shape,
+        len(dataset.classes),
+        steps=config.steps,
+        samples_per_step=config.samples_per_step,
+        epochs=config.epochs,
+        inner_lr=config.inner_lr,
+        label_init=config.label_init,
+        seed=config.seed,
+    )
+    distilled = DistilledSet(samples, LEARNED[config.labels])
+    return Distillation(distilled, config.outer_lr, config.outer_steps)

@@ -1,0 +1,128 @@
+"""The network that a call of `distill` names or makes, ready and checked."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+
+from tf_distill import checks, second_derivative
+from tf_distill.datasets.base import Dataset
+from tf_distill.errors import UserError, unknown_name
+from tf_distill.learner import Learner
+from tf_distill.models import NETWORKS, OWN, Defaults
+from tf_distill.progress import say
+
+OWN_DEFAULTS = Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3)
+"""Where a network of a user starts from."""
+Model = str | Callable[..., keras.Model]
+
+
+class Choice(NamedTuple):
+    """A network that fits a dataset.
+
+    name: of the registry, or `python:` and the function's; build: makes the Keras model;
+    defaults: settings of its own; shape: of one embedded input; outputs: logits.
+    """
+
+    name: str
+    build: Callable[[], keras.Model]
+    defaults: Defaults
+    shape: tuple[int, ...]
+    outputs: int
+
+    def learner(self) -> Learner:
+        """The network as pure functions.
+
+        Raises:
+            UserError: a model of one's own that does not fit the data, or has what can't be
+                differentiated twice, as far as names tell.
+        """
+        if not self.name.startswith(OWN):
+            return Learner(self.build())
+        model, initializers = checks.build(self.build, self.shape)
+        checks.check(model, self.shape, self.outputs)
+        if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
+            raise UserError(
+                f"the model {model.name} has weights of {', '.join(sorted(odd))}, expected "
+                "float32; build it with keras.config.set_dtype_policy('float32')"
+            )
+        return Learner(model, self.shape, initializers)
+
+    def try_out(self, learner: Learner) -> None:
+        """Differentiates a model of one's own twice, before a run on it.
+
+        What plays no part in the run, and which weights are the same in every network, is told in
+        a line each.
+
+        Raises:
+            UserError: it has no second derivative, or a wrong one.
+        """
+        if not self.name.startswith(OWN):
+            return
+        say(f"trying whether {self.name.removeprefix(OWN)} can be differentiated twice")
+        second_derivative.check(self.build, self.shape, self.outputs)
+        for note in checks.ignored(learner.model):
+            say(note)
+        if learner.kept:
+            say(
+                f"every network starts with the same {', '.join(learner.kept)}: no initializer is "
+                "known that draws them anew"
+            )
+
+
+def choose(model: Model, dataset: Dataset) -> Choice:
+    """The network for a dataset; a model of one's own is not made yet.
+
+    Args:
+        model: a name of the registry, or a function that makes a Keras model: without
+            arguments, or with those of the registry's, (input_shape, outputs).
+        dataset: to be distilled.
+
+    Raises:
+        UserError: no such name, a network of another kind than the dataset, or no function.
+    """
+    shape, outputs = dataset.encoding.shape, dataset.outputs
+    if isinstance(model, str):
+        _check_name(model, dataset)
+        build = functools.partial(NETWORKS[model].build, shape, outputs)
+        return Choice(model, build, NETWORKS[model].defaults, shape, outputs)
+    if isinstance(model, keras.Model) or not callable(model):
+        raise UserError(
+            f"model is {type(model).__name__}, expected a name or a function that makes a Keras "
+            "model, such as model=build_model"
+        )
+    name = getattr(model, "__name__", type(model).__name__).strip("<>")
+    made = _without_arguments(model, shape, outputs)
+    return Choice(f"{OWN}{name}", made, OWN_DEFAULTS, shape, outputs)
+
+
+def _check_name(name: str, dataset: Dataset) -> None:
+    if name not in NETWORKS:
+        raise unknown_name("model", name, NETWORKS)
+    kind = dataset.encoding.metadata().get("kind")
+    if kind in ("image", "text") and NETWORKS[name].kind != kind:
+        fitting = sorted(n for n, network in NETWORKS.items() if network.kind == kind)
+        raise UserError(
+            f"model {name!r} takes {NETWORKS[name].kind}s, but {dataset.name} has {kind}s; use one "
+            f"of {', '.join(fitting)}"
+        )
+    shape = dataset.encoding.shape
+    if len(shape) != {"image": 3, "text": 2}[NETWORKS[name].kind]:
+        raise UserError(
+            f"model {name!r} takes {NETWORKS[name].kind}s, but {dataset.name} has inputs of shape "
+            f"{shape}; give a function that makes a Keras model for these"
+        )
+
+
+def _without_arguments(
+    model: Callable[..., Any], shape: tuple[int, ...], outputs: int
+) -> Callable[[], Any]:
+    try:
+        inspect.signature(model).bind()
+    except TypeError:
+        return functools.partial(model, shape, outputs)
+    except ValueError:  # a builtin that does not tell
+        pass
+    return model
