@@ -199,7 +199,7 @@ def _arrays(path: Path) -> dict[str, Any]:
             return {key: archive[key] for key in archive.files}
     except FileNotFoundError:
         raise UserError(f"no file {path}, expected an .npz; name one that is there") from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise UserError(
             f"can't read {path} ({' '.join(str(error).split())}), expected an .npz of numbers, "
             "saved by numpy.savez without objects"

@@ -81,15 +81,18 @@ def _headless(rows: Rows, text: str, label: str) -> bool:
 
 
 def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> UserError:
-    missing = "text_column" if text is None or text == label else "label_column"
-    known = label if missing == "text_column" else text
-    others = [column for column in rows[0] if column != known]
-    what = "texts" if missing == "text_column" else "classes"
+    columns = list(rows[0])
+    if len(columns) < 2:
+        return UserError(
+            f"{where} has only the column {_list(columns)}, expected one of texts and one of "
+            "classes"
+        )
+    no_text = text is None or text == label
+    flag, what = ("text_column", "texts") if no_text else ("label_column", "classes")
+    others = [column for column in columns if column != (label if no_text else text)]
     return UserError(
-        f"{where}: it is not clear which column has the {what}; name it with {missing}: one of "
+        f"{where}: it is not clear which column has the {what}; name it with {flag}: one of "
         f"{_list(others)}"
-        if others
-        else f"{where} has no column of {what} beside {known!r}"
     )
 
 

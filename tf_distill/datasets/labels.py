@@ -46,6 +46,7 @@ def _plain(label: Any, position: int, where: str) -> str:
 
 def ordered(names: Iterable[str]) -> list[str]:
     """Class names in order: by number where all are whole numbers, else by alphabet."""
+    names = list(names)
     try:
         return sorted(names, key=int)
     except ValueError:

@@ -1,5 +1,6 @@
 """Labelled texts from a file: CSV, TSV or JSON lines, each also packed by gzip."""
 
+import codecs
 import csv
 import gzip
 import itertools
@@ -95,26 +96,31 @@ def rows(path: Path) -> Iterator[Row]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """The lines with their ends; bytes that are no text end it with one error."""
-    number = 0
+    """The lines with their ends; a byte order mark is left out."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
     try:
-        with (gzip.open if path.suffix.lower() == ".gz" else open)(
-            path, "rt", encoding="utf-8-sig", newline=""
-        ) as file:
-            for number, line in enumerate(file, 1):  # noqa: B007
-                if "\0" in line:
-                    raise UnicodeError
-                yield line
+        with opened(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                yield _decoded(
+                    line.removeprefix(codecs.BOM_UTF8 if number == 1 else b""), path, number
+                )
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(
             f"{path} is no whole gzip file ({error}), expected one by its name"
         ) from None
-    except UnicodeError:
-        raise _broken(path, number + 1, "bytes that are no UTF-8", "text in UTF-8") from None
     except OSError as error:
         raise UserError(
             f"can't read {path}: {error.strerror or error}; name a file that is there"
         ) from None
+
+
+def _decoded(line: bytes, path: Path, number: int) -> str:
+    try:
+        if b"\0" not in line:
+            return line.decode()
+    except UnicodeDecodeError:
+        pass
+    raise _broken(path, number, "bytes that are no UTF-8", "text in UTF-8")
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
@@ -132,11 +138,13 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
     line = 1
     try:
         for fields in reader:
-            if fields and not names:
+            if not fields:
+                pass  # a blank line
+            elif not names:
                 names = _header(fields, path)
             elif len(fields) == len(names):
                 yield line, dict(zip(names, fields, strict=True))
-            elif fields:
+            else:
                 raise _broken(
                     path, line, f"{len(fields)} fields", f"{len(names)} as in the first line"
                 )

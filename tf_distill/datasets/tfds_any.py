@@ -64,8 +64,7 @@ def read(
 ) -> tuple[str, Parts]:
     """The kind, "image" or "text", and both splits."""
     builder = tfds_source.builder(name, data_dir)
-    features = builder.info.features
-    features = features if isinstance(features, Mapping) else {}
+    features = features_of(builder)
     kind, key, label = chosen_features(name, features, input_feature, label_feature)
     remedy = tfds_source.preparation(name, data_dir)
     splits = _splits(builder, remedy)
@@ -83,6 +82,12 @@ def read(
     return kind, part(arrays[0], arrays[1] if len(arrays) > 1 else None, where, classes)
 
 
+def features_of(builder) -> dict[str, Any]:
+    """The features by name; none where they are not a dictionary."""
+    features = builder.info.features
+    return dict(features.items()) if hasattr(features, "items") else {}
+
+
 def chosen_features(
     name: str, features: Mapping[str, Any], input_feature: str | None, label_feature: str | None
 ) -> tuple[str, str, str]:
@@ -93,7 +98,7 @@ def chosen_features(
     """
     import tensorflow_datasets as tfds
 
-    listed = ", ".join(f"{key} ({type(f).__name__})" for key, f in features.items())
+    listed = ", ".join(f"{key} ({type(f).__name__})" for key, f in sorted(features.items()))
     for given in (input_feature, label_feature):
         if given is not None and given not in features:
             raise UserError(f"{name} has no feature {given!r}, expected one of {listed}")
@@ -138,7 +143,7 @@ def _labelled(builder, split: str, remedy: str) -> bool:
     import tensorflow_datasets as tfds
 
     label = next(
-        k for k, f in builder.info.features.items() if isinstance(f, tfds.features.ClassLabel)
+        k for k, f in features_of(builder).items() if isinstance(f, tfds.features.ClassLabel)
     )
     with tfds_source.present(builder, remedy):
         first = next(iter(tfds.as_numpy(builder.as_dataset(split=f"{split}[:1]"))))
