@@ -97,7 +97,7 @@ def test_missing_texts_of_a_table_are_empty(capsys):
 
 
 def test_refuses_tables():
-    with pytest.raises(UserError, match="train has no column 'x' for text_column"):
+    with pytest.raises(UserError, match="train has no column 'x' for --text_column"):
         from_dataframe(TABLES["rows"], text_column="x")
     with pytest.raises(UserError, match="test has no column 'kind', expected it as in train"):
         from_dataframe(TABLES["rows"], {"body": TEXTS}, label_column="kind")

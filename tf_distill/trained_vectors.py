@@ -37,7 +37,7 @@ def train_vectors(numbered: np.ndarray, words: int, seed: int = 0) -> np.ndarray
     vectors = np.zeros((words, dimension))
     if associations.nnz and words > 1:
         svd = TruncatedSVD(dimension, random_state=seed)
-        vectors = svd.fit_transform(associations)
+        vectors = svd.fit_transform(associations.astype(np.float32))
         # Half of the singular values' weight, which is what similarity is best by.
         vectors /= np.sqrt(np.maximum(svd.singular_values_, 1e-12))
     alone = np.linalg.norm(vectors, axis=1) < 1e-6

@@ -37,7 +37,7 @@ def choose(rows: Rows, text: str | None, label: str | None, where: str) -> tuple
     for flag, name in (("text_column", text), ("label_column", label)):
         if name is not None and name not in columns:
             raise UserError(
-                f"{where} has no column {name!r} for {flag}, expected one of {_list(columns)}"
+                f"{where} has no column {name!r} for --{flag}, expected one of {_list(columns)}"
             )
     text = text or _by_name(columns, TEXT_NAMES, label)
     label = label or _by_name(columns, LABEL_NAMES, text)
@@ -91,7 +91,7 @@ def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> Use
     flag, what = ("text_column", "texts") if no_text else ("label_column", "classes")
     others = [column for column in columns if column != (label if no_text else text)]
     return UserError(
-        f"{where}: it is not clear which column has the {what}; name it with {flag}: one of "
+        f"{where}: it is not clear which column has the {what}; name it with --{flag}: one of "
         f"{_list(others)}"
     )
 

@@ -55,12 +55,12 @@ def read(path: Path, text_column: str | None = None, label_column: str | None = 
     kept: dict[str, str] = {}  # one string a class, not one a row
     for line, row in itertools.chain(first, every):
         value = _text(row, text, path, line)
-        name = _label(row, label, path, line)
-        if value.strip():
-            texts.append(value.encode("utf-8", "replace"))
-            names.append(kept.setdefault(name, name))
-        else:
+        if not value.strip():
             empty += 1
+            continue
+        name = _label(row, label, path, line)
+        texts.append(value.encode("utf-8", "replace"))
+        names.append(kept.setdefault(name, name))
     if empty:
         say(f"{path}: {empty} rows with an empty text are left out")
     say(f"{path}: {len(texts)} texts in column {text!r}, {len(kept)} classes in column {label!r}")
