@@ -40,7 +40,11 @@ def test_what_is_named_wins():
 @pytest.mark.parametrize(
     ("columns", "named", "text"),
     [
-        ({"a": LONG, "b": FEW}, ("c", None), "here has no column 'c' for --text_column, .* 'a', 'b'"),
+        (
+            {"a": LONG, "b": FEW},
+            ("c", None),
+            "here has no column 'c' for --text_column, .* 'a', 'b'",
+        ),
         ({"a": LONG, "b": FEW}, (None, "c"), "here has no column 'c' for --label_column"),
         ({"a": LONG, "b": LONG, "c": FEW}, (None, None), "which column has the texts; .*'a', 'b'"),
         (
