@@ -46,6 +46,8 @@ def folder(tmp_path_factory):
         "label": tfds.features.ClassLabel(names=["no", "yes"]),
     }
     store(folder, "small_images", image, {"train": images(12), "test": images(6)})
+    free = {**image, "image": tfds.features.Image(shape=(None, None, 1))}
+    store(folder, "free_images", free, {"train": images(12, size=9), "test": images(6, size=20)})
     store(folder, "small_texts", text, {"train": texts(12), "validation": texts(4)})
     store(folder, "other_texts", text, {"train": texts(20)})
     store(folder, "numbers", {"x": tfds.features.Scalar(np.int64)}, {"train": {"x": [1, 2]}})
@@ -58,6 +60,12 @@ def test_images(folder):
     assert (dataset.x_train.shape, dataset.x_train.dtype) == ((12, 12, 12, 1), np.uint8)
     assert sorted(dataset.y_test) == [0, 0, 1, 1, 2, 2]
     assert from_tfds("small_images", folder, image_size=(14, 16)).x_test.shape == (6, 14, 16, 1)
+
+
+def test_images_of_any_size_are_brought_to_one(folder):
+    dataset = from_tfds("free_images", folder)
+    assert (dataset.x_train.shape, dataset.x_test.shape) == ((12, 28, 28, 1), (6, 28, 28, 1))
+    assert sorted(dataset.y_test) == [0, 0, 1, 1, 2, 2]
 
 
 def test_texts_are_tested_on_validation_where_there_is_no_test(folder, capsys):

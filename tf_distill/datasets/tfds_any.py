@@ -1,6 +1,6 @@
 """Any dataset of tensorflow-datasets whose examples are an image or a text with a class."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,27 +151,34 @@ def _labelled(builder, split: str, remedy: str) -> bool:
 
 
 def _arrays(builder, split: str, key: str, label: str, names: list[str], remedy: str):
-    """Inputs, images as a list of arrays, and labels by name."""
+    """Inputs, an array or a list of images of their own sizes, and labels by name."""
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    inputs, labels = [], []
     with tfds_source.present(builder, remedy):
-        for example in tfds.as_numpy(builder.as_dataset(split=split)):
-            inputs.append(example[key])
-            labels.append(names[int(example[label])])
-    return inputs, labels
+        data = builder.as_dataset(split=split).map(lambda example: (example[key], example[label]))
+        if data.element_spec[0].shape.is_fully_defined():
+            whole = data.batch(max(1, builder.info.splits[split].num_examples))
+            inputs, labels = next(iter(tfds.as_numpy(whole.prefetch(tf.data.AUTOTUNE))))
+        else:
+            inputs, labels = zip(*tfds.as_numpy(data), strict=True)
+    return inputs, [names[int(label)] for label in labels]
 
 
 def _one_size(arrays: list, image_size: Size | None) -> list:
     sizes = [image.shape[:2] for image in arrays[0][0]]
     channels = arrays[0][0][0].shape[-1]
     size = chosen_size(sizes, image_size)
-    if all(image.dtype == np.uint8 and image.shape[:2] == size for x, _ in arrays for image in x):
-        return [(np.stack(x), y) for x, y in arrays]
+    if set(sizes) == {size} and all(
+        isinstance(x, np.ndarray) and x.dtype == np.uint8 for x, _ in arrays
+    ):
+        return arrays
     return [(resized(x, size, 1 if channels == 1 else 3), y) for x, y in arrays]
 
 
-def _with_words(texts: list[bytes], labels: list[str], where: str) -> tuple[np.ndarray, list[str]]:
+def _with_words(
+    texts: Sequence[bytes], labels: list[str], where: str
+) -> tuple[np.ndarray, list[str]]:
     kept = [i for i, text in enumerate(texts) if text.strip()]
     if len(kept) < len(texts):
         say(f"{where}: {len(texts) - len(kept)} empty texts are left out")
