@@ -81,7 +81,7 @@ def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
     kind = described["input"]
     if kind["kind"] == "image":
         return ImageEncoding(tuple(kind["shape"]), tuple(kind["mean"]), tuple(kind["std"]))
-    encoding = _load_dataset(run_dir / "config.json").encoding
+    encoding = _load_dataset(described["dataset"], run_dir / "config.json").encoding
     if list(encoding.metadata()["vocabulary"]) != kind["vocabulary"]:
         raise UserError(
             f"the words of {described['dataset']} and its word vectors are not those that "
@@ -90,17 +90,17 @@ def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
     return encoding
 
 
-def _load_dataset(config: Path) -> datasets.Dataset:
+def _load_dataset(name: str, config: Path) -> datasets.Dataset:
     """The dataset from where a run's config.json says that it lies."""
     try:
         settings = json.loads(config.read_text(encoding="utf-8"))
-        settings = {**settings, **{k: settings[k] for k in ("dataset", "data_dir", "embeddings")}}
+        places = {key: settings[key] for key in ("data_dir", "embeddings")}
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{config} is missing or damaged ({error}); it says where the word vectors are; "
             "expected the whole folder of a run"
         ) from error
-    return datasets.load(settings)
+    return datasets.load({**settings, **places, "dataset": name})
 
 
 def _copy(model: Path, part: Path) -> None:
