@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_distill.text import PADDING, UNKNOWN, TextEncoding, number, tokenize, vocabulary
+from tf_distill.text import PADDING, UNKNOWN, TextEncoding, number, survey, tokenize, vocabulary
 
 WORDS = ["the", "cat", "sat", "?"]
 VECTORS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
@@ -98,3 +98,16 @@ def test_decode_gives_back_what_was_encoded():
 def test_metadata_names_the_vocabulary():
     metadata = TextEncoding(WORDS, VECTORS, length=3).metadata()
     assert metadata == {"kind": "text", "shape": (3, 2), "vocabulary": tuple(WORDS)}
+
+
+def test_any_number_of_texts_is_split_part_by_part(monkeypatch):
+    texts = np.array([b"the cat sat", b"", b"the cat", b"who ?", b"the"], object)
+    encoding = TextEncoding(WORDS, VECTORS, 3)
+    whole = survey(texts, 3), encoding.number(texts)
+    assert whole[0][0] == ["the", "cat", "?"]
+    np.testing.assert_array_equal(whole[0][1], [3, 0, 2, 2, 1])
+    monkeypatch.setattr("tf_distill.text.AT_ONCE", 2)
+    parted = survey(texts, 3), encoding.number(texts)
+    assert parted[0][0] == whole[0][0]
+    np.testing.assert_array_equal(parted[0][1], whole[0][1])
+    np.testing.assert_array_equal(parted[1], whole[1])

@@ -18,8 +18,8 @@ from tf_distill.outer import Distillation, batch_indices, network_drawer, outer_
 
 SUBSET = 2000
 """Training examples that choices are made on."""
-RATES = tuple(float(f"{10**e:.1g}") for e in np.arange(-3, 2.5, 0.5))
-"""Constant learning rates that are tried: 0.001, 0.003, 0.01 .. 100."""
+RATES = tuple(float(f"{10**e:.1g}") for e in np.arange(-3, 2, 0.5))
+"""Constant learning rates that are tried: 0.001, 0.003, 0.01 .. 30."""
 SCALES = (1.0, 0.5, 2.0, 0.2, 5.0, 0.1, 10.0, 0.03, 30.0)
 """Factors tried where a set meets another network, the first for choice."""
 TRIALS = 5

@@ -26,6 +26,8 @@ AT_LEAST_ONE = (
     "eval_every",
 )
 POSITIVE = ("outer_lr", "inner_lr")
+DATASET = "digits"
+"""The dataset by default."""
 PLACES = ("data_dir", "run_dir")
 """Where things lie on this machine: may differ when a run goes on elsewhere."""
 
@@ -51,6 +53,10 @@ class Config:
     eval_every: int
     eval_split: str
     seed: int
+    test_data: str | None
+    text_column: str | None
+    label_column: str | None
+    image_size: str | None
     embeddings: str | None
     data_dir: str
     run_dir: str
@@ -115,7 +121,7 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
 
     Args:
         given: setting names and values; None stands for the default.
-        datasets: the registry of datasets.
+        datasets: the registry of datasets, with the user's own where these are named.
         networks: the registry of networks.
 
     Raises:
@@ -123,7 +129,7 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
             value out of its range.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    name = given.get("dataset", "digits")
+    name = given.get("dataset", DATASET)
     if name not in datasets:
         raise unknown_name("--dataset", name, datasets)
     entry = datasets[name]
@@ -155,11 +161,17 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
         "eval_every": max(1, outer_steps // 10),
         "eval_split": "test",
         "seed": 0,
+        **dict.fromkeys(("test_data", "text_column", "label_column", "image_size")),
         "embeddings": None,
-        "data_dir": os.environ.get("TFDS_DATA_DIR", str(Path.home() / "tensorflow_datasets")),
-        "run_dir": str(Path("runs", f"{name}_{model}")),
+        "data_dir": data_dir(),
+        "run_dir": str(Path("runs", f"{entry.name or name}_{model}")),
     }
     return Config(**{**defaults, **given})
+
+
+def data_dir() -> str:
+    """The default of --data_dir."""
+    return os.environ.get("TFDS_DATA_DIR", str(Path.home() / "tensorflow_datasets"))
 
 
 def command(settings: dict[str, Any], datasets: dict, networks: dict) -> str:

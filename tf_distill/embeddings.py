@@ -1,19 +1,28 @@
-"""Pretrained word vectors from a text file: a word and its numbers on each line."""
+"""Pretrained word vectors from a file: GloVe's, word2vec's or fastText's text, or .npz."""
 
+import gzip
 import itertools
-from collections.abc import Collection
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from tf_distill.errors import UserError
 
+Line = tuple[int, str]
+BINARY = (".bin", ".model", ".kv", ".pkl")
+
 
 def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     """The vectors of the wanted words that the file has.
 
     Args:
-        path: a file in GloVe's text format, UTF-8.
+        path: UTF-8 text with a word and its numbers on each line, as GloVe, word2vec and
+            fastText (.vec) write it, the latter two with a first line of the number of words
+            and of numbers each; also packed, with the ending .gz. Or .npz with arrays `words`
+            `[N]` of strings and `vectors` `[N, dimension]`.
         wanted: words; the others are passed over.
 
     Returns:
@@ -22,28 +31,106 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     Raises:
         UserError: no such file, or a line that is broken, with its number.
     """
+    path = path.expanduser()
     if not path.is_file():
         raise UserError(
             f"no word vectors at {path}; put glove.6B.100d.txt there (from glove.6B.zip of "
-            "https://nlp.stanford.edu/projects/glove/) or name a file with --embeddings"
+            "https://nlp.stanford.edu/projects/glove/), name a file with --embeddings, or have "
+            "vectors made of the training text with --embeddings=train"
         )
-    found: dict[str, np.ndarray] = {}
-    dimension = None
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line_number, line in enumerate(file, 1):
-            word, *numbers = line.rstrip("\n").rsplit(" ", dimension or line.count(" "))
-            dimension = dimension or len(numbers)
-            surplus = _numbers_at_the_end(word) if " " in word else 0
-            if len(numbers) != dimension or not dimension or surplus:
-                raise _broken(path, line_number, f"{len(numbers) + surplus} numbers", dimension)
-            if word in wanted and word not in found:
-                found[word] = _vector(numbers, path, line_number, dimension)
+    if path.suffix.lower() in BINARY:
+        raise UserError(
+            f"{path} has the ending of a binary format, expected vectors as text or .npz; save "
+            "them as text (in gensim: save_word2vec_format)"
+        )
+    found = _from_npz(path, wanted) if path.suffix.lower() == ".npz" else _from_text(path, wanted)
     if not found:
         raise UserError(
             f"{path} has none of the {len(wanted)} words of the dataset; expected a word "
             "and its vector on each line; name another file with --embeddings"
         )
     return found
+
+
+def _from_text(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    dimension = None
+    lines = _without_header(_without_blank_end(_lines(path)))
+    for line_number, line in lines:
+        word, *numbers = line.rsplit(" ", dimension or line.count(" "))
+        dimension = dimension or len(numbers)
+        surplus = _numbers_at_the_end(word) if " " in word else 0
+        if len(numbers) != dimension or not dimension or surplus:
+            raise _broken(path, line_number, f"{len(numbers) + surplus} numbers", dimension)
+        if word in wanted and word not in found:
+            found[word] = _vector(numbers, path, line_number, dimension)
+    return found
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    """Lines by number, without their ends; a byte order mark is no part of the first word."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as file:
+            for number, line in enumerate(file, 1):
+                yield number, line.rstrip(" \r\n")  # word2vec ends its lines with a blank
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"can't read word vectors from {path} ({error}); name another file with --embeddings"
+        ) from error
+
+
+def _without_blank_end(lines: Iterator[Line]) -> Iterator[Line]:
+    """The same lines, but for blank ones after the last."""
+    blank: list[Line] = []
+    for number, line in lines:
+        if line:
+            yield from blank
+            yield number, line
+            blank = []
+        else:
+            blank = [*blank[:1], (number, line)]
+
+
+def _without_header(lines: Iterator[Line]) -> Iterator[Line]:
+    """The same without a first line `words dimension`, known by the numbers on the second."""
+    first = list(itertools.islice(lines, 2))
+    if len(first) == 2:
+        head, numbers = first[0][1].split(" "), first[1][1].split(" ")[1:]
+        if len(head) == 2 and all(n.isdecimal() for n in head) and len(numbers) == int(head[1]):
+            first = first[1:]
+    return itertools.chain(first, lines)
+
+
+def _from_npz(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            words, vectors = archive["words"], archive["vectors"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise _no_archive(path, str(error)) from None
+    if words.dtype.kind not in "US" or vectors.dtype.kind not in "fiu":
+        raise _no_archive(path, f"got {words.dtype} and {vectors.dtype}")
+    if words.ndim != 1 or vectors.ndim != 2 or len(words) != len(vectors):
+        raise _no_archive(path, f"got shapes {words.shape} and {vectors.shape}")
+    found: dict[str, np.ndarray] = {}
+    for i, word in enumerate(_strings(words)):
+        if word in wanted and word not in found:
+            found[word] = vectors[i].astype(np.float32)
+            if not np.isfinite(found[word]).all():
+                raise _no_archive(path, f"row {i} has a number that is not finite")
+    return found
+
+
+def _strings(words: np.ndarray) -> list[str]:
+    bytes_ = words.dtype.kind == "S"
+    return [word.decode("utf-8", "replace") for word in words] if bytes_ else words.tolist()
+
+
+def _no_archive(path: Path, got: str) -> UserError:
+    return UserError(
+        f"{path} has no word vectors ({' '.join(got.split())}), expected an .npz with `words`, [N] "
+        "strings, and `vectors`, [N, dimension] numbers"
+    )
 
 
 def _vector(numbers: list[str], path: Path, line_number: int, dimension: int) -> np.ndarray:

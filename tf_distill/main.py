@@ -2,6 +2,7 @@
 
   python -m tf_distill.main                                  # scikit-learn's digits, LeNet
   python -m tf_distill.main --dataset=trec6 --model=bilstm   # six sentences from real questions
+  python -m tf_distill.main --dataset=csv:train.csv --embeddings=train   # one's own texts
   python -m tf_distill.main --mode=baselines --run_dir=runs/trec6_bilstm   # beside baselines
   python -m tf_distill.main --mode=compare runs/*            # several runs in one table
 
@@ -10,7 +11,9 @@ interrupted run stood. Where a default reads "by dataset" or "by network", see
 tf_distill/datasets/__init__.py and tf_distill/models.py.
 """
 
+import os
 import sys
+from typing import Any
 
 from absl import flags
 
@@ -21,7 +24,30 @@ _SETTINGS = [
     flags.DEFINE_string(
         "dataset",
         None,
-        "Name: digits, mnist, cifar10, imdb, sst5, trec6, trec50, toy_questions. Default: digits.",
+        "Name: digits, mnist, cifar10, imdb, sst5, trec6, trec50, toy_questions. Or own data: "
+        "csv:FILE (labelled texts as CSV, TSV or JSON lines, also .gz), folder:PATH (a folder of "
+        "PNG, JPEG or BMP for each class), npz:FILE (images as Keras's archives have them), "
+        "tfds:NAME (any of tensorflow-datasets with an image or a text and a class). "
+        "Default: digits.",
+    ),
+    flags.DEFINE_string(
+        "test_data",
+        None,
+        "File or folder to test on, of the same form as csv:FILE or folder:PATH. Default: "
+        "folder:PATH/test where it is there, else a fifth of the data, stratified.",
+    ),
+    flags.DEFINE_string(
+        "text_column",
+        None,
+        "Column of csv:FILE with the texts, or feature of tfds:NAME. Default: the one of an "
+        "obvious name, or the only one that looks like it.",
+    ),
+    flags.DEFINE_string("label_column", None, "Column or feature with the classes. Likewise."),
+    flags.DEFINE_string(
+        "image_size",
+        None,
+        "Pixels that own images are brought to: 28, or height and width as 28x32. Default: the "
+        "size of most images, within 12 to 64.",
     ),
     flags.DEFINE_string(
         "model",
@@ -38,7 +64,9 @@ _SETTINGS = [
     flags.DEFINE_string(
         "embeddings",
         None,
-        "File of word vectors in GloVe's text format. Default: <data_dir>/glove/glove.6B.100d.txt.",
+        "File of word vectors: text as of GloVe, word2vec or fastText, or .npz. Or train: made of "
+        "the training texts, with nothing to download. Default: "
+        "<data_dir>/glove/glove.6B.100d.txt.",
     ),
     flags.DEFINE_string(
         "init",
@@ -156,6 +184,14 @@ _OUT = flags.DEFINE_string(
 )
 
 
+_PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
+
+
+def _home(name: str, value: Any) -> Any:
+    """The value with `~` as the home folder: a shell only expands it at the start of a word."""
+    return os.path.expanduser(value) if name in _PATHS and value is not None else value
+
+
 def main(argv: list[str]) -> int:
     """Does what --mode says with the experiment that the flags describe."""
     if _MODE.value == "compare":
@@ -169,7 +205,7 @@ def main(argv: list[str]) -> int:
 
         tf.config.list_logical_devices()  # speaks too, when first asked
     call = modes.Call(
-        settings={holder.name: holder.value for holder in _SETTINGS},
+        settings={holder.name: _home(holder.name, holder.value) for holder in _SETTINGS},
         protocol={holder.name: holder.value for holder in _PROTOCOL},
         sizes=_SIZES.value,
     )

@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tf_distill import datasets, files, original, report
-from tf_distill.config import PLACES, Config, resolve
+from tf_distill import data_guard, datasets, files, original, report
+from tf_distill.config import DATASET, PLACES, Config, data_dir, resolve
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
 from tf_distill.experiment import Experiment, carry_out, write
@@ -26,7 +26,7 @@ def run(config: Config) -> dict[str, Any]:
         Interrupted: on SIGINT or SIGTERM.
     """
     dataset = load_dataset(config)
-    folder = RunFolder(config)
+    folder = _folder(config)
     if results := folder.results():
         say(f"{folder.path} is finished; delete it, or name another --run_dir, to run again")
         if not (folder.path / report.NAME).exists():
@@ -39,9 +39,19 @@ def run(config: Config) -> dict[str, Any]:
     return finished.results
 
 
+def _folder(config: Config) -> RunFolder:
+    """The run's folder, with what tells own data from others."""
+    folder = RunFolder(config)
+    if datasets.is_own(config.dataset):
+        data_guard.remember(folder.path, datasets.load(dataclasses.asdict(config)))
+    return folder
+
+
 def configure(given: dict[str, Any]) -> Config:
     """The complete settings of a run, from those that were given."""
-    return resolve(given, datasets.DATASETS, NETWORKS)
+    named = {name: value for name, value in given.items() if value is not None}
+    named = {"dataset": DATASET, "data_dir": data_dir(), **named}
+    return resolve(given, datasets.registry(named), NETWORKS)
 
 
 def recall(given: dict[str, Any]) -> Config:
@@ -61,16 +71,23 @@ def recall(given: dict[str, Any]) -> Config:
             )
         return configure(told)
     stored = files.read_json(path)
-    known = {field.name: stored.get(field.name) for field in dataclasses.fields(Config)}
+    known: dict[str, Any] = {
+        field.name: stored.get(field.name) for field in dataclasses.fields(Config)
+    }
     config = configure(known | told)
     check_same(config, path)
     return config
 
 
 def load_dataset(config: Config) -> datasets.Dataset:
-    """The dataset of a run, with the split that it is evaluated on as its test split."""
-    embeddings = Path(config.embeddings) if config.embeddings else None
-    dataset = datasets.DATASETS[config.dataset].load(Path(config.data_dir), embeddings)
+    """The dataset of a run, with the split that it is evaluated on as its test split.
+
+    Raises:
+        UserError: own data are not those that the run began with.
+    """
+    dataset = datasets.load(dataclasses.asdict(config))
+    if datasets.is_own(config.dataset):
+        data_guard.check(Path(config.run_dir), dataset)
     return datasets.hold_out(dataset, config.seed) if config.eval_split == "held_out" else dataset
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import export_check, files, saved_set, serving, versions, warmup
-from tf_distill.datasets import DATASETS, Dataset
+from tf_distill import datasets, export_check, files, saved_set, serving, versions, warmup
 from tf_distill.datasets.images import ImageEncoding
 from tf_distill.encoding import Encoding
 from tf_distill.errors import UserError
@@ -36,7 +35,7 @@ def write(path: Path, classifier: serving.Classifier) -> None:
 
 
 def trained(
-    learner: Learner, samples: Samples, dataset: Dataset, init: str, seed: int
+    learner: Learner, samples: Samples, dataset: datasets.Dataset, init: str, seed: int
 ) -> serving.Classifier:
     """The classifier that the set trains: of the run's network, or its first random one."""
     weights = _fit(learner, samples, _first_network(learner, init, seed))
@@ -93,17 +92,17 @@ def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
     return encoding
 
 
-def _load_dataset(name: str, config: Path) -> Dataset:
+def _load_dataset(name: str, config: Path) -> datasets.Dataset:
     """The dataset from where a run's config.json says that it lies."""
     try:
-        places = json.loads(config.read_text(encoding="utf-8"))
-        data_dir, embeddings = places["data_dir"], places["embeddings"]
+        settings = json.loads(config.read_text(encoding="utf-8"))
+        places = {key: settings[key] for key in ("data_dir", "embeddings")}
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{config} is missing or damaged ({error}); it says where the word vectors are; "
             "expected the whole folder of a run"
         ) from error
-    return DATASETS[name].load(Path(data_dir), Path(embeddings) if embeddings else None)
+    return datasets.load({**settings, **places, "dataset": name})
 
 
 def _copy(model: Path, part: Path) -> None:

@@ -15,6 +15,8 @@ from tf_distill.encoding import Encoding
 
 PADDING, UNKNOWN = 0, 1
 """The numbers of the two entries before the first word; both have a zero vector."""
+AT_ONCE = 20_000
+"""Texts that are split at once: their words take a hundred times the memory of the texts."""
 
 
 def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
@@ -45,9 +47,29 @@ def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
 
 def vocabulary(texts: tf.Tensor, size: int) -> list[str]:
     """The `size` most frequent words of texts, ties in alphabetical order."""
-    words = tokenize(texts).flat_values.numpy().tolist()
-    ranked = sorted(Counter(words).items(), key=lambda item: (-item[1], item[0]))
-    return [word.decode() for word, _ in ranked[:size]]
+    return survey(texts, size)[0]
+
+
+def survey(
+    texts: Sequence[bytes] | np.ndarray | tf.Tensor, size: int
+) -> tuple[list[str], np.ndarray]:
+    """The `size` most frequent words, ties in alphabetical order, and the words of each text.
+
+    Args:
+        texts: strings `[N]`; any number of them, since they are split part by part.
+        size: of the vocabulary.
+
+    Returns:
+        The words, and how many each text has, integers `[N]`.
+    """
+    counts: Counter[bytes] = Counter()
+    lengths = []
+    for start in range(0, len(texts), AT_ONCE):
+        words = tokenize(tf.constant(texts[start : start + AT_ONCE], tf.string))
+        counts.update(words.flat_values.numpy().tolist())
+        lengths.append(words.row_lengths().numpy())
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [word.decode() for word, _ in ranked[:size]], np.concatenate([[], *lengths])
 
 
 class TextEncoding(Encoding):
@@ -83,7 +105,11 @@ class TextEncoding(Encoding):
 
     def number(self, texts: tf.Tensor) -> np.ndarray:
         """Texts `[N]` as word numbers, int32 `[N, length]`."""
-        return number(texts, self.table(), self.length).numpy()
+        table, numbers = self.table(), np.zeros((len(texts), self.length), np.int32)
+        for start in range(0, len(texts), AT_ONCE):
+            some = tf.constant(texts[start : start + AT_ONCE], tf.string)
+            numbers[start : start + AT_ONCE] = number(some, table, self.length)
+        return numbers
 
     def nearest(self, vectors: np.ndarray) -> np.ndarray:
         """The number of the word nearest to each vector of `[N, dimension]`, integers `[N]`."""

@@ -1,31 +1,34 @@
-"""The datasets by name."""
+"""The datasets by name, and datasets made of one's own data."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from tf_distill.datasets import images, texts, toy_questions
-from tf_distill.datasets.base import Dataset, hold_out
+from tf_distill.datasets import images, own, texts, toy_questions
+from tf_distill.datasets.arrays import from_arrays
+from tf_distill.datasets.base import Dataset, Entry, fingerprint, hold_out
+from tf_distill.datasets.embedded import from_texts
+from tf_distill.datasets.frames import from_dataframe
+from tf_distill.datasets.own import is_own
+from tf_distill.datasets.pictures import from_directory
+from tf_distill.datasets.tfds_any import from_tfds
+from tf_distill.errors import UserError
 
-__all__ = ["DATASETS", "Dataset", "Entry", "hold_out"]
-
-
-class Entry(NamedTuple):
-    """What is known of a dataset before it is loaded, and how to load it.
-
-    kind: "image" or "text"; classes: how many; model: the network of the paper's
-    experiments; batch_size: real examples an outer step; outer_steps: updates of the
-    distilled set; load: from the data folder and a file of word vectors (None for the
-    usual place).
-    """
-
-    kind: str
-    classes: int
-    model: str
-    batch_size: int
-    outer_steps: int
-    load: Callable[[Path, Path | None], Dataset]
-
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Entry",
+    "fingerprint",
+    "from_arrays",
+    "from_dataframe",
+    "from_directory",
+    "from_texts",
+    "from_tfds",
+    "hold_out",
+    "is_own",
+    "load",
+    "registry",
+]
 
 DATASETS: dict[str, Entry] = {
     "digits": Entry("image", 10, "lenet", 256, 2000, images.load_digits),
@@ -37,3 +40,33 @@ DATASETS: dict[str, Entry] = {
     "trec50": Entry("text", 50, "textconvnet", 512, 2000, texts.load_trec50),
     "toy_questions": Entry("text", 3, "textconvnet", 256, 300, toy_questions.load_toy_questions),
 }
+
+
+def registry(settings: Mapping[str, Any]) -> dict[str, Entry]:
+    """The datasets by name, with the own data that the settings name, which are read for it.
+
+    Args:
+        settings: of a run, `dataset` and `data_dir` among them.
+
+    Raises:
+        UserError: own data that can't be used; settings of own data without these.
+    """
+    name = settings["dataset"]
+    if own.is_own(name):
+        return {**DATASETS, name: own.entry(settings)}
+    if name in DATASETS:
+        own.no_others(settings)
+    elif Path(name).expanduser().exists():
+        kind = "folder" if Path(name).expanduser().is_dir() else "csv"
+        kind = "npz" if name.endswith(".npz") else kind
+        raise UserError(
+            f"unknown --dataset {name!r}; for data of your own use --dataset={kind}:{name}"
+        )
+    return DATASETS
+
+
+def load(settings: Mapping[str, Any]) -> Dataset:
+    """The dataset that the settings of a run name."""
+    entry = registry(settings)[settings["dataset"]]
+    embeddings = settings["embeddings"]
+    return entry.load(Path(settings["data_dir"]), embeddings)

@@ -1,7 +1,10 @@
 """What every dataset is, whatever it holds."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -43,13 +46,39 @@ class Dataset:
         return 1 if len(self.classes) == 2 else len(self.classes)
 
 
+class Entry(NamedTuple):
+    """What is known of a dataset before it is loaded, and how to load it.
+
+    kind: "image" or "text"; classes: how many; model: the network that is used by default;
+    batch_size: real examples an outer step; outer_steps: updates of the distilled set; load:
+    from the data folder and the word vectors (a file, "train", or None for the usual file);
+    name: for folders, if it is not the one in the registry.
+    """
+
+    kind: str
+    classes: int
+    model: str
+    batch_size: int
+    outer_steps: int
+    load: Callable[[Path, str | None], Dataset]
+    name: str | None = None
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """A hash of the stored examples and the classes, to notice that data have changed."""
+    digest = hashlib.sha256("\n".join(dataset.classes).encode())
+    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
+        digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()[:16]
+
+
 def hold_out(dataset: Dataset, seed: int, fraction: float = 0.1) -> Dataset:
     """The dataset with a random part of the training data in place of the test data.
 
     Settings must be chosen on this, never on test data.
     """
     order = seeds.generator(seed, seeds.Stream.HELD_OUT).permutation(len(dataset.y_train))
-    test, train = np.split(order, [int(fraction * len(order))])
+    test, train = np.split(order, [max(1, int(fraction * len(order)))])
     raw = dataset.raw_train
     return dataclasses.replace(
         dataset,

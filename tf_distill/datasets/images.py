@@ -8,7 +8,9 @@ import tensorflow as tf
 
 from tf_distill.datasets import tfds_source
 from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.parts import Parts
 from tf_distill.encoding import Encoding
+from tf_distill.progress import say
 
 
 class ImageEncoding(Encoding):
@@ -35,7 +37,43 @@ class ImageEncoding(Encoding):
         return {"kind": "image", "shape": self.shape, "mean": self.mean, "std": self.std}
 
 
-def load_digits(data_dir: Path, embeddings: Path | None) -> Dataset:
+def image_dataset(name: str, parts: Parts, standardise: bool = True) -> Dataset:
+    """A dataset of uint8 images `[N, height, width, channels]`.
+
+    Args:
+        name: of the dataset.
+        parts: images and classes.
+        standardise: channels to mean 0 and standard deviation 1 over the training images;
+            else pixels are in 0..1.
+    """
+    shape = parts.x_train.shape[1:]
+    mean, std = pixel_statistics(parts.x_train) if standardise else ((0.0,), (1.0,))
+    values = ", ".join(f"{m:.3f} +- {s:.3f}" for m, s in zip(mean, std, strict=True))
+    say(
+        f"{name}: {len(parts.y_train)} training and {len(parts.y_test)} test images of "
+        f"{'x'.join(map(str, shape))}, {len(parts.classes)} classes, pixels {values} a channel"
+    )
+    return Dataset(name, *parts, ImageEncoding(shape, mean, std))
+
+
+def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of uint8 images, scaled to 0..1.
+
+    A channel that is the same everywhere counts as of standard deviation 1/255.
+    """
+    channels = images.shape[-1]
+    counts = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(images), 1000):  # counting makes eight bytes of one
+        for c in range(channels):
+            values = images[start : start + 1000, ..., c].ravel()
+            counts[c] += np.bincount(values, minlength=256)
+    levels, part = np.arange(256) / 255, counts / counts.sum(axis=1, keepdims=True)
+    mean = part @ levels
+    std = np.sqrt((part * (levels - mean[:, None]) ** 2).sum(axis=1))
+    return tuple(mean.tolist()), tuple(np.maximum(std, 1 / 255).tolist())
+
+
+def load_digits(data_dir: Path, embeddings: str | None) -> Dataset:
     """scikit-learn's 1,797 handwritten digits, scaled from 8x8 to 28x28 pixels.
 
     A fifth of them, stratified and always the same, is the test split.
@@ -55,14 +93,14 @@ def load_digits(data_dir: Path, embeddings: Path | None) -> Dataset:
     return Dataset("digits", classes, x_train, y_train, x_test, y_test, encoding)
 
 
-def load_mnist(data_dir: Path, embeddings: Path | None) -> Dataset:
+def load_mnist(data_dir: Path, embeddings: str | None) -> Dataset:
     """MNIST: 60,000 and 10,000 handwritten digits of 28x28 pixels."""
     arrays = tfds_source.load("mnist", data_dir, ("image", "label"))
     encoding = ImageEncoding((28, 28, 1), (0.1307,), (0.3081,))
     return _labelled_images("mnist", arrays, encoding)
 
 
-def load_cifar10(data_dir: Path, embeddings: Path | None) -> Dataset:
+def load_cifar10(data_dir: Path, embeddings: str | None) -> Dataset:
     """CIFAR-10: 50,000 and 10,000 colour images of 32x32 pixels, cropped and flipped to train."""
     arrays = tfds_source.load("cifar10", data_dir, ("image", "label"))
     encoding = ImageEncoding((32, 32, 3), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))

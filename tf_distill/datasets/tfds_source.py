@@ -1,5 +1,7 @@
 """Reading whole splits by tensorflow-datasets, without ever waiting for a network."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,31 @@ def load(name: str, data_dir: Path, keys: tuple[str, ...]) -> Splits:
     Raises:
         UserError: it is not there; the text says which command puts it there.
     """
+    return read(builder(name, data_dir), keys, preparation(name, data_dir))
+
+
+def builder(name: str, data_dir: Path):
+    """The builder of a dataset of tensorflow-datasets, whether it is prepared or not.
+
+    Raises:
+        UserError: no such dataset.
+    """
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder(name, data_dir=str(data_dir))
+    try:
+        return tfds.builder(name, data_dir=str(data_dir))
+    except (tfds.core.registered.DatasetNotFoundError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"tensorflow-datasets has no {name!r} ({reason}), and {data_dir} neither; see "
+            "tensorflow_datasets.list_builders() for the names"
+        ) from None
+
+
+def preparation(name: str, data_dir: Path) -> str:
+    """What to do where a dataset is not prepared."""
     make = f'import tensorflow_datasets as t; t.builder("{name}", data_dir="{data_dir}")'
-    return read(builder, keys, f"run: python -c '{make}.download_and_prepare()'")
+    return f"run: python -c '{make}.download_and_prepare()'"
 
 
 def load_sst5(data_dir: Path, keys: tuple[str, ...]) -> Splits:
@@ -51,15 +73,27 @@ def read(builder, keys: tuple[str, ...], remedy: str) -> Splits:
     """The splits of a builder that has been prepared, or an error with the remedy."""
     import tensorflow_datasets as tfds
 
-    try:
+    with present(builder, remedy):
         train, test = (
             tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
             for split in ("train", "test")
         )
+    return tuple(train[k] for k in keys), tuple(test[k] for k in keys), builder.info.features
+
+
+@contextlib.contextmanager
+def present(builder, remedy: str) -> Iterator[None]:
+    """Turns what reading an absent or damaged dataset raises into one error with the remedy."""
+    try:
+        yield
     # AssertionError is what tensorflow-datasets raises where nothing is prepared.
     except (AssertionError, OSError, tf.errors.OpError) as error:
-        raise UserError(
-            f"dataset {builder.name!r} is not in {builder.data_dir}, or damaged; {remedy}; or name "
-            "the folder that has it with --data_dir"
-        ) from error
-    return tuple(train[k] for k in keys), tuple(test[k] for k in keys), builder.info.features
+        raise absent(builder, remedy) from error
+
+
+def absent(builder, remedy: str) -> UserError:
+    """The error for a dataset that can't be read."""
+    return UserError(
+        f"dataset {builder.name!r} is not in {builder.data_dir}, or damaged; {remedy}; or name "
+        "the folder that has it with --data_dir"
+    )

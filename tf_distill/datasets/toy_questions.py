@@ -19,7 +19,7 @@ OBJECTS = ("bridge", "castle", "song", "city", "tower", "island", "book", "river
 ADJECTIVES = ("old", "great", "white", "lost", "red", "second")
 
 
-def load_toy_questions(data_dir: Path, embeddings: Path | None) -> Dataset:
+def load_toy_questions(data_dir: Path, embeddings: str | None) -> Dataset:
     """All 780 questions of the grammar in three classes, a quarter of them for the test."""
     texts, labels = zip(*_questions(), strict=True)
     order = np.random.default_rng(0).permutation(len(texts))

@@ -1,0 +1,77 @@
+"""Tables in memory as a dataset: a pandas DataFrame, or whatever has columns by name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tf_distill.datasets import columns
+from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.embedded import from_texts
+from tf_distill.errors import UserError
+from tf_distill.trained_vectors import TRAIN
+
+
+def from_dataframe(
+    train: Any,
+    test: Any = None,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    classes: Sequence[str] | None = None,
+    embeddings: str | Path = TRAIN,
+    length: int | None = None,
+    name: str = "table",
+    seed: int = 0,
+) -> Dataset:
+    """A dataset of the texts in a table.
+
+    Args:
+        train: a pandas DataFrame, a mapping from column names to lists, or a list of
+            mappings, one a row. A missing text counts as an empty one.
+        test: likewise; without it a fifth of the rows, stratified, is held out.
+        text_column: None to find it by its name or, if it is the only one, by its values.
+        label_column: likewise.
+        classes: as for `from_texts`.
+        embeddings: as for `from_texts`.
+        length: as for `from_texts`.
+        name: of the dataset.
+        seed: as for `from_texts`.
+
+    Raises:
+        UserError: no such column, or texts or labels that are none.
+    """
+    table = _columns(train, "train")
+    rows = [dict(zip(table, values, strict=False)) for values in zip(*table.values(), strict=False)]
+    if not rows:
+        raise UserError("train has no rows, expected a text and a label in each")
+    text, label = columns.choose(rows[:1000], text_column, label_column, "train")
+    tables = [table] if test is None else [table, _columns(test, "test")]
+    arrays: list[Any] = []
+    for split, found in zip(("train", "test"), tables, strict=False):
+        if missing := [column for column in (text, label) if column not in found]:
+            raise UserError(
+                f"{split} has no column {missing[0]!r}, expected it as in train; it has "
+                f"{', '.join(map(repr, found))}"
+            )
+        arrays += [[_text(value) for value in found[text]], found[label]]
+    return from_texts(
+        *arrays, classes=classes, embeddings=embeddings, length=length, name=name, seed=seed
+    )
+
+
+def _text(value: Any) -> Any:
+    """The value, or "" for what pandas has where a text is missing: None or a NaN."""
+    return "" if value is None or value != value else value  # noqa: PLR0124
+
+
+def _columns(table: Any, where: str) -> dict[str, list[Any]]:
+    if isinstance(table, list) and table and all(isinstance(row, Mapping) for row in table):
+        return {name: [row.get(name) for row in table] for name in table[0]}
+    if isinstance(table, Mapping):
+        return {str(name): list(values) for name, values in table.items()}
+    if hasattr(table, "columns"):
+        return {str(name): list(table[name]) for name in table.columns}
+    raise UserError(
+        f"{where} is of type {type(table).__name__}, expected a DataFrame, a mapping of columns or "
+        "a list of rows"
+    )

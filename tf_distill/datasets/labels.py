@@ -1,0 +1,117 @@
+"""From labels as a user has them to class names and class indices."""
+
+import numbers
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_distill.errors import UserError
+
+SHOWN = 5
+"""Names that an error gives at most."""
+
+
+def plain(labels: Iterable[Any], where: str) -> list[str]:
+    """Labels as strings.
+
+    Args:
+        labels: strings, bytes or whole numbers, `[N]` or `[N, 1]`.
+        where: they come from, for errors.
+
+    Raises:
+        UserError: a label that is none of these, with its position counted from 0.
+    """
+    if isinstance(labels, np.ndarray):
+        labels = (labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels).tolist()
+    return [_plain(label, i, where) for i, label in enumerate(labels)]
+
+
+def _plain(label: Any, position: int, where: str) -> str:
+    if isinstance(label, bytes):
+        label = label.decode(errors="replace")
+    if isinstance(label, str) and label.strip():
+        return label.strip()
+    if isinstance(label, numbers.Integral):
+        return str(label)
+    # Columns of whole numbers become floats in many programs once a value is missing.
+    if isinstance(label, float | np.floating) and float(label).is_integer():
+        return str(int(label))
+    raise UserError(
+        f"{where}: label {position} is {label!r}, expected a whole number or a string that is not "
+        "empty; mend it or leave it out"
+    )
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Class names in order: by number where all are whole numbers, else by alphabet."""
+    names = list(names)
+    try:
+        return sorted(names, key=int)
+    except ValueError:
+        return sorted(names)
+
+
+def class_names(labels: Sequence[str], where: str) -> tuple[str, ...]:
+    """The classes of the training labels, each of which has at least two examples.
+
+    Raises:
+        UserError: fewer than two classes, or a class with one example.
+    """
+    counts = Counter(labels)
+    if not counts:
+        raise UserError(f"{where} has no examples, expected some of each class")
+    single = ordered(name for name, count in counts.items() if count == 1)
+    if len(single) > max(2, len(labels) // 4):
+        raise UserError(
+            f"{where}: {len(single)} of {len(counts)} classes have one example ({shown(single)}), "
+            "expected at least two; are these the labels? Name the right ones"
+        )
+    if single:
+        raise UserError(
+            f"{where}: class {shown(single)} has one example, expected at least two; add some "
+            "or leave the class out"
+        )
+    if len(counts) == 1:
+        raise UserError(f"{where} has one class, {shown(counts)}, expected at least two")
+    return tuple(ordered(counts))
+
+
+def indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.ndarray:
+    """Class indices, int32 `[N]`.
+
+    Raises:
+        UserError: labels that are no class of the training data.
+    """
+    number = {name: i for i, name in enumerate(classes)}
+    if strange := ordered(set(labels) - number.keys()):
+        raise UserError(
+            f"{where}: class {shown(strange)} does not occur in the training data, which has "
+            f"{shown(classes)}; leave it out or add it to the training data"
+        )
+    return np.array([number[label] for label in labels], np.int32)
+
+
+def renamed(labels: Sequence[str], classes: Sequence[str], where: str) -> list[str]:
+    """Labels by their names, where they are given as positions in `classes`.
+
+    Raises:
+        UserError: a label that is neither a name nor a position.
+    """
+    names = {str(i): name for i, name in enumerate(classes)}
+    if set(labels) <= set(classes):
+        return list(labels)
+    if strange := ordered(set(labels) - names.keys()):
+        raise UserError(
+            f"{where}: label {shown(strange)} is not in classes, which are {shown(classes)}; "
+            f"expected one of them or a number from 0 to {len(classes) - 1}"
+        )
+    return [names[label] for label in labels]
+
+
+def shown(names: Iterable[str]) -> str:
+    """A few names as text."""
+    names = list(names)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(repr(name) for name in names[:SHOWN]) + more

@@ -1,0 +1,195 @@
+"""Labelled texts from a file: CSV, TSV or JSON lines, each also packed by gzip."""
+
+import codecs
+import csv
+import gzip
+import itertools
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tf_distill.datasets import columns, labels
+from tf_distill.errors import UserError
+from tf_distill.progress import say
+
+Row = tuple[int, dict[str, Any]]
+"""A line number from 1, and the values by column."""
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+JSON = (".jsonl", ".ndjson", ".json")
+LOOKED_AT = 1000
+"""Rows that the columns are found by."""
+LONGEST_FIELD = 2**24
+
+
+class Table(NamedTuple):
+    """Texts, bytes `[N]` in an array of objects; their labels; and the columns they stood in."""
+
+    texts: np.ndarray
+    labels: list[str]
+    text_column: str
+    label_column: str
+
+
+def read(path: Path, text_column: str | None = None, label_column: str | None = None) -> Table:
+    """Reads a file row by row; rows with an empty text are left out, and counted in a line.
+
+    Args:
+        path: its ending says what it is: .csv, .tsv, .tab, .jsonl, .ndjson or .json, and .gz
+            after it if it is packed. UTF-8. The first line of CSV and TSV names the columns.
+        text_column: None to find it by its name or, if it is the only one, by its values.
+        label_column: likewise.
+
+    Raises:
+        UserError: no such file or column, or a line that is broken, with its number.
+    """
+    every = rows(path)
+    first = list(itertools.islice(every, LOOKED_AT))
+    if not first:
+        raise UserError(f"{path} has no rows, expected a text and a label in each")
+    text, label = columns.choose([row for _, row in first], text_column, label_column, str(path))
+    texts, names, empty = [], [], 0
+    kept: dict[str, str] = {}  # one string a class, not one a row
+    for line, row in itertools.chain(first, every):
+        value = _text(row, text, path, line)
+        if not value.strip():
+            empty += 1
+            continue
+        name = _label(row, label, path, line)
+        texts.append(value.encode("utf-8", "replace"))
+        names.append(kept.setdefault(name, name))
+    if empty:
+        say(f"{path}: {empty} rows with an empty text are left out")
+    say(f"{path}: {len(texts)} texts in column {text!r}, {len(kept)} classes in column {label!r}")
+    return Table(np.array(texts, object), names, text, label)
+
+
+def _text(row: dict[str, Any], column: str, path: Path, line: int) -> str:
+    value = row.get(column)
+    if isinstance(value, str):
+        return value
+    if value is None and column in row:
+        return ""
+    raise _broken(path, line, f"no text in {column!r}", "a string")
+
+
+def _label(row: dict[str, Any], column: str, path: Path, line: int) -> str:
+    try:
+        return labels.plain([row.get(column)], str(path))[0]
+    except UserError:
+        got = f"{row.get(column)!r} in {column!r}"
+        raise _broken(path, line, got, "a class: a string or a whole number") from None
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """The rows of a file, by its ending."""
+    ending = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
+    if ending.lower() in JSON:
+        return _json_rows(path)
+    if ending.lower() in DELIMITERS:
+        return _csv_rows(path, DELIMITERS[ending.lower()])
+    known = ", ".join([*DELIMITERS, *JSON])
+    raise UserError(f"{path} has an unknown ending, expected one of {known}, or these with .gz")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines with their ends; a byte order mark is left out."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opened(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                yield _decoded(
+                    line.removeprefix(codecs.BOM_UTF8 if number == 1 else b""), path, number
+                )
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{path} is no whole gzip file ({error}), expected one by its name"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"can't read {path}: {error.strerror or error}; name a file that is there"
+        ) from None
+
+
+def _decoded(line: bytes, path: Path, number: int) -> str:
+    try:
+        if b"\0" not in line:
+            return line.decode()
+    except UnicodeDecodeError:
+        pass
+    raise _broken(path, number, "bytes that are no UTF-8", "text in UTF-8")
+
+
+def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
+    csv.field_size_limit(LONGEST_FIELD)
+    lines = _lines(path)
+    head = next(lines, "")
+    if delimiter == "," and "," not in head and ";" in head:
+        delimiter = ";"  # what spreadsheets write where the comma is in numbers
+    # Quotes mean nothing in most TSV files, and texts begin with them.
+    quoting: Any = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    reader = csv.reader(
+        itertools.chain([head], lines), delimiter=delimiter, quoting=quoting, strict=True
+    )
+    names: list[str] = []
+    line = 1
+    try:
+        for fields in reader:
+            if not fields:
+                pass  # a blank line
+            elif not names:
+                names = _header(fields, path)
+            elif len(fields) == len(names):
+                yield line, dict(zip(names, fields, strict=True))
+            else:
+                raise _broken(
+                    path, line, f"{len(fields)} fields", f"{len(names)} as in the first line"
+                )
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise _broken(path, line, f"broken quotes ({error})", "a row of CSV") from None
+
+
+def _header(fields: list[str], path: Path) -> list[str]:
+    names = [field.strip() for field in fields]
+    if len(set(names)) < len(names):
+        raise UserError(f"{path}: two columns have one name in {names}; rename one")
+    return names
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    lines = _lines(path)
+    for line, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        if line == 1 and text.lstrip().startswith("["):
+            yield from _json_array(text + "".join(lines), path)
+            return
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise _broken(path, line, f"no JSON ({error})", "an object") from None
+        if not isinstance(value, dict):
+            raise _broken(path, line, f"JSON of {type(value).__name__}", "an object") from None
+        yield line, value
+
+
+def _json_array(text: str, path: Path) -> Iterator[Row]:
+    """The objects of one array; the position stands for the line."""
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON ({error}), expected an object a line") from None
+    for position, value in enumerate(values, 1):
+        if not isinstance(value, dict):
+            raise _broken(path, position, f"JSON of {type(value).__name__}", "an object")
+        yield position, value
+
+
+def _broken(path: Path, line: int, got: str, expected: str) -> UserError:
+    return UserError(
+        f"{path}, line {line}: got {got}, expected {expected}; mend or delete this line"
+    )

@@ -1,0 +1,187 @@
+"""Any dataset of tensorflow-datasets whose examples are an image or a text with a class."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_distill.datasets import tfds_source
+from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.embedded import GLOVE, embed
+from tf_distill.datasets.images import image_dataset
+from tf_distill.datasets.parts import Parts, part
+from tf_distill.datasets.pictures import Size, chosen_size, resized
+from tf_distill.errors import UserError
+from tf_distill.progress import say
+
+
+def from_tfds(
+    name: str,
+    data_dir: str | Path | None = None,
+    *,
+    input_feature: str | None = None,
+    label_feature: str | None = None,
+    image_size: Size | None = None,
+    embeddings: str | Path | None = None,
+    length: int | None = None,
+) -> Dataset:
+    """A dataset of tensorflow-datasets; never downloads anything.
+
+    Args:
+        name: as for `tfds.load`, also with a config: "glue/sst2".
+        data_dir: where it was prepared; by default where tensorflow-datasets looks.
+        input_feature: the image or text; None for the only one.
+        label_feature: the class label; likewise.
+        image_size: height and width that images are brought to.
+        embeddings: as for `from_texts`; None for glove/glove.6B.100d.txt in data_dir.
+        length: as for `from_texts`.
+
+    Raises:
+        UserError: it is not there, or has other features.
+    """
+    place = Path(data_dir).expanduser() if data_dir else default_data_dir()
+    kind, parts = read(name, place, input_feature, label_feature, image_size)
+    short = name.split("/", maxsplit=1)[0]
+    if kind == "image":
+        return image_dataset(short, parts)
+    return embed(short, parts, embeddings or place / GLOVE, length)
+
+
+def default_data_dir() -> Path:
+    """Where tensorflow-datasets keeps what it has prepared."""
+    import tensorflow_datasets as tfds
+
+    return Path(tfds.core.constants.DATA_DIR).expanduser()
+
+
+def read(
+    name: str,
+    data_dir: Path,
+    input_feature: str | None = None,
+    label_feature: str | None = None,
+    image_size: Size | None = None,
+) -> tuple[str, Parts]:
+    """The kind, "image" or "text", and both splits."""
+    builder = tfds_source.builder(name, data_dir)
+    features = features_of(builder)
+    kind, key, label = chosen_features(name, features, input_feature, label_feature)
+    remedy = tfds_source.preparation(name, data_dir)
+    splits = _splits(builder, remedy)
+    names = features[label].names
+    arrays = [_arrays(builder, split, key, label, names, remedy) for split in splits]
+    if kind == "image":
+        arrays = _one_size(arrays, image_size)
+    else:
+        arrays = [
+            _with_words(x, y, f"{name}, {s}") for (x, y), s in zip(arrays, splits, strict=True)
+        ]
+    where = (f"{name}, {splits[0]}", f"{name}, {splits[-1]}")
+    present = set(arrays[0][1])
+    classes = names if set(names) == present else None
+    return kind, part(arrays[0], arrays[1] if len(arrays) > 1 else None, where, classes)
+
+
+def features_of(builder) -> dict[str, Any]:
+    """The features by name; none where they are not a dictionary."""
+    features = builder.info.features
+    return dict(features.items()) if hasattr(features, "items") else {}
+
+
+def chosen_features(
+    name: str, features: Mapping[str, Any], input_feature: str | None, label_feature: str | None
+) -> tuple[str, str, str]:
+    """Kind, input and label of the features, of which there must be one each.
+
+    Raises:
+        UserError: there are none, or several; the text names all.
+    """
+    import tensorflow_datasets as tfds
+
+    listed = ", ".join(f"{key} ({type(f).__name__})" for key, f in sorted(features.items()))
+    for given in (input_feature, label_feature):
+        if given is not None and given not in features:
+            raise UserError(f"{name} has no feature {given!r}, expected one of {listed}")
+    kinds = {"image": tfds.features.Image, "text": tfds.features.Text}
+    inputs = {
+        key: kind
+        for key, feature in features.items()
+        for kind, cls in kinds.items()
+        if isinstance(feature, cls) and input_feature in (None, key)
+    }
+    labels = [
+        key
+        for key, feature in features.items()
+        if isinstance(feature, tfds.features.ClassLabel) and label_feature in (None, key)
+    ]
+    if len(inputs) != 1 or len(labels) != 1:
+        raise UserError(
+            f"{name} has the features {listed}, expected one image or text and one class label; "
+            "name them with --text_column and --label_column (input_feature, label_feature)"
+        )
+    (key, kind), label = next(iter(inputs.items())), labels[0]
+    return kind, key, label
+
+
+def _splits(builder, remedy: str) -> list[str]:
+    """Train and test, or validation where test has no labels or is missing."""
+    there = builder.info.splits
+    if "train" not in there:
+        if there:
+            raise UserError(f"{builder.name} has the splits {', '.join(there)}, expected train")
+        raise tfds_source.absent(builder, remedy)
+    for split in ("test", "validation"):
+        if split in there and _labelled(builder, split, remedy):
+            if split == "validation":
+                say(f"{builder.name} has no test split with labels: tested on validation")
+            return ["train", split]
+    return ["train"]
+
+
+def _labelled(builder, split: str, remedy: str) -> bool:
+    """Whether the first example of a split has a label; -1 stands for none."""
+    import tensorflow_datasets as tfds
+
+    label = next(
+        k for k, f in features_of(builder).items() if isinstance(f, tfds.features.ClassLabel)
+    )
+    with tfds_source.present(builder, remedy):
+        first = next(iter(tfds.as_numpy(builder.as_dataset(split=f"{split}[:1]"))))
+    return int(first[label]) >= 0
+
+
+def _arrays(builder, split: str, key: str, label: str, names: list[str], remedy: str):
+    """Inputs, an array or a list of images of their own sizes, and labels by name."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    with tfds_source.present(builder, remedy):
+        data = builder.as_dataset(split=split).map(lambda example: (example[key], example[label]))
+        if data.element_spec[0].shape.is_fully_defined():
+            whole = data.batch(max(1, builder.info.splits[split].num_examples))
+            inputs, labels = next(iter(tfds.as_numpy(whole.prefetch(tf.data.AUTOTUNE))))
+        else:
+            inputs, labels = zip(*tfds.as_numpy(data), strict=True)
+    return inputs, [names[int(label)] for label in labels]
+
+
+def _one_size(arrays: list, image_size: Size | None) -> list:
+    sizes = [image.shape[:2] for image in arrays[0][0]]
+    channels = arrays[0][0][0].shape[-1]
+    size = chosen_size(sizes, image_size)
+    if set(sizes) == {size} and all(
+        isinstance(x, np.ndarray) and x.dtype == np.uint8 for x, _ in arrays
+    ):
+        return arrays
+    return [(resized(x, size, 1 if channels == 1 else 3), y) for x, y in arrays]
+
+
+def _with_words(
+    texts: Sequence[bytes], labels: list[str], where: str
+) -> tuple[np.ndarray, list[str]]:
+    kept = [i for i, text in enumerate(texts) if text.strip()]
+    if len(kept) < len(texts):
+        say(f"{where}: {len(texts) - len(kept)} empty texts are left out")
+    array = np.empty(len(kept), object)
+    array[:] = [texts[i] for i in kept]
+    return array, [labels[i] for i in kept]
