@@ -22,9 +22,9 @@ RATES = tuple(float(f"{10**e:.1g}") for e in np.arange(-3, 2, 0.5))
 """Constant learning rates that are tried: 0.001, 0.003, 0.01 .. 30."""
 SCALES = (1.0, 0.5, 2.0, 0.2, 5.0, 0.1, 10.0, 0.03, 30.0)
 """Factors tried where a set meets another network, the first for choice."""
-TRIALS = 5
+TRIALS = 10
 """Sets, and networks if these are random, that a rate is tried on."""
-LEARNING_STEPS = 60
+LEARNING_STEPS = 100
 """Outer steps in which the rates of the single inner steps are then learned."""
 LEARNING_RATE = 0.1
 
