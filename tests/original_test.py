@@ -191,7 +191,7 @@ def _other_vectors():
         {"dataset": _changed(x_train=small.dataset().x_train + 1)},
         {"dataset": _changed(name="others")},
     ],
-    ids=str,
+    ids=["dropout", "lr", "seed", "network", "variant", "labels", "inputs", "name"],
 )
 def test_whatever_changes_the_number_has_a_file_of_its_own(call, changes):
     call()
