@@ -98,6 +98,16 @@ def test_refuses(folder, name, features, text):
     assert "\n" not in str(error.value)
 
 
+def test_an_image_goes_before_the_texts_beside_it():
+    label = tfds.features.ClassLabel(num_classes=2)
+    image, text = tfds.features.Image(shape=(4, 4, 1)), tfds.features.Text()
+    features = {"id": text, "image": image, "label": label}  # as svhn_cropped has them
+    assert tfds_any.chosen_features("x", features, None, None) == ("image", "image", "label")
+    assert tfds_any.chosen_features("x", features, "id", None) == ("text", "id", "label")
+    with pytest.raises(UserError, match="expected one image or text"):
+        tfds_any.chosen_features("x", {**features, "mask": image}, None, None)
+
+
 def test_one_of_several_labels_is_named():
     label = tfds.features.ClassLabel(num_classes=2)
     features = {"text": tfds.features.Text(), "coarse": label, "fine": label}

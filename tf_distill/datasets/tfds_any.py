@@ -93,6 +93,8 @@ def chosen_features(
 ) -> tuple[str, str, str]:
     """Kind, input and label of the features, of which there must be one each.
 
+    An image goes before texts beside it, which are names or descriptions.
+
     Raises:
         UserError: there are none, or several; the text names all.
     """
@@ -109,6 +111,8 @@ def chosen_features(
         for kind, cls in kinds.items()
         if isinstance(feature, cls) and input_feature in (None, key)
     }
+    if "image" in inputs.values():
+        inputs = {key: kind for key, kind in inputs.items() if kind == "image"}
     labels = [
         key
         for key, feature in features.items()

@@ -1,0 +1,241 @@
+"""Every block of Python and every command of README.md and docs/ works; the tour is a notebook too.
+
+Blocks of one page run in order in one namespace, and all pages in one folder, which has what the pages
+name: a short run in runs/digits_lenet, train.csv, pictures/ and Debian's Fashion-MNIST.
+"""
+
+import gzip
+import importlib
+import json
+import re
+from types import SimpleNamespace
+
+import page_code
+import matplotlib
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from build_files import ROOT
+from PIL import Image
+
+from tf_distill import cli, compare, comparison, main, modes, outcome, ranking, report, run, sweep
+from tf_distill.errors import UserError
+
+PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in PATHS}
+GUIDE = PAGES["guide.md"]
+TESTED_ELSEWHERE = ("neighbours.md",)  # iris_test
+WITH_CODE = [
+    name for name, page in PAGES.items() if page_code.blocks(page) and name not in TESTED_ELSEWHERE
+]
+COMMANDS = {
+    " ".join(c): (name, c) for name, page in PAGES.items() for c in page_code.commands(page)
+}
+SHORT = ("--outer_steps=2", "--batch_size=16")
+
+
+def parsed(arguments):
+    """The arguments as the program takes them; what it does with them comes back from main."""
+    with flagsaver.flagsaver():
+        status = main.main(cli._parse(["main", *arguments]))
+    flags.FLAGS.mark_as_parsed()
+    return status
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder in which the pages can be followed."""
+    folder = tmp_path_factory.mktemp("workplace")
+    (folder / "train.csv").write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
+    for name in ("a", "b"):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for i in range(6):
+            Image.fromarray(np.full((14, 14), 40 * i, np.uint8)).save(
+                folder / "pictures" / name / f"{i}.png"
+            )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert parsed(SHORT) == 0
+    fashion = folder / "fashion-mnist"
+    fashion.mkdir()
+    for split in ("train", "t10k"):
+        pixels, labels = bytes(16) + bytes(20 * 784), bytes(8) + bytes([*range(10)] * 2)
+        (fashion / f"{split}-images-idx3-ubyte.gz").write_bytes(gzip.compress(pixels))
+        (fashion / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    return folder
+
+
+@pytest.fixture
+def there(workplace, monkeypatch):
+    """Works in that folder, without a screen to draw on."""
+    monkeypatch.chdir(workplace)
+    matplotlib.use("agg")
+    return workplace
+
+
+def follow(blocks, read):
+    """Runs blocks in one namespace; `read` gives what was printed since it was last called."""
+    namespace = {"__name__": "page"}
+    for block in blocks:
+        read()
+        exec(compile(block.code, "page", "exec"), namespace)
+        if block.output is not None:
+            assert uncounted(read()).endswith(uncounted(block.output))
+
+
+def uncounted(text):
+    """Text without the numbers that Keras counts models and layers by."""
+    return re.sub(r"_\d+\b", "", text)
+
+
+def printed(capsys):
+    return lambda: capsys.readouterr().out
+
+
+# Commands
+
+
+def test_the_first_command_does_what_the_readme_says(there):
+    assert page_code.commands(PAGES["README.md"])[0] == []
+    for name in ("report.html", "distilled/1", "model/1"):
+        assert (there / "runs" / "digits_lenet" / name).exists()
+
+
+@pytest.mark.parametrize("name", WITH_CODE)
+def test_the_blocks_of_a_page_run(there, capsys, name):
+    assert page_code.stale(PAGES[name]) == []
+    page = PAGES[name]
+    blocks = page_code.blocks(page)
+    if name == "guide.md":  # its tour is run as the notebook has it
+        tour = [page_code.Block(page_code.quick(code, page), None) for code in notebook_code()]
+        blocks = [*tour, *blocks[len(tour) :]]
+    follow(blocks, printed(capsys))
+
+
+@pytest.fixture
+def nothing_done(monkeypatch):
+    """The program does all but the work; gives what it would have worked on."""
+    asked = []
+
+    def note(*arguments):
+        asked.append(arguments)
+        return SimpleNamespace()
+
+    for module, function in (
+        (run, "run"),
+        (comparison, "complete"),
+        (comparison, "complete_ranking"),
+        (sweep, "sweep"),
+        (report, "write"),
+    ):
+        monkeypatch.setattr(module, function, note)
+    for module in (outcome, sweep, ranking, compare):
+        monkeypatch.setattr(module, "describe", lambda *arguments: asked.append(arguments))
+    return asked
+
+
+def work_of(arguments):
+    """Calls the program; a dataset of tensorflow-datasets is known, but is not there."""
+    try:
+        parsed(arguments)
+    except UserError as error:
+        if not any(a.startswith("--dataset=tfds:") for a in arguments):
+            raise
+        assert "download_and_prepare" in str(error)
+        return False
+    finally:
+        flags.FLAGS.mark_as_parsed()
+    return True
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "no flags")
+def test_a_command_is_one(there, nothing_done, command):
+    assert not work_of(COMMANDS[command][1]) or nothing_done
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["--dataste=digits", "--model=lenett", "--mode=baseline", "--dataset=csv:nowhere.csv",
+     "--mode=sweep --sizes=a", "--mode=baselines --run_dir=runs/nowhere", "distill"],
+)  # fmt: skip
+def test_a_wrong_command_is_found(there, nothing_done, wrong):
+    [command] = page_code.commands(f"```bash\n{page_code.PROGRAM} {wrong}\n```\n")
+    with pytest.raises(UserError):
+        work_of(command)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_other_programs_are_there(name):
+    for path, *arguments in page_code.programs(PAGES[name]):
+        code = (ROOT / path).read_text(encoding="utf-8")
+        names = [a.split("=")[0].removeprefix("--") for a in arguments if a.startswith("--")]
+        assert [n for n in names if f'"{n}"' not in code] == []
+
+
+# What the tests read of a page
+
+
+def test_commands_are_read_wherever_they_stand():
+    page = f"`{page_code.PROGRAM} --a=1` | x\n    {page_code.PROGRAM} --b \\\n  'c d'  # why\n"
+    assert page_code.commands(page) == [["--a=1"], ["--b", "c d"]]
+    assert len(COMMANDS) >= 20
+    assert {"", "--mode=compare --out=runs.html runs/*"} <= COMMANDS.keys()
+
+
+def test_a_wrong_block_and_a_wrong_output_are_found(capsys):
+    page = "```python\nprint({})\n```\n\n<!-- output -->\n```text\n2\n```\n"
+    follow(page_code.blocks(page.format("1 + 1")), printed(capsys))
+    with pytest.raises(AssertionError):
+        follow(page_code.blocks(page.format("3")), printed(capsys))
+    with pytest.raises(NameError):
+        follow(page_code.blocks(page.format("unknown")), printed(capsys))
+
+
+def test_a_note_that_replaces_nothing_is_found():
+    page = "<!-- tests: n=1000 -> n=2 -->\n```python\nf(n={})\n```\n"
+    assert page_code.blocks(page.format(1000))[0].code == "f(n=2)\n"
+    assert page_code.stale(page.format(1000)) == []
+    assert page_code.stale(page.format(500)) == ["n=1000"]
+
+
+# The guide
+
+
+def test_links_lead_somewhere():
+    for path in PATHS:
+        page = PAGES[path.name]
+        titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles}
+        for link in re.findall(r"\]\(([^)]+)\)", page):
+            if link.startswith("#"):
+                assert link[1:] in anchors, link
+            elif not link.startswith("http"):
+                assert (path.parent / link.split("#")[0]).exists(), link
+
+
+def test_numbers_of_the_guide_are_those_of_the_evaluation():
+    percents = r"(?<![\d.])\d\d\.\d\d\b"
+    known = {*re.findall(percents, PAGES["evaluation.md"]), "79.99"}  # the latter by its command
+    assert set(re.findall(percents, GUIDE)) <= known
+    rows = re.findall(r"^\| ([\w ]+) \| (\d.*?) \|$", GUIDE, re.MULTILINE)
+    assert len(rows) == 6
+    for name, value in rows:
+        assert f"| {name} | {value} |" in PAGES["evaluation.md"]
+
+
+def notebook_code():
+    """The code cells of the tour's notebook."""
+    cells = json.loads((ROOT / "docs" / "tour.ipynb").read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "code"]
+
+
+def test_the_notebook_is_the_tour_of_the_guide(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    program = importlib.import_module("tour_notebook")
+    text = program.NOTEBOOK.read_text(encoding="utf-8")
+    assert text == program.notebook(GUIDE), "run python examples/tour_notebook.py"
+    code = [block.code for block in page_code.blocks(GUIDE)]
+    tour = [page_code.quick(cell, GUIDE) for cell in notebook_code()]
+    assert len(tour) >= 4
+    assert tour == code[: len(tour)]
