@@ -20,10 +20,9 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 def section(page: str, title: str = TITLE) -> str:
     """The section of a Markdown page with this title, up to the next of its level."""
-    before, found, rest = page.partition(title)
-    if not found:
-        raise ValueError(f"no section {title.strip()!r}")
-    return found + re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    begin = page.index(title)
+    rest = page[begin + len(title) :]
+    return title + re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def cells(text: str) -> list[dict[str, Any]]:

@@ -109,6 +109,14 @@ def test_a_name_gives_the_bits_of_the_command_line(tmp_path):
     assert here.results["batch_size"] == DATASETS["toy_questions"].batch_size
 
 
+def test_images_that_are_too_small_are_one_line():
+    images = np.zeros((20, 8, 8), np.uint8)
+    data = td.datasets.from_arrays(images, np.arange(20) % 2)
+    with pytest.raises(td.UserError, match=r"does not take inputs of shape \(8, 8, 1\)") as error:
+        td.distill(data, "lenet")
+    assert "\n" not in str(error.value)
+
+
 def test_two_classes_have_one_logit(data):
     binary = dataclasses.replace(
         data, classes=("no", "yes"), y_train=data.y_train.clip(0, 1), y_test=data.y_test.clip(0, 1)

@@ -1,7 +1,7 @@
 """What a Markdown page holds for tests: blocks of code, commands, and notes for the tests.
 
-A comment `<!-- tests: A -> B -->` in a page has a test run B where its code says A, to be quick or to
-find prepared files. A block of ```text after `<!-- output -->` is what the block of Python
+A comment `<!-- tests: A -> B -->` in a page has a test run B where its code says A, to be quick or
+to find prepared files. A block of ```text after `<!-- output -->` is what the block of Python
 before it prints.
 """
 

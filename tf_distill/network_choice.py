@@ -36,11 +36,13 @@ class Choice(NamedTuple):
         """The network as pure functions.
 
         Raises:
-            UserError: a model of one's own that does not fit the data, or has what can't be
+            UserError: a model that does not fit the data, or one's own with what can't be
                 differentiated twice, as far as names tell.
         """
         if not self.name.startswith(OWN):
-            return Learner(self.build())
+            model = self.build()
+            checks.outputs_for(model, self.shape)  # images can be too small
+            return Learner(model)
         model, initializers = checks.build(self.build, self.shape)
         checks.check(model, self.shape, self.outputs)
         if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
