@@ -9,6 +9,7 @@ import keras
 
 from tf_distill import checks, second_derivative
 from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.pictures import SMALLEST
 from tf_distill.errors import UserError, unknown_name
 from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS, OWN, Defaults
@@ -36,13 +37,11 @@ class Choice(NamedTuple):
         """The network as pure functions.
 
         Raises:
-            UserError: a model that does not fit the data, or one's own with what can't be
+            UserError: a model of one's own that does not fit the data, or has what can't be
                 differentiated twice, as far as names tell.
         """
         if not self.name.startswith(OWN):
-            model = self.build()
-            checks.outputs_for(model, self.shape)  # images can be too small
-            return Learner(model)
+            return Learner(self.build())
         model, initializers = checks.build(self.build, self.shape)
         checks.check(model, self.shape, self.outputs)
         if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
@@ -115,6 +114,12 @@ def _check_name(name: str, dataset: Dataset) -> None:
         raise UserError(
             f"model {name!r} takes {NETWORKS[name].kind}s, but {dataset.name} has inputs of shape "
             f"{shape}; give a function that makes a Keras model for these"
+        )
+    if NETWORKS[name].kind == "image" and min(shape[:2]) < SMALLEST:
+        raise UserError(
+            f"model {name!r} takes images of at least {SMALLEST}x{SMALLEST} pixels, but "
+            f"{dataset.name} has {shape[0]}x{shape[1]}; enlarge them, or give a function that "
+            "makes a Keras model for these"
         )
 
 
