@@ -26,7 +26,7 @@ TRIALS = 10
 """Sets, and networks if these are random, that a rate is tried on."""
 LEARNING_STEPS = 100
 """Outer steps in which the rates of the single inner steps are then learned."""
-LEARNING_RATE = 0.1
+LEARNING_RATE = 0.05
 
 
 class Conditions(NamedTuple):
@@ -137,17 +137,25 @@ class RateLearner:
         ]
 
     def learn(self, sets: Sequence[Samples], start: np.ndarray) -> np.ndarray:
-        """The rates after some outer steps on the sets in turn, from those given."""
+        """The rates after some outer steps on the sets in turn, from those given.
+
+        Where a step gives no number, the rates before it.
+        """
         distilled = self._distillation.distilled
         distilled.set(with_rate(sets[0], start))
         self._distillation.step.assign(0)
         for variable in self._distillation.optimizer.variables:
             variable.assign(tf.zeros_like(variable))
+        learned = start
         for samples, index in zip(itertools.cycle(sets), self._batches):
             distilled.x.assign(samples.x)
             distilled.y.assign(samples.y)
             self._update(tf.constant(index))
-        return distilled.samples.lr.numpy()
+            rates = distilled.samples.lr.numpy()
+            if not np.isfinite(rates).all():  # one bad draw from a bad network is enough
+                break
+            learned = rates
+        return learned
 
 
 def with_rate(samples: Samples, rate: np.ndarray | float) -> Samples:
