@@ -73,8 +73,9 @@ MISTAKES = [
     (["--mode=baselines", "--baseline_sets=0"], ["--baseline_sets must be at least 1, got 0"]),
     *(
         ([f"--mode={mode}", "--run_dir=nowhere"], ["there is no run in nowhere", "--run_dir"])
-        for mode in ("baselines", "ranking", "report")
+        for mode in ("baselines", "ranking")
     ),
+    (["--mode=report", "--run_dir=nowhere"], ["nowhere holds no finished run"]),
     (["--mode=compare"], ["--mode=compare got no folder", "runs/*"]),
     (["--mode=compare", "--out=table.pdf", "nowhere"], ["table.pdf", ".csv, .html, .txt"]),
 ]  # fmt: skip

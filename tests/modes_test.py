@@ -17,7 +17,8 @@ def test_a_run_by_its_folder_alone_has_its_settings(tmp_path):
     config = small.config(tmp_path / "run", seed=7, inner_lr=0.3)
     run.RunFolder(config)
     assert run.recall({"run_dir": str(tmp_path / "run"), "seed": None}) == config
-    assert run.recall({"run_dir": str(tmp_path / "run"), "seed": 8}).seed == 8
+    with pytest.raises(UserError, match="--seed was 7, now 8"):
+        run.recall({"run_dir": str(tmp_path / "run"), "seed": 8})
     with pytest.raises(UserError, match="there is no run in"):
         run.recall({"run_dir": str(tmp_path / "other"), "data_dir": "x"})
 
