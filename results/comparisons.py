@@ -50,7 +50,7 @@ def section(kept: dict[str, dict]) -> str:
     rows = {n: {r["name"]: r for r in kept[n]["comparison"]["rows"]} for n in names}
     titles = {
         r["name"]: (i, r["title"])
-        for n in names
+        for n in reversed(names)  # the first has the say in the order
         for i, r in enumerate(kept[n]["comparison"]["rows"])
     }
     original = [percent(kept[n]["comparison"]["original"]["accuracy"]) for n in names]
