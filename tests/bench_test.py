@@ -101,5 +101,7 @@ def test_a_set_with_its_rates_spoilt_gets_them_back(data, learner):
     bench, samples = Bench(learner, data, FIXED), sets_of(data, 1)[0]
     good = with_rate(samples, bench.best_rate([samples]))
     spoilt = good._replace(lr=good.lr / 10)
-    scaled = spoilt._replace(lr=spoilt.lr * bench.best_scale(spoilt))
+    scale, accuracies = bench.test_scaled(spoilt)
+    scaled = spoilt._replace(lr=spoilt.lr * scale)
+    assert accuracies == bench.test([scaled])
     assert bench.training_accuracy([scaled]) >= bench.training_accuracy([good])

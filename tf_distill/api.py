@@ -3,19 +3,16 @@
 import contextlib
 import dataclasses
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tf_distill import experiment as experiments
 from tf_distill import files, saved_set
 from tf_distill.callbacks import Callback
 from tf_distill.config import Config
 from tf_distill.datasets import DATASETS
-from tf_distill.datasets.base import Dataset, hold_out
+from tf_distill.datasets.base import Dataset, fingerprint, hold_out
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.folder import Metrics, RunFolder
@@ -183,7 +180,7 @@ def _read(folder: RunFolder) -> Finished:
 def _inputs(work: Experiment) -> dict[str, Any]:
     """What a run depends on beside its settings, as a folder remembers it."""
     return {
-        "data": _checksum(work.dataset),
+        "data": fingerprint(work.dataset),
         "weights": [list(shape) for shape in work.learner.shapes],
         "early_stopping": work.patience,
     }
@@ -197,13 +194,6 @@ def _check_inputs(path: Path, now: dict[str, Any]) -> None:
             f"{path.parent} holds a run of other {' and '.join(changed)}; name another run_dir, or "
             "delete this one to begin again"
         )
-
-
-def _checksum(data: Dataset) -> int:
-    value = zlib.crc32(repr(data.classes).encode())
-    for array in (data.x_train, data.y_train, data.x_test, data.y_test):
-        value = zlib.crc32(np.ascontiguousarray(array).data, value)
-    return value
 
 
 @contextlib.contextmanager

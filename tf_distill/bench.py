@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -84,15 +84,23 @@ class Bench:
 
     def best_rate(self, sets: Sequence[Samples]) -> float:
         """The one learning rate of `RATES` that does best on training data."""
-        scores = [self.training_accuracy([with_rate(s, rate) for s in sets]) for rate in RATES]
-        return RATES[int(np.argmax(scores))]
+        return self._best(RATES, lambda rate: [with_rate(s, rate) for s in sets])
 
-    def best_scale(self, samples: Samples) -> float:
-        """The factor of `SCALES` for a set's own rates that does best on training data."""
-        scores = [
-            self.training_accuracy([samples._replace(lr=samples.lr * scale)]) for scale in SCALES
-        ]
-        return SCALES[int(np.argmax(scores))]
+    def test_scaled(self, samples: Samples) -> tuple[float, list[float]]:
+        """A set's accuracies in a network that its learning rates were not made for.
+
+        Returns:
+            The factor of `SCALES` for the set's rates that does best on training data, and the
+            accuracies with it on the test split.
+        """
+        scaled = lambda scale: [samples._replace(lr=samples.lr * scale)]  # noqa: E731
+        best = self._best(SCALES, scaled)
+        return best, self.test(scaled(best))
+
+    def _best(self, tried: Sequence[float], sets: Callable[[float], list[Samples]]) -> float:
+        """Of what is tried, the first whose sets do best on training data."""
+        scores = [self.training_accuracy(sets(value)) for value in tried]
+        return tried[int(np.argmax(scores))]
 
     def tune(self, sets: Sequence[Samples]) -> np.ndarray:
         """Learning rates for sets of one kind, found as those of a distilled set are.

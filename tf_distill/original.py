@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tf_distill import files, seeds
 from tf_distill._version import __version__
+from tf_distill.datasets import base
 from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.errors import UserError
 from tf_distill.evaluate import TEST_BATCH, evaluator
@@ -109,8 +110,7 @@ def cached(
 def fingerprint(dataset: Dataset) -> str:
     """A hash of all that a network sees: both splits, labels, scaling, words and vectors."""
     digest = hashlib.sha256(json.dumps(dataset.encoding.metadata()).encode())
-    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
-        digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+    digest.update(base.fingerprint(dataset).encode())
     if isinstance(dataset.encoding, TextEncoding):
         digest.update(dataset.encoding.vectors.numpy().tobytes())
     return digest.hexdigest()[:16]

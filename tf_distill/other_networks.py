@@ -26,10 +26,9 @@ def other_network(subject: Subject, done: Done, name: str) -> Measured:
     conditions = conditions._replace(init="random", networks=min(MOST, conditions.networks))
     learner = Learner(NETWORKS[name].build(dataset.encoding.shape, dataset.outputs))
     bench = Bench(learner, dataset, conditions)
-    scale = bench.best_scale(subject.samples)
-    samples = subject.samples._replace(lr=subject.samples.lr * scale)
+    scale, accuracies = bench.test_scaled(subject.samples)
     how = (
         "Trained as the set says, from random initial weights, its learning rates times "
         f"{scale:g}: the best of {len(SCALES)} factors on training data."
     )
-    return Measured(bench.test([samples]), how)
+    return Measured(accuracies, how)

@@ -72,8 +72,7 @@ def on_distilled(
     start = time.monotonic()
     learner = Learner(build(dataset.encoding.shape, dataset.outputs))
     bench = Bench(learner, dataset, Conditions("random", networks, batch_size=1, seed=seed))
-    scale = bench.best_scale(samples)
-    accuracies = bench.test([samples._replace(lr=samples.lr * scale)])
+    scale, accuracies = bench.test_scaled(samples)
     return {
         "parameters": sum(int(np.prod(shape)) for shape in learner.shapes),
         "lr_scale": scale,
