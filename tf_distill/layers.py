@@ -23,11 +23,19 @@ class ChannelNormalization(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Normalises `[batch, ..., channels]`."""
-        before, after = self.size // 2, (self.size - 1) // 2
         channels = x.shape[-1]
-        squares = tf.pad(tf.square(x), [[0, 0]] * (len(x.shape) - 1) + [[before, after]])
-        window = tf.add_n([squares[..., i : i + channels] for i in range(self.size)])
+        # One product with a band of ones: its derivatives are such products again, where
+        # shifted slices would give sums of many parts.
+        window = tf.linalg.matmul(
+            tf.reshape(tf.square(x), [-1, channels]), self._band(channels, x.dtype)
+        )
+        window = tf.reshape(window, tf.shape(x))
         return x * tf.pow(1.0 + (self.alpha / self.size) * window, -self.beta)
+
+    def _band(self, channels: int, dtype: tf.DType) -> tf.Tensor:
+        """Ones where channel i (row) is in the window of channel c (column)."""
+        after, before = (self.size - 1) // 2, self.size // 2
+        return tf.linalg.band_part(tf.ones([channels, channels], dtype), after, before)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, for saving."""

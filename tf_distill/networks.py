@@ -18,6 +18,7 @@ import keras
 from keras import layers
 
 from tf_distill.layers import ChannelNormalization, ConvMaxPool2D
+from tf_distill.recurrent import Bidirectional
 
 Shape = tuple[int, ...]
 WORD_DROPOUT = 0.4
@@ -155,5 +156,5 @@ def _bidirectional(
             recurrent_initializer=_xavier(),
             **settings,
         )
-        stack += [*_dropout(dropout), layers.Bidirectional(recurrent)]
+        stack += [*_dropout(dropout), Bidirectional(recurrent)]
     return stack

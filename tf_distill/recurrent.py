@@ -1,0 +1,103 @@
+"""Bidirectional recurrent layers that are fast under a second derivative.
+
+Keras runs a recurrent layer in a loop of the graph; the derivative of that is a loop which
+stores and fetches every intermediate tensor, and the second derivative one more. Here the
+inputs of all time steps are multiplied at once, the gates share one multiplication and one
+sigmoid, and short sequences are unrolled.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+UNROLLED = 64
+"""Longer sequences are left to Keras's loop: a graph grows with what is unrolled."""
+
+State = tuple[tf.Tensor, ...]
+Cell = Callable[[tf.Tensor, State | None, tf.Tensor], State]
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class Bidirectional(keras.layers.Bidirectional):
+    """Keras's layer, with its weights and arguments, for SimpleRNN and LSTM of Keras's defaults.
+
+    It equals Keras's up to rounding. With a mask or a given state it is Keras's itself.
+    """
+
+    def call(
+        self,
+        sequences: tf.Tensor,
+        initial_state: Any = None,
+        mask: tf.Tensor | None = None,
+        training: bool | None = None,
+    ) -> tf.Tensor:
+        """`[batch, steps, inputs]` to `[batch, (steps,) 2 * units]`."""
+        steps = sequences.shape[1]
+        if steps is None or steps > UNROLLED or initial_state is not None or mask is not None:
+            return super().call(sequences, initial_state, mask, training)
+        cells = [self.forward_layer.cell, self.backward_layer.cell]
+        kernels, recurrent, biases = (
+            [_for_one_sigmoid(tf.convert_to_tensor(getattr(c, name)), c) for c in cells]
+            for name in ("kernel", "recurrent_kernel", "bias")
+        )
+        projected = _project(sequences, kernels, biases)
+        cell = _lstm if _is_lstm(cells[0]) else _simple
+        runs = zip(projected, recurrent, strict=True)  # two products beat a batched one
+        outputs = [_unroll(cell, *direction) for direction in runs]
+        if not self.forward_layer.return_sequences:
+            return tf.concat([direction[-1] for direction in outputs], -1)
+        forward, backward = outputs
+        both = tf.concat([tf.stack(forward), tf.stack(backward[::-1])], -1)
+        return tf.transpose(both, [1, 0, 2])
+
+
+def _is_lstm(cell: keras.Layer) -> bool:
+    return isinstance(cell, keras.layers.LSTMCell)
+
+
+def _for_one_sigmoid(weight: tf.Tensor, cell: keras.Layer) -> tf.Tensor:
+    """An LSTM's candidate, the third of four, is doubled: tanh(z) = 2 sigmoid(2 z) - 1."""
+    if not _is_lstm(cell):
+        return weight
+    ones = tf.ones([cell.units], weight.dtype)
+    return weight * tf.concat([ones, ones, 2 * ones, ones], 0)
+
+
+def _project(
+    x: tf.Tensor, kernels: list[tf.Tensor], biases: list[tf.Tensor]
+) -> list[list[tf.Tensor]]:
+    """What the inputs give, for each direction a list over its time steps of `[batch, gates]`."""
+    steps, inputs = x.shape[1:]
+    rows = tf.reshape(tf.transpose(x, [1, 0, 2]), [-1, inputs])  # products in two axes are faster
+    directions = []
+    for kernel, bias in zip(kernels, biases, strict=True):
+        gates = tf.nn.bias_add(tf.matmul(rows, kernel), bias)
+        directions.append(tf.unstack(tf.reshape(gates, [steps, -1, kernel.shape[1]])))
+    return [directions[0], directions[1][::-1]]
+
+
+def _unroll(cell: Cell, projected: list[tf.Tensor], recurrent: tf.Tensor) -> list[tf.Tensor]:
+    """The outputs of one direction, in the order in which it reads."""
+    outputs, state = [], None
+    for gates in projected:
+        state = cell(gates, state, recurrent)
+        outputs.append(state[0])
+    return outputs
+
+
+def _simple(gates: tf.Tensor, state: State | None, recurrent: tf.Tensor) -> State:
+    """A simple recurrent unit; the state at the start is zero."""
+    return (tf.tanh(gates if state is None else gates + tf.matmul(state[0], recurrent)),)
+
+
+def _lstm(gates: tf.Tensor, state: State | None, recurrent: tf.Tensor) -> State:
+    """An LSTM: gates are input, forget, candidate (doubled) and output, side by side."""
+    if state is not None:
+        gates += tf.matmul(state[0], recurrent)
+    entry, forget, candidate, output = tf.split(tf.sigmoid(gates), 4, axis=-1)
+    cell = entry * (2 * candidate - 1)
+    if state is not None:
+        cell += forget * state[1]
+    return output * tf.tanh(cell), cell
