@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tf_distill.compiled import compiled
 from tf_distill.evaluate import Fit
 from tf_distill.inner import Samples, descend
 from tf_distill.learner import Learner
@@ -64,7 +65,7 @@ def sgd(learner: Learner, epochs: int, seed: tf.Tensor) -> Fit:
 
         return descend(learner, draw, epochs * per_epoch, weights)
 
-    return tf.function(fit)
+    return compiled(fit)
 
 
 def _flat(v: tf.Tensor) -> tf.Tensor:

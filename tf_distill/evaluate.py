@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import seeds
+from tf_distill.compiled import compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights, fixed_network
@@ -42,7 +43,7 @@ Tester = Callable[[Samples | None, Weights], float]
 
 def compiled_train(learner: Learner) -> Fit:
     """`inner.train` for this network, compiled once for each shape of samples."""
-    return tf.function(lambda samples, weights: train(learner, samples, weights))
+    return compiled(lambda samples, weights: train(learner, samples, weights))
 
 
 def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:

@@ -42,6 +42,8 @@ def hypergradient(
 ) -> Hypergradient:
     """The loss of equation (3), over all steps and epochs, and its gradient.
 
+    Compile what calls it by `compiled.compiled`, not by a bare tf.function.
+
     Args:
         learner: the network.
         samples: the distilled samples.

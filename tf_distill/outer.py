@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import seeds
+from tf_distill.compiled import compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.distilled import DistilledSet
 from tf_distill.hypergradient import Hypergradient, hypergradient
@@ -147,7 +148,7 @@ def outer_update(
     network_key = seeds.key(seed, seeds.Stream.NETWORKS)
     augment_key = seeds.key(seed, seeds.Stream.AUGMENTATION)
 
-    @tf.function
+    @compiled
     def update(index: tf.Tensor) -> tf.Tensor:
         step = tf.cast(distillation.step, tf.int32)
         x = dataset.augment(tf.gather(x_train, index), tf.random.fold_in(augment_key, step))

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from tf_distill import checks, files, versions
+from tf_distill.compiled import compiled
 from tf_distill.errors import UserError, unknown_name
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights
@@ -143,8 +144,7 @@ class LoadedSet:
         start = self.initial_weights or [v.value for v in model.trainable_variables]
         start = [tf.cast(w, v.dtype) for w, v in zip(start, model.trainable_variables, strict=True)]
         samples = Samples(*(tf.cast(v, start[0].dtype) for v in self.samples))
-        fit = tf.function(lambda samples, weights: train(learner, samples, weights))
-        _assign(model, fit.get_concrete_function(samples, start)(samples, start))
+        _assign(model, compiled(train)(learner, samples, start))
         return model
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_distill import datasets, export_check, files, saved_set, serving, versions, warmup
+from tf_distill.compiled import compiled
 from tf_distill.datasets.images import ImageEncoding
 from tf_distill.encoding import Encoding
 from tf_distill.errors import UserError
@@ -76,7 +77,7 @@ def _first_network(learner: Learner, init: str, seed: int) -> Weights:
 
 
 def _fit(learner: Learner, samples: Samples, start: Weights) -> Weights:
-    return tf.function(train)(learner, samples, start)
+    return compiled(train)(learner, samples, start)
 
 
 def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:

@@ -1,0 +1,57 @@
+"""Compiled functions keep TensorFlow's options, and large sums in loops work twice."""
+
+import pytest
+import tensorflow as tf
+
+from tf_distill.compiled import compiled
+
+OPTIONS = tf.config.optimizer
+
+
+@pytest.fixture(autouse=True)
+def kept_options():
+    """The process's option is what it was."""
+    before = OPTIONS.get_experimental_options().get("disable_meta_optimizer", False)
+    yield
+    OPTIONS.set_experimental_options({"disable_meta_optimizer": before})
+
+
+def test_computes_and_compiles_once():
+    traced = []
+
+    @compiled
+    def double(x):
+        """Twice x."""
+        traced.append(x)
+        return 2 * x
+
+    assert [int(double(tf.constant(v))) for v in (1, 2)] == [2, 4]
+    assert len(traced) == 1
+    assert double.__doc__ == "Twice x."
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_option_comes_back_even_after_an_error(before):
+    @compiled
+    def fail(x):
+        tf.debugging.assert_positive(x)
+
+    OPTIONS.set_experimental_options({"disable_meta_optimizer": before})
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        fail(tf.constant(-1))
+    assert OPTIONS.get_experimental_options()["disable_meta_optimizer"] == before
+
+
+def test_large_sums_in_a_loop_work_at_the_second_call():
+    """With Grappler the second call fails: a temporary variable is still there."""
+    size = 16_000_000  # numbers, above 200 MB in all
+
+    @compiled
+    def add(x):
+        def body(t, x):
+            return t + 1, tf.add_n([tf.sin(x), tf.cos(x), tf.tanh(x), tf.sqrt(tf.abs(x))])
+
+        return tf.reduce_max(tf.while_loop(lambda t, _: t < 2, body, (0, x))[1])
+
+    x = tf.zeros([size])
+    assert float(add(x)) == float(add(x))
