@@ -1,0 +1,94 @@
+"""Our engine as the benchmark runs it; also a program that measures one case in its own process.
+
+  python benchmarks/ours.py '{"case": 0, "inner_steps": 30, "threads": 2, "repeats": 3}'
+
+A process of its own is needed for the first call, which traces and compiles, and for the
+peak of memory. PyTorch is not loaded there.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+import numpy as np
+import tensorflow as tf
+from cases import CASES, Case, Problem, learner, problem, with_steps
+
+from tf_distill.compiled import compiled
+from tf_distill.hypergradient import hypergradient
+from tf_distill.inner import Samples, train
+from tf_distill.learner import Learner
+from tf_distill.losses import predict
+
+
+def use_threads(threads: int) -> None:
+    """Before anything else runs: the threads within and across operations."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def make(case: Case) -> tuple[Learner, Problem]:
+    """The network and a problem with its random weights."""
+    network = learner(case)
+    return network, problem(case, [w.numpy() for w in network.init(tf.constant([0, 1]))])
+
+
+def step(network: Learner, given: Problem) -> Callable[[], list[np.ndarray]]:
+    """A function that computes one hypergradient: loss, and its gradient by x, y and lr."""
+    samples, real_x, real_y, weights = _tensors(given)
+    compute = compiled(lambda *arguments: hypergradient(network, *arguments))
+
+    def run():
+        result = compute(samples, weights, real_x, real_y)
+        return [result.loss.numpy(), *(g.numpy() for g in result.gradients)]
+
+    return run
+
+
+def evaluation(network: Learner, given: Problem, test_x: np.ndarray) -> Callable[[], np.ndarray]:
+    """A function that trains one network on the samples and predicts the test inputs' classes."""
+    samples, _, _, weights = _tensors(given)
+    batches = [tf.constant(part) for part in np.split(test_x, len(test_x) // 500)]
+    fit = compiled(lambda samples, weights: train(network, samples, weights))
+    classes = compiled(lambda weights, x: predict(network.apply(weights, x)))
+
+    def run():
+        trained = fit(samples, weights)
+        return np.concatenate([classes(trained, x).numpy() for x in batches])
+
+    return run
+
+
+def _tensors(given: Problem):
+    samples = Samples(*map(tf.constant, given[:3]))
+    weights = [tf.constant(w) for w in given.weights]
+    return samples, tf.constant(given.real_x), tf.constant(given.real_y), weights
+
+
+def measure(case: Case, repeats: int) -> dict[str, float]:
+    """Seconds of the first call, median seconds of later ones, peak memory in MB."""
+    run = step(*make(case))
+    seconds = []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - started)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "first_call_s": seconds[0],
+        "step_s": float(np.median(seconds[1:])),
+        "peak_mb": peak,
+    }
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    use_threads(asked["threads"])
+    asked_case = with_steps(CASES[asked["case"]], asked["inner_steps"])
+    print(json.dumps(measure(asked_case, asked["repeats"])))

@@ -1,0 +1,62 @@
+"""What the benchmark writes and how it counts and times, without PyTorch."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks import cases, tables, timing
+
+ROW = {"network": "LeNet", "inner_steps": 3, "samples_per_step": 10, "batch": 64, "ours_s": 0.01234,
+       "torch_s": 0.05, "ratio": 4.05, "cpu_ratio": 4.0, "share_of_peak": 0.256,
+       "first_call_s": 2.5, "peak_mb": 812.4}  # fmt: skip
+
+
+def test_report_has_a_table_for_each_part():
+    machine = {"cores": 2, "threads": 2, "peak_gflops": 120.4}
+    text = tables.report({"machine": machine, "rows": [ROW], "growth": [ROW], "evaluation": None})
+    first, rows, growth = text.split("\n\n")
+    assert first == "2 cores, 2 threads, 120 GFLOP/s in float32 products"
+    assert "| LeNet | 3 | 10 | 64 | 0.0123 | 0.05 | 4.05 | 4 | 26% | 2.5 | 812 |" in rows
+    assert growth.splitlines()[-1] == "| LeNet | 3 | 2.5 | - | 812 |"
+
+
+def test_functions_take_turns_after_one_call_to_warm_up():
+    calls = []
+    seconds = timing.interleaved([lambda: calls.append("a"), lambda: calls.append("b")], 2)
+    assert "".join(calls) == "ababab"
+    assert len(seconds) == 2
+    assert all(s.wall >= 0 for s in seconds)
+
+
+def test_peak_is_that_of_the_product():
+    a = np.ones((64, 64))
+    assert 0 < timing.peak_gflops(lambda: a @ a, 64) < 1e5
+
+
+@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.name)
+def test_problems_fit_their_networks(case):
+    network = cases.learner(case)
+    small = case._replace(batch=4)
+    given = cases.problem(small, [])
+    assert given.x.shape == (case.steps, case.samples, *case.shape)
+    assert given.y.shape == (case.steps, case.samples, case.outputs)
+    assert given.lr.shape == (case.inner_steps,)
+    assert network.outputs == case.outputs == given.real_y.shape[1]
+    work = cases.operations(case, network.shapes)
+    real_alone = cases.operations(case._replace(epochs=0), network.shapes)
+    assert work > real_alone > cases.operations(small._replace(epochs=0), network.shapes)
+
+
+def test_lenets_operations_by_hand():
+    case = cases.CASES[0]._replace(batch=1, epochs=0)
+    forward = 2 * (784 * 25 * 6 + 100 * 150 * 16 + 400 * 120 + 120 * 84 + 84 * 10)
+    assert cases.operations(case, cases.learner(case).shapes) == 3 * forward
+
+
+def test_more_inner_steps_are_more_epochs():
+    case = cases.with_steps(cases.CASES[1], 300)
+    assert (case.steps, case.epochs, case.inner_steps) == (10, 30, 300)
