@@ -29,7 +29,7 @@ _JSON = flags.DEFINE_string("json", None, "File to write the results to.")
 _QUICK = flags.DEFINE_bool("quick", False, "Fewer cases and repeats: about two minutes.")
 _THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Threads of both.")
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed steps of each; 3 with --quick.")
-_ONLY = flags.DEFINE_list("only", None, "Numbers of cases (from 0) instead of all.")
+_ONLY = flags.DEFINE_list("only", None, "Numbers of cases (from 0); then rows alone.")
 
 QUICK = ("LeNet, 10 images", "text CNN, 30 words", "Bi-RNN", "Bi-LSTM")
 GROWTH, QUICK_GROWTH = (10, 30, 100, 300), (10, 100)
@@ -45,9 +45,10 @@ def main(_: list[str]) -> None:
     results: dict[str, Any] = {
         "machine": {"cores": os.cpu_count(), "threads": _THREADS.value, "peak_gflops": peak},
         "rows": [compare(case, peak) for case in chosen()],
-        "growth": growth(CASES[0], QUICK_GROWTH if _QUICK.value else GROWTH),
-        "evaluation": compare_evaluation(CASES[0]),
     }
+    if _ONLY.value is None:
+        results["growth"] = growth(CASES[0], QUICK_GROWTH if _QUICK.value else GROWTH)
+        results["evaluation"] = compare_evaluation(CASES[0])
     print(tables.report(results))
     if _JSON.value:
         Path(_JSON.value).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -73,6 +74,7 @@ def measured_peak(size: int = 2048) -> float:
 
 def compare(case: Case, peak: float) -> dict[str, Any]:
     """One row of the table."""
+    print(f"measuring {case.name} ...", file=sys.stderr, flush=True)
     network, given = ours.make(case)
     own = ours.step(network, given)
     setting = fastest_setting(case, given)
