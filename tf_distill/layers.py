@@ -47,8 +47,8 @@ class ConvMaxPool2D(keras.layers.Layer):
     """A convolution of stride 1, a 2x2 maximum and a relu in one, with a Conv2D's weights.
 
     It equals Conv2D, relu and MaxPooling2D(2) up to rounding, and is faster where
-    channels are few: each 2x2 block of pixels becomes one pixel with four times the
-    channels, one convolution gives the four results that a maximum is taken of side by
+    channels are few: each block of 2x2 or 4x4 pixels becomes one pixel with 4 or 16 times
+    the channels, one convolution gives the four results that a maximum is taken of side by
     side, and only a quarter of the pixels go on from there.
 
     Args:
@@ -83,17 +83,22 @@ class ConvMaxPool2D(keras.layers.Layer):
         """`[batch, height, width, channels]` to `[batch, height', width', filters]`."""
         height, width, channels = x.shape[1:]
         rows, columns = self._pooled(height), self._pooled(width)
-        before = self.size // 2 if self.padding == "same" else 0
-        x = tf.pad(x, [[0, 0], [before, before], [before, before], [0, 0]])
-        reach = self.size - 1  # what the pooling drops at the far edges is not computed
-        x = tf.nn.space_to_depth(x[:, : 2 * rows + reach, : 2 * columns + reach], 2)
-        kernel = self._block_kernel()
+        # A product for several results at once also multiplies with zeros, which costs least
+        # where there is one channel.
+        tile = 4 if channels == 1 else 2
+        kernel = self._tile_kernel(tile)
+        blocks = kernel.shape[0]
+        down, right = -(-2 * rows // tile), -(-2 * columns // tile)
+        x = self._pad(x, (down + blocks - 1) * tile, (right + blocks - 1) * tile)
+        x = tf.nn.space_to_depth(x, tile)
         if channels == 1:  # then a matrix product of patches beats a convolution
-            blocks = range(kernel.shape[0])
-            x = tf.concat([x[:, i : i + rows, j : j + columns] for i in blocks for j in blocks], -1)
+            places = [(i, j) for i in range(blocks) for j in range(blocks)]
+            x = tf.concat([x[:, i : i + down, j : j + right] for i, j in places], -1)
             kernel = tf.reshape(kernel, [1, 1, -1, kernel.shape[-1]])
         y = tf.split(tf.nn.conv2d(x, kernel, 1, "VALID"), 4, axis=-1)
         largest = tf.maximum(tf.maximum(y[0], y[1]), tf.maximum(y[2], y[3]))
+        if tile > 2:
+            largest = tf.nn.depth_to_space(largest, tile // 2)[:, :rows, :columns]
         return tf.nn.relu(tf.nn.bias_add(largest, self.bias))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -110,22 +115,34 @@ class ConvMaxPool2D(keras.layers.Layer):
     def _pooled(self, length: int) -> int:
         return (length if self.padding == "same" else length - self.size + 1) // 2
 
-    def _block_kernel(self) -> tf.Tensor:
-        """The kernel over blocks, `[blocks, blocks, 4 * channels, 4 * filters]`.
+    def _pad(self, x: tf.Tensor, height: int, width: int) -> tf.Tensor:
+        """Zeros before as the padding asks, and at the far edges zeros or less up to a size."""
+        before = self.size // 2 if self.padding == "same" else 0
+        x = x[:, : height - before, : width - before]
+        far = [length - before - n for length, n in zip((height, width), x.shape[1:3], strict=True)]
+        return tf.pad(x, [[0, 0], [before, far[0]], [before, far[1]], [0, 0]])
 
-        The last axis holds the four places within a block that the result can have, for
-        each of which the kernel is shifted by that place.
+    def _tile_kernel(self, tile: int) -> tf.Tensor:
+        """The kernel over blocks, `[blocks, blocks, tile^2 * channels, tile^2 * filters]`.
+
+        The last axis holds `tile` times `tile` results, for each of which the kernel is shifted:
+        first their four places within what a maximum is taken of, then the maxima, then filters.
         """
         kernel = tf.convert_to_tensor(self.kernel)
-        places = [
-            tf.pad(kernel, [[i, 1 - i], [j, 1 - j], [0, 0], [0, 0]]) for i in (0, 1) for j in (0, 1)
+        channels, blocks = kernel.shape[2], -(-(self.size - 1 + tile) // tile)
+        room = blocks * tile - self.size
+        shifts = [range(first, tile, 2) for first in (0, 1)]
+        shifted = [
+            tf.pad(kernel, [[i, room - i], [j, room - j], [0, 0], [0, 0]])
+            for rows in shifts
+            for columns in shifts
+            for i in rows
+            for j in columns
         ]
-        blocks, channels = (self.size + 1) // 2, kernel.shape[2]
-        shifted = tf.reshape(
-            tf.stack(places, axis=3), [blocks, 2, blocks, 2, channels, 4, self.filters]
-        )
-        ordered = tf.transpose(shifted, [0, 2, 1, 3, 4, 5, 6])
-        return tf.reshape(ordered, [blocks, blocks, 4 * channels, 4 * self.filters])
+        results = tile * tile * self.filters
+        split = [blocks, tile, blocks, tile, channels, results]
+        ordered = tf.transpose(tf.reshape(tf.stack(shifted, axis=3), split), [0, 2, 1, 3, 4, 5])
+        return tf.reshape(ordered, [blocks, blocks, tile * tile * channels, results])
 
 
 @keras.saving.register_keras_serializable("tf_distill")
