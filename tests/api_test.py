@@ -187,11 +187,13 @@ def test_early_stopping_keeps_the_set_that_was_best_on_held_out_data(data):
 
     class Keep(td.Callback):
         def on_outer_step_end(self, step, logs):
-            kept.setdefault(logs["accuracy"], self.distilled.samples.x.numpy())
+            kept[logs["accuracy"]] = self.distilled.samples.x.numpy()
 
     done = td.distill(data, own_models.Subclassed, callbacks=[Keep()], early_stopping=4, **settings)
     accuracies = [h["accuracy"] for h in done.history]
     best = max(accuracies)
+    last = len(accuracies) - accuracies[::-1].index(best)
+    assert done.results["kept_step"] == last
     assert len(accuracies) == done.results["stopped_after"] == accuracies.index(best) + 1 + 4
     np.testing.assert_array_equal(done.distilled.samples.x, kept[best])
     assert {round(a * 30, 6) % 1 for a in accuracies} == {0}  # fractions of the 30 held out
@@ -209,7 +211,7 @@ def test_early_stopping_keeps_the_set_that_was_best_on_held_out_data(data):
         ({"model": lambda: own_models.Subclassed(2)}, "has 2 outputs, expected 3 for 3 classes"),
         ({"networks": 3}, "^init=fixed has one network, got networks=3 .* use init=random"),
         ({"steps": 0}, "^steps must be at least 1, got 0"),
-        ({"early_stopping": 0}, "early_stopping must be None or at least 1"),
+        ({"early_stopping": 0}, "early_stopping must be at least 1"),
     ],
 )
 def test_a_mistake_is_one_line(data, settings, message):

@@ -73,6 +73,8 @@ BAD = [
     ({"seed": -1}, "--seed must be from 0 to 2147483647, got -1"),
     ({"seed": 2**31}, "--seed must be from 0 to 2147483647, got 2147483648"),
     ({"labels": "hard", "label_init": "random"}, "--label_init must be one_hot, got random"),
+    ({"early_stopping": 3}, "asks for --keep=best, got --early_stopping=3 --keep=last"),
+    ({"early_stopping": 0, "keep": "best"}, "--early_stopping must be at least 1"),
     ({"networks": 2}, "--init=fixed has one network, got --networks=2"),
     ({"eval_networks": 5}, "--eval_networks=5; use --init=random"),
     ({"dataset": "minst"}, "unknown --dataset 'minst'; did you mean mnist?"),

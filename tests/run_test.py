@@ -75,6 +75,17 @@ def test_a_run_learns(tmp_path):
     assert results["accuracy"]["mean"] > results["accuracy_before"]["mean"] + 0.3
 
 
+def test_the_best_set_on_held_out_data_is_kept(tmp_path):
+    settings = {"outer_steps": 8, "eval_every": 1, "outer_lr": 0.5, "keep": "best"}
+    config = small.config(tmp_path, **settings)
+    results = run.run(config)
+    lines = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    accuracies = [json.loads(line)["accuracy"] for line in lines]
+    assert len(set(accuracies)) > 1
+    assert accuracies[results["kept_step"] - 1] == max(accuracies)
+    assert max(accuracies) not in accuracies[results["kept_step"] :]
+
+
 def test_the_same_command_twice_gives_the_same_results_and_leaves_the_folder(whole, capsys):
     folder, config, first = whole
     times = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}

@@ -12,7 +12,7 @@ from tf_distill import files, saved_set
 from tf_distill.callbacks import Callback
 from tf_distill.config import Config
 from tf_distill.datasets import DATASETS
-from tf_distill.datasets.base import Dataset, fingerprint, hold_out
+from tf_distill.datasets.base import Dataset, fingerprint
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.folder import Metrics, RunFolder
@@ -44,6 +44,7 @@ def distill(
     seed: int = 0,
     run_dir: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
+    keep: str | None = None,
     early_stopping: int | None = None,
 ) -> Result:
     """Distills a dataset for a Keras model (Algorithms 1a and 1b of the paper).
@@ -78,10 +79,10 @@ def distill(
         run_dir: a folder to write everything to, as the command line does. The same call goes on
             where an interrupted one stood. Without it nothing is written.
         callbacks: called after each outer step.
-        early_stopping: None, or evaluations without a better accuracy on held-out data to stop
-            after. Then a tenth of the training data is held out, evaluations on the way are on
-            these, and the set that was best on them is kept; the final accuracy is on
-            the test split, as always.
+        keep: "last" for the set after the last outer step; "best" for the one of the highest
+            accuracy on a tenth of the training data, which is held out and which evaluations
+            on the way are then on. The final accuracy is on the test split, as always.
+        early_stopping: evaluations without a higher accuracy to stop after; keeps the best.
 
     Returns:
         The distilled set with its accuracy.
@@ -106,22 +107,16 @@ def distill(
         "networks": networks,
         "eval_networks": eval_networks,
         "eval_every": eval_every,
+        "keep": keep or ("last" if early_stopping is None else "best"),
+        "early_stopping": early_stopping,
         "seed": seed,
         "run_dir": run_dir,
     }
     with _words_of_python():
-        if early_stopping is not None and early_stopping < 1:
-            raise UserError(f"early_stopping must be None or at least 1, got {early_stopping}")
         choice = choose(model, data)
         config = _config(given, data, choice)
-        held_out = None if early_stopping is None else hold_out(data, seed)
-        if held_out and not len(held_out.y_test):
-            raise UserError(
-                f"early_stopping holds out a tenth of the training data, and {data.name} has only "
-                f"{len(data.y_train)} examples; leave it out"
-            )
         learner = choice.learner()
-        work = Experiment(config, learner, data, callbacks, held_out, early_stopping)
+        work = Experiment(config, learner, data, callbacks)
         finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
     return Result(work, finished, choice.build)
 
@@ -182,7 +177,6 @@ def _inputs(work: Experiment) -> dict[str, Any]:
     return {
         "data": fingerprint(work.dataset),
         "weights": [list(shape) for shape in work.learner.shapes],
-        "early_stopping": work.patience,
     }
 
 

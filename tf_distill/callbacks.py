@@ -27,41 +27,45 @@ class Callback:
         """
 
 
-class EarlyStopping(tf.Module, Callback):
-    """Ends a distillation whose accuracy rises no more, and goes back to the best set.
+class KeepBest(tf.Module, Callback):
+    """Keeps the set of the highest accuracy, the last of equals; can end the distillation.
 
     Its state is part of the checkpoints.
 
     Args:
         samples: values of the set's shapes.
-        patience: evaluations without a better accuracy to stop after.
+        patience: evaluations without a higher accuracy to stop after; None never to stop.
     """
 
-    def __init__(self, samples: Samples, patience: int):
-        super().__init__(name="early_stopping")
+    def __init__(self, samples: Samples, patience: int | None = None):
+        super().__init__(name="keep_best")
         self._patience = patience
         self._best = [tf.Variable(v, trainable=False) for v in samples]
-        self.accuracy = tf.Variable(-1.0, trainable=False)
+        self.accuracy = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._worse = tf.Variable(0, trainable=False)
 
     @property
     def stop(self) -> bool:  # type: ignore[override]
         """Whether the patience is at its end."""
-        return int(self._worse) >= self._patience
+        return self._patience is not None and int(self._worse) >= self._patience
 
-    @property
-    def best(self) -> Samples:
-        """The samples with the highest accuracy so far, the first ones of equals."""
-        return Samples(*(tf.convert_to_tensor(v) for v in self._best))
+    def go_back(self, distilled: DistilledSet) -> None:
+        """Sets the samples to the best so far, if any were evaluated."""
+        if int(self.step):
+            distilled.set(Samples(*(tf.convert_to_tensor(v) for v in self._best)))
 
     def on_outer_step_end(self, step: int, logs: dict[str, float]) -> None:
         """Compares the accuracy, if there is a new one, with the best."""
         if "accuracy" not in logs:
             return
-        if logs["accuracy"] > float(self.accuracy):
-            self.accuracy.assign(logs["accuracy"])
+        best = float(self.accuracy)
+        if logs["accuracy"] > best:
             self._worse.assign(0)
-            for variable, value in zip(self._best, self.distilled.samples, strict=True):
-                variable.assign(value)
         else:
             self._worse.assign_add(1)
+        if logs["accuracy"] >= best:
+            self.accuracy.assign(logs["accuracy"])
+            self.step.assign(step)
+            for variable, value in zip(self._best, self.distilled.samples, strict=True):
+                variable.assign(value)

@@ -14,6 +14,7 @@ CHOICES = {
     "labels": ("soft", "hard"),
     "label_init": ("one_hot", "random"),
     "eval_split": ("test", "held_out"),
+    "keep": ("last", "best"),
 }
 AT_LEAST_ONE = (
     "samples_per_step",
@@ -52,6 +53,8 @@ class Config:
     eval_networks: int
     eval_every: int
     eval_split: str
+    keep: str
+    early_stopping: int | None
     seed: int
     test_data: str | None
     text_column: str | None
@@ -80,6 +83,11 @@ class Config:
             raise UserError(
                 "--labels=hard keeps the labels as they start, so --label_init must be "
                 "one_hot, got random; use --labels=soft to learn random labels"
+            )
+        if self.early_stopping is not None and (self.early_stopping < 1 or self.keep == "last"):
+            raise UserError(
+                "--early_stopping must be at least 1 and asks for --keep=best, got "
+                f"--early_stopping={self.early_stopping} --keep={self.keep}"
             )
         if self.init == "fixed" and (self.networks, self.eval_networks) != (1, 1):
             raise UserError(
@@ -160,6 +168,8 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
         "eval_networks": 200 if random else 1,
         "eval_every": max(1, outer_steps // 10),
         "eval_split": "test",
+        "keep": "last",
+        "early_stopping": None,
         "seed": 0,
         **dict.fromkeys(("test_data", "text_column", "label_column", "image_size")),
         "embeddings": None,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tf_distill import files, outcome, report, saved_set, servable
-from tf_distill.callbacks import Callback, EarlyStopping
+from tf_distill.callbacks import Callback, KeepBest
 from tf_distill.config import Config
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.distilled import DistilledSet, initial_samples
 from tf_distill.evaluate import Accuracy, evaluator, test_networks
 from tf_distill.folder import History, Metrics, RunFolder
@@ -27,17 +27,13 @@ class Experiment:
     """What is distilled, for what network, and what is watched on the way.
 
     config: all settings; learner: the network; dataset: its training split is distilled and
-    its test split has the last word; callbacks: called after each outer step; held_out: a
-    dataset to train and evaluate on instead until that last word; patience: evaluations without a
-    better accuracy to stop after, None to go through all outer steps.
+    its test split has the last word; callbacks: called after each outer step.
     """
 
     config: Config
     learner: Learner
     dataset: Dataset
     callbacks: Sequence[Callback] = ()
-    held_out: Dataset | None = None
-    patience: int | None = None
 
 
 class Finished(NamedTuple):
@@ -68,18 +64,20 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     config, learner = experiment.config, experiment.learner
     distillation = new_distillation(config, experiment.dataset)
     callbacks = [*experiment.callbacks]
-    stopping = None
-    if experiment.patience is not None:
-        stopping = EarlyStopping(distillation.distilled.samples, experiment.patience)
-        distillation.early_stopping = stopping  # so that checkpoints hold it
-        callbacks.append(stopping)
+    best = None
+    if config.keep == "best":
+        best = KeepBest(distillation.distilled.samples, config.early_stopping)
+        distillation.best = best  # so that checkpoints hold it
+        callbacks.append(best)
     checkpoints = folder.checkpoints(distillation) if folder else None
     if folder and (done := int(distillation.step)):
         say(f"going on from outer step {done} of {folder.path}")
 
-    near = experiment.held_out or experiment.dataset
     evaluate = evaluation(config, learner, experiment.dataset)
-    nearby = evaluate if near is experiment.dataset else evaluation(config, learner, near)
+    near, nearby = experiment.dataset, evaluate
+    if best:
+        near = hold_out(experiment.dataset, config.seed)
+        nearby = evaluation(config, learner, near)
     metrics = Metrics(folder.path, int(distillation.step)) if folder else History()
     outer_loop(
         config,
@@ -90,9 +88,15 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         metrics,
         callbacks,
     )
-    if stopping and float(stopping.accuracy) >= 0:
-        distillation.distilled.set(stopping.best)
-    return finish(experiment, distillation, evaluate, metrics)
+    stopped = int(distillation.step)
+    if best:
+        best.go_back(distillation.distilled)
+    finished = finish(experiment, distillation, evaluate, metrics)
+    if stopped < config.outer_steps:
+        finished.results["stopped_after"] = stopped
+    if best:
+        finished.results["kept_step"] = int(best.step)
+    return finished
 
 
 def evaluation(config: Config, learner: Learner, dataset: Dataset):
@@ -127,8 +131,6 @@ def finish(
     samples = distillation.distilled.samples
     before, after = (evaluate(s, config.eval_networks) for s in (None, samples))
     results = outcome.summarize(config, dataset, distillation, before, after)
-    if (done := int(distillation.step)) < config.outer_steps:
-        results["stopped_after"] = done
     weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
     metadata = outcome.describe_set(config, dataset, samples)
     return Finished(samples, weights, results, metadata, metrics.read())

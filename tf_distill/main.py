@@ -135,6 +135,18 @@ _SETTINGS = [
         "test: the whole test split; held_out: a tenth of the training data, set aside, to choose "
         "settings on. Default: test.",
     ),
+    flags.DEFINE_string(
+        "keep",
+        None,
+        "last: the set after the last outer step; best: the one of the highest accuracy on a "
+        "tenth of the training data, which is set aside and which the evaluations on the way are "
+        "then on. Default: last.",
+    ),
+    flags.DEFINE_integer(
+        "early_stopping",
+        None,
+        "Evaluations without a better accuracy to stop after, with --keep=best. Default: none.",
+    ),
     flags.DEFINE_integer(
         "seed", None, "All randomness follows from it; 0 to 2147483647. Default: 0."
     ),
