@@ -1,26 +1,45 @@
-"""Prints the README's table of results from the JSON files beside this program.
+"""Puts what was measured into the README, docs/results.md and the flag files' headers.
 
-python results/table.py            # prints it
-python results/table.py README.md  # puts it in the place of the old one
+python results/table.py              # all of them, from the JSON files beside this program
+python results/table.py add RUN_DIR  # keeps the results.json of a run, as its folder is named
 
-Each file is the results.json of a run; its command is worked out from its settings.
+A file is the results.json of one run and seed; its command is worked out from its settings.
 """
 
-import json
-import re
 import sys
 from pathlib import Path
 
-from tf_distill import config
+import cells
+
+from tf_distill import config, files
 from tf_distill.datasets import DATASETS
 from tf_distill.models import NETWORKS
+from tf_distill.wording import percent, spread
 
 HERE = Path(__file__).parent
-PAPER = {"mnist_lenet": "96.13", "trec6_bilstm": "87.4"}
-HEAD = """\
-| command | distilled samples | accuracy, % | paper | minutes |
-| --- | --- | --- | --- | --- |
-"""
+README, PAGE = HERE.parent / "README.md", HERE.parent / "docs" / "results.md"
+BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
+SHOWN = {
+    "digits_lenet": None,
+    "mnist_lenet_fixed": "96.13",
+    "mnist_lenet_random_100": "82.75 ± 2.75",
+    "trec6_bilstm_fixed": "87.4",
+    "imdb_textconvnet_fixed": "78.3",
+    "sst5_birnn_fixed": "36.0",
+}
+"""The README's rows, with the paper's accuracy; docs/results.md has all."""
+NAMES = {
+    "mnist": "MNIST", "cifar10": "CIFAR-10", "imdb": "IMDB", "sst5": "SST-5", "trec6": "TREC-6",
+    "trec50": "TREC-50", "lenet": "LeNet", "alexcifarnet": "AlexCifarNet", "birnn": "Bi-RNN",
+    "textconvnet": "text CNN", "bilstm": "Bi-LSTM",
+}  # fmt: skip
+
+
+def add(run_dir: Path) -> None:
+    """Keeps the results of a finished run under the name of its folder, less `_seed<n>`."""
+    found = files.read_json(run_dir / "results.json")
+    name = run_dir.name.rsplit("_seed", 1)[0]
+    files.write_json(HERE / f"{name}_seed{found['seed']}.json", found)
 
 
 def command(results: dict) -> str:
@@ -29,33 +48,75 @@ def command(results: dict) -> str:
     return config.command(settings, DATASETS, NETWORKS)
 
 
-def row(path: Path) -> str:
-    """The table's line for one file."""
-    results = json.loads(path.read_text(encoding="utf-8"))
-    accuracy = results["accuracy"]
-    value = f"{100 * accuracy['mean']:.2f}"
-    if accuracy["networks"] > 1:
-        value += f" +- {100 * accuracy['std']:.2f} ({accuracy['networks']} networks)"
-    paper = PAPER.get(re.sub(r"_seed\d+$", "", path.stem), "")
-    samples, minutes = results["distilled_samples"], results["seconds"] / 60
-    return f"| `{command(results)}` | {samples} | {value} | {paper} | {minutes:.0f} |\n"
+def readme_table() -> str:
+    """The README's rows, as far as they are measured."""
+    rows = [["command", "distilled samples", "accuracy, %", "paper", "minutes"], ["---"] * 5]
+    for name, paper in SHOWN.items():
+        if found := cells.results(name):
+            samples = str(found[0]["distilled_samples"])
+            flags = f"python -m tf_distill.main --flagfile=flags/{name}.flags"
+            short = flags if (cells.FLAGS / f"{name}.flags").exists() else command(found[0])
+            shorter = min(short, command(found[0]), key=len)
+            rows.append([f"`{shorter}`", samples, *_measured(found), paper or "", _minutes(found)])
+    return "".join(map(_line, rows))
 
 
-def table() -> str:
-    """The whole table."""
-    return HEAD + "".join(row(path) for path in sorted(HERE.glob("*.json")))
+def page_table() -> str:
+    """All experiments of the paper."""
+    heads = ["experiment", "size", "ours, %", "paper, %", "minutes", "peak, MB", "flag file"]
+    return "".join(map(_line, [heads, ["---"] * 7, *map(_row, cells.cells())]))
 
 
-def put_into(text: str) -> str:
+def _row(cell: cells.Cell) -> list[str]:
+    dataset, network, init, *rest = cell.name.split("_")
+    words = [NAMES[dataset], NAMES[network], init, "hard labels" if "hard" in rest else ""]
+    mean, deviation = cell.paper
+    paper = spread(mean, deviation or 0, 1 if deviation is None else 200)
+    if found := cell.results:
+        memory = f"{found[0].get('peak_memory_mb', '')}"
+        measured = [*_measured(found), paper, _minutes(found), memory]
+    else:
+        measured = [cells.NOT_YET, paper, "", ""]
+    size = cell.title.rsplit(", ", 1)[1]
+    link = f"[{cell.name}](../flags/{cell.name}.flags)"
+    return [", ".join(filter(None, words)), size, *measured, link]
+
+
+def _measured(found: list[dict]) -> list[str]:
+    summary = cells.summarize(found)
+    deviation = "" if summary.spread is None else f" ± {percent(summary.spread)}"
+    return [f"{percent(summary.accuracy)}{deviation} ({summary.over})"]
+
+
+def _minutes(found: list[dict]) -> str:
+    return f"{cells.summarize(found).seconds / 60:.0f}"
+
+
+def _line(row: list[str]) -> str:
+    return f"| {' | '.join(row)} |\n"
+
+
+def put_into(text: str, table: str) -> str:
     """A Markdown text with its table of results replaced."""
-    start = text.index(HEAD)
-    end = text.index("\n\n", start) + 1
-    return text[:start] + table() + text[end:]
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return f"{text[:start]}\n{table}\n{text[end:]}"
+
+
+def pages() -> dict[Path, str]:
+    """What every file that tells of results should hold."""
+    made = {
+        path: put_into(path.read_text(encoding="utf-8"), table)
+        for path, table in ((README, readme_table()), (PAGE, page_table()))
+    }
+    for cell in cells.cells():
+        path = cells.FLAGS / f"{cell.name}.flags"
+        made[path] = cells.headed(path.read_text(encoding="utf-8"), cell.results)
+    return made
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        readme = Path(sys.argv[1])
-        readme.write_text(put_into(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(table(), end="")
+    if sys.argv[1:2] == ["add"]:
+        for folder in sys.argv[2:]:
+            add(Path(folder))
+    for page, content in pages().items():
+        files.write_text(page, content)

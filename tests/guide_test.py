@@ -61,6 +61,7 @@ def workplace(tmp_path_factory):
             Image.fromarray(np.full((14, 14), 40 * i, np.uint8)).save(
                 folder / "pictures" / name / f"{i}.png"
             )
+    (folder / "flags").symlink_to(ROOT / "flags")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert parsed(SHORT) == 0

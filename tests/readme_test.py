@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,25 +15,62 @@ def program(name):
     """A program of results/ as a module."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "results" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="module")
-def table():
-    """The program that makes the table."""
+def table(cells):
+    """The program that makes the tables."""
     return program("table")
 
 
-def test_the_table_is_made_from_the_results(table):
-    assert table.put_into(README) == README
+@pytest.fixture(scope="module")
+def cells():
+    """The paper's experiments with what was measured of each."""
+    return program("cells")
+
+
+def test_pages_and_flag_files_say_what_the_results_say(table):
+    stale = [path.name for path, text in table.pages().items() if path.read_text("utf-8") != text]
+    assert stale == []
+
+
+def test_every_result_is_of_an_experiment_and_has_its_settings(table, cells):
+    known = {path.stem for path in cells.FLAGS.glob("*.flags")} | {"digits_lenet"}
+    for path in (ROOT / "results").glob("*.json"):
+        name, seed = path.stem.rsplit("_seed", 1)
+        assert name in known
+        found = json.loads(path.read_text(encoding="utf-8"))
+        assert found["seed"] == int(seed)
+        assert found["eval_split"] == "test"
+        flags = cells.FLAGS / f"{name}.flags"
+        lines = flags.read_text("utf-8").splitlines() if flags.exists() else []
+        asked = {line for line in lines if line.startswith("--") and "run_dir" not in line}
+        told = set(table.command({**found, "seed": 0}).split()[3:])
+        assert told - {f"--model={found['model']}"} == asked or not asked
+
+
+def test_several_seeds_or_networks_have_a_spread(cells):
+    def one(mean, seed, std=0.0, networks=1):
+        accuracy = {"mean": mean, "std": std, "networks": networks}
+        return {"accuracy": accuracy, "seed": seed, "seconds": 60.0}
+
+    assert cells.summarize([one(0.5, 3)]) == (0.5, None, "seed 3", 60.0)
+    seeds = cells.summarize([one(0.5, 0), one(0.7, 1)])
+    assert seeds[:3] == (pytest.approx(0.6), pytest.approx(0.1), "2 seeds")
+    drawn = cells.summarize([one(0.5, 0, 0.02, 200), one(0.5, 1, 0.04, 200)])
+    assert drawn[:3] == (0.5, pytest.approx(0.03), "200 networks, 2 seeds")
 
 
 def test_a_command_leaves_out_what_is_default(table):
-    results = json.loads((ROOT / "results" / "trec6_bilstm.json").read_text(encoding="utf-8"))
-    assert table.command(results) == ("python -m tf_distill.main --dataset=trec6 --model=bilstm")
+    path = ROOT / "results" / "trec6_bilstm_fixed_seed0.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
     changed = table.command({**results, "seed": 7, "eval_every": 3})
-    assert changed.endswith("--model=bilstm --seed=7")
+    assert changed.startswith("python -m tf_distill.main --dataset=trec6 --model=bilstm")
+    assert changed.endswith(" --seed=7")
+    assert "eval_every" not in changed
 
 
 def test_the_page_on_evaluation_is_made_from_the_comparisons():

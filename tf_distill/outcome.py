@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_distill import provenance
 from tf_distill._version import __version__
 from tf_distill.config import PLACES, Config
 from tf_distill.datasets import Dataset
@@ -33,7 +34,9 @@ def summarize(
         "test_examples": len(dataset.y_test),
         "accuracy_before": before._asdict(),
         "accuracy": after._asdict(),
+        "peak_memory_mb": provenance.peak_memory(),
         "tf_distill": __version__,
+        "commit": provenance.commit(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
     }

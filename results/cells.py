@@ -1,0 +1,95 @@
+"""The experiments of the paper, as the flag files name them, and what was measured of each."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+HERE = Path(__file__).parent
+FLAGS = HERE.parent / "flags"
+NOT_YET = "not run yet"
+
+
+class Cell(NamedTuple):
+    """An experiment: a row and a column of one of the paper's tables.
+
+    name: of its flag file and of its results; title: where it is in the paper; paper: the
+    accuracy there, a fraction, and its standard deviation or None; results: the results.json of
+    each seed.
+    """
+
+    name: str
+    title: str
+    paper: tuple[float, float | None]
+    results: list[dict[str, Any]]
+
+
+class Summary(NamedTuple):
+    """All seeds together: accuracies are fractions.
+
+    accuracy: the mean over seeds; spread: standard deviation over networks where there are
+    several, else over seeds, None where there is one of both; over: of what it is, in words.
+    """
+
+    accuracy: float
+    spread: float | None
+    over: str
+    seconds: float
+
+
+def cells() -> list[Cell]:
+    """One for each flag file, by name."""
+    return [cell(path) for path in sorted(FLAGS.glob("*.flags"))]
+
+
+def cell(path: Path) -> Cell:
+    """The experiment of a flag file."""
+    head = header(path.read_text(encoding="utf-8"))
+    found = re.search(r"accuracy ([\d.]+)(?: \+- ([\d.]+))?", head["Paper"])
+    assert found, path
+    deviation = found[2] and float(found[2])
+    return Cell(path.stem, head[""], (float(found[1]), deviation), results(path.stem))
+
+
+def header(text: str) -> dict[str, str]:
+    """The comment lines of a flag file by their first word; the first line by ""."""
+    lines = [line[2:] for line in text.splitlines() if line.startswith("# ")]
+    return {"": lines[0], **dict(line.split(": ", 1) for line in lines[1:])}
+
+
+def results(name: str) -> list[dict[str, Any]]:
+    """The kept results.json of an experiment, by seed."""
+    paths = HERE.glob(f"{name}_seed*.json")
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return sorted(kept, key=lambda r: r["seed"])
+
+
+def summarize(found: list[dict[str, Any]]) -> Summary:
+    """Over the networks of one seed, or over seeds."""
+    means = [r["accuracy"]["mean"] for r in found]
+    networks = found[0]["accuracy"]["networks"]
+    seconds = float(np.mean([r["seconds"] for r in found]))
+    if networks > 1:
+        spread, over = float(np.mean([r["accuracy"]["std"] for r in found])), f"{networks} networks"
+        if len(found) > 1:
+            over += f", {len(found)} seeds"
+    else:
+        spread = float(np.std(means)) if len(found) > 1 else None
+        over = f"{len(found)} seeds" if len(found) > 1 else f"seed {found[0]['seed']}"
+    return Summary(float(np.mean(means)), spread, over, seconds)
+
+
+def headed(text: str, found: list[dict[str, Any]]) -> str:
+    """A flag file with what was measured in its header."""
+    time = result = NOT_YET
+    if found:
+        measured = summarize(found)
+        seeds = " ".join(str(r["seed"]) for r in found)
+        commits = " ".join(sorted({r.get("commit") or "unknown" for r in found}))
+        spread = "" if measured.spread is None else f" +- {measured.spread:.4f}"
+        time = f"{measured.seconds / 60:.0f} minutes on one core"
+        result = f"accuracy {measured.accuracy:.4f}{spread}, {measured.over} ({seeds}), {commits}"
+    text = re.sub(r"(?m)^# Time: .*$", f"# Time: {time}", text)
+    return re.sub(r"(?m)^# Result: .*$", f"# Result: {result}", text)

@@ -1,0 +1,24 @@
+"""The commit and the memory of a run."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tf_distill import provenance
+
+
+def test_the_commit_is_that_of_a_checkout_or_none(monkeypatch, tmp_path):
+    found = provenance.commit()
+    assert found is None or re.fullmatch(r"[0-9a-f]{7,}\+?", found)
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "tf_distill" / "provenance.py"))
+    assert provenance.commit() is None
+
+
+def test_peak_memory_grows_with_what_is_held():
+    before = provenance.peak_memory()
+    if before is None:
+        pytest.skip("the system does not tell")
+    held = np.ones(before * 2**20 // 8 + 2**23)  # the whole peak anew, and 64 MB
+    assert provenance.peak_memory() >= before + 50
+    assert held.size

@@ -1,0 +1,34 @@
+"""What a result comes from: the version of the code, and what it took of the machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def commit() -> str | None:
+    """The short name of the checkout's commit, with a + where files differ; None elsewhere."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    name = _git(root, "rev-parse", "--short", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return name and name + ("+" if changed else "")
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def peak_memory() -> int | None:
+    """MB that this process has held at most, None where the system does not tell."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
