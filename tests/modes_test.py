@@ -9,6 +9,7 @@ import small
 
 from tf_distill import run
 from tf_distill.errors import UserError
+from tf_distill.models import NETWORKS
 
 QUICK = ("--baseline_sets=2", "--sgd_epochs=2", "--control_steps=2")
 
@@ -53,6 +54,21 @@ def test_compare_puts_runs_in_one_table(cli, text_run, image_run, tmp_path):
         mean = json.loads((folder / "results.json").read_text())["accuracy"]["mean"]
         assert float(row["mean"]) == mean
         assert f"{100 * mean:.2f}" in outcome.out
+
+
+def test_the_original_accuracy_comes_with_the_ratio(cli, tmp_path, monkeypatch):
+    config = small.config(tmp_path / "runs" / "one", dataset="toy_questions")
+    run.run(config)
+    shorter = NETWORKS[config.model]
+    shorter = shorter._replace(training=shorter.training._replace(max_epochs=2))
+    monkeypatch.setitem(NETWORKS, config.model, shorter)
+    outcome = cli("--mode=original", f"--run_dir={config.run_dir}")
+    assert outcome.status == 0
+    results = json.loads((tmp_path / "runs" / "one" / "results.json").read_text())
+    assert f"accuracy {results['original_accuracy']:.4f} on 195 test examples" in outcome.out
+    assert results["original_accuracy"] > 0.5
+    expected = results["accuracy"]["mean"] / results["original_accuracy"]
+    assert results["ratio"] == pytest.approx(expected)
 
 
 def test_a_sweep_has_a_folder_of_its_own(cli, tmp_path, monkeypatch):

@@ -43,6 +43,20 @@ def _baselines(call: Call) -> str:
     return f"the comparison is in {report.write(Path(config.run_dir))}"
 
 
+def _original(call: Call) -> str:
+    config = run.recall(call.settings)
+    dataset = run.load_dataset(config)
+    found = run.original_of(config, dataset)
+    if Path(config.run_dir, "results.json").is_file():
+        run.add_ratio(config, found["accuracy"])
+    return (
+        f"accuracy {found['accuracy']:.4f} on {len(dataset.y_test)} "
+        f"{config.eval_split.replace('_', '-')} examples, {config.model} after {found['epochs']} "
+        f"epochs on all of {config.dataset} ({found['held_out_accuracy']:.4f} on the held-out "
+        f"tenth that the epoch is chosen on), {found['seconds']:.0f} s"
+    )
+
+
 def _sweep(call: Call) -> str:
     config = run.configure(call.settings)
     if call.settings["run_dir"] is None:
@@ -73,6 +87,7 @@ def _ranking(call: Call) -> str:
 MODES: dict[str, Callable[[Call], str]] = {
     "distill": _distill,
     "baselines": _baselines,
+    "original": _original,
     "sweep": _sweep,
     "ranking": _ranking,
     "report": _report,
