@@ -65,8 +65,9 @@ def test_a_path_below_a_file_can_not_be_written(tmp_path):
 
 def test_results_are_what_was_written(tmp_path):
     folder = RunFolder(small.config(tmp_path))
-    (tmp_path / "results.json").write_text('{"accuracy": 1}')
-    assert folder.results() == {"accuracy": 1}
+    results = {"distilled_samples": 1, "seconds": 1.0, "accuracy": {"mean": 0.5}}
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    assert folder.results() == results
 
 
 def test_checkpoints_give_back_the_newest_state_and_keep_two(tmp_path):

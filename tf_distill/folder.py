@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import files
+from tf_distill import files, schemas
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.progress import say
@@ -47,7 +47,7 @@ class RunFolder:
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""
         path = self.path / "results.json"
-        return files.read_json(path) if path.exists() else None
+        return schemas.read(path) or None
 
     def checkpoints(self, state: tf.Module) -> tf.train.CheckpointManager:
         """The manager of the checkpoints of `state`, which has the newest sound one restored.
@@ -73,7 +73,7 @@ class RunFolder:
 
 def check_same(config: Config, path: Path) -> None:
     """Raises UserError where the config.json at `path` is of another experiment."""
-    if changed := config.difference(files.read_json(path)):
+    if changed := config.difference(schemas.read(path)):
         raise UserError(
             f"{path.parent} holds a run of other settings: {'; '.join(changed)}; "
             "name another --run_dir, or delete this one to begin again"
@@ -108,7 +108,7 @@ class Metrics:
 
     def read(self) -> list[dict[str, float]]:
         """All that was written, less lines that a crash has cut."""
-        return [m for m in files.read_json_lines(self._path) if "step" in m]
+        return schemas.read_metrics(self._path)
 
 
 class History:
