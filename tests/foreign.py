@@ -28,10 +28,18 @@ ROWS = [
 VECTORS = "3 2\nthe 0.1 -0.2 \ncat 1 2 \ncaf\u00e9 3e-1 4 \n"
 PIXELS = np.arange(8 * 12 * 13, dtype=np.uint8).reshape(8, 12, 13)
 CLASSES = np.array([0, 1] * 4)
-CONFIG = {"dataset": "digits", "model": "lenet", "init": "random", "labels": "soft", "steps": 2}
+CONFIG = {
+    "dataset": "digits",
+    "model": "lenet",
+    "init": "random",
+    "labels": "soft",
+    "outer_steps": 9,  # fmt: skip
+    "seed": 7,
+}
 RESULTS = {
-    **CONFIG, "distilled_samples": 10, "epochs": 3, "seed": 7, "seconds": 600.0,
+    **CONFIG, "distilled_samples": 10, "steps": 2, "epochs": 3, "seconds": 600.0,
     "accuracy": {"mean": 0.75, "std": 0.02, "networks": 20}, "learned_lr": [0.1, 0.2],
+    "test_examples": 360, "eval_split": "test", "accuracy_before": {"mean": 0.1},
 }  # fmt: skip
 
 

@@ -113,7 +113,7 @@ SCHEMAS: dict[str, Schema] = {
 }
 # fmt: on
 REPORTED = {
-    "config.json": ("init", "seed"),
+    "config.json": ("outer_steps", "seed"),
     "results.json": ("learned_lr", "test_examples", "eval_split", "accuracy_before"),
 }
 """What a report shows beside what all readers need."""
