@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import evaluated
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 
@@ -60,6 +61,16 @@ def attempt(read: Callable[[], object]) -> object | None:
         assert line.isprintable(), repr(line)
         assert 0 < len(line) < 2500, len(line)
         return None
+
+
+def refused(read: Callable[[Path], object], path: Path, *words: str) -> None:
+    """Reading ends in a line with these words."""
+    with pytest.raises(UserError) as error:
+        read(path)
+    line = str(error.value)
+    assert line.isprintable()
+    for word in words:
+        assert word in line
 
 
 def parse(parser: Parser, data: bytes, folder: Path) -> object | None:

@@ -15,11 +15,10 @@ import evaluated
 import foreign
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 import tf_distill
-from tf_distill import bounded, compare, files, progress, report, saved_set, schemas
+from tf_distill import bounded, compare, files, progress, report, schemas
 from tf_distill.datasets import arrays, pictures, tables
 from tf_distill.embeddings import read_vectors
 from tf_distill.errors import UserError
@@ -35,16 +34,6 @@ def little_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 50 * MEGABYTES
-
-
-def refused(read, path, *words):
-    """Reading ends in a line with these words."""
-    with pytest.raises(UserError) as error:
-        read(path)
-    line = str(error.value)
-    assert line.isprintable()
-    for word in words:
-        assert word in line
 
 
 # Code
@@ -65,38 +54,17 @@ def test_pickles_are_not_loaded(tmp_path, read):
     harm = np.array([Harm(tmp_path / "harm")] * 2, object)
     names = ("x_train", "y_train", "words", "vectors")
     np.savez(tmp_path / "a.npz", **dict.fromkeys(names, harm))
-    refused(read, tmp_path / "a.npz", "allow_pickle")
+    foreign.refused(read, tmp_path / "a.npz", "allow_pickle")
     (tmp_path / "b.npz").write_bytes(pickle.dumps(Harm(tmp_path / "harm")))
-    refused(read, tmp_path / "b.npz", "not a zip file")
+    foreign.refused(read, tmp_path / "b.npz", "not a zip file")
     assert not (tmp_path / "harm").exists()
-
-
-def test_the_graph_of_a_distilled_set_never_runs(tmp_path):
-    """A SavedModel is a program; a set from elsewhere is read as data."""
-
-    class Harmful(saved_set.SavedSet):
-        @tf.function(input_signature=[])
-        def metadata_json(self):
-            with tf.control_dependencies([tf.io.write_file(str(tmp_path / "harm"), "harm")]):
-                return tf.io.read_file(self.metadata.asset_path)
-
-        distilled = initial_weights = metadata_json
-
-    sound = saved_set.load(foreign.SET)
-    asset = foreign.SET / "assets" / "metadata.json"
-    tf.saved_model.save(Harmful(sound.samples, [], asset), str(tmp_path / "set"))
-    loaded = saved_set.load(tmp_path / "set")
-    np.testing.assert_array_equal(loaded.samples.x, sound.samples.x)
-    assert not (tmp_path / "harm").exists()
-    tf.saved_model.load(str(tmp_path / "set")).metadata_json()
-    assert (tmp_path / "harm").exists()  # what it would have done
 
 
 def test_images_are_what_they_say_by_content(tmp_path):
     """Pillow hands EPS to Ghostscript, which is an interpreter."""
     for kind in ("EPS", "TIFF", "GIF", "PPM"):
         Image.new("RGB", (20, 20)).save(tmp_path / "i.png", kind)
-        refused(pictures.header, tmp_path / "i.png", "its format is not known")
+        foreign.refused(pictures.header, tmp_path / "i.png", "its format is not known")
 
 
 # Memory
@@ -128,8 +96,8 @@ def test_arrays_that_promise_more_than_they_hold(tmp_path, array, little_memory)
         with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
             for name in ("x_train", "y_train", "words", "vectors"):
                 archive.writestr(f"{name}.npy", array)
-        refused(arrays.read_npz, tmp_path / "a.npz", "a.npz")
-        refused(lambda p: read_vectors(p, {"the"}), tmp_path / "a.npz", "a.npz")
+        foreign.refused(arrays.read_npz, tmp_path / "a.npz", "a.npz")
+        foreign.refused(lambda p: read_vectors(p, {"the"}), tmp_path / "a.npz", "a.npz")
 
 
 def test_archives_that_unpack_to_far_too_much(tmp_path, monkeypatch, little_memory):
@@ -138,8 +106,8 @@ def test_archives_that_unpack_to_far_too_much(tmp_path, monkeypatch, little_memo
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("x_train", "y_train", "words", "vectors"):
             archive.writestr(f"{name}.npy", zeros)
-    refused(arrays.read_npz, tmp_path / "a.npz", "unpacks to")
-    refused(lambda p: read_vectors(p, {"the"}), tmp_path / "a.npz", "unpacks to")
+    foreign.refused(arrays.read_npz, tmp_path / "a.npz", "unpacks to")
+    foreign.refused(lambda p: read_vectors(p, {"the"}), tmp_path / "a.npz", "unpacks to")
 
 
 @pytest.mark.parametrize(
@@ -154,8 +122,8 @@ def test_packed_text_that_unpacks_to_far_too_much(tmp_path, monkeypatch, line, w
         (tmp_path / name).write_bytes(data)
         with pytest.raises(UserError, match=words):
             list(bounded.lines(tmp_path / name, MEGABYTES))
-    refused(tables.read, tmp_path / "t.csv.gz", "t.csv.gz")
-    refused(lambda p: read_vectors(p, {"the"}), tmp_path / "v.txt.gz", "v.txt.gz")
+    foreign.refused(tables.read, tmp_path / "t.csv.gz", "t.csv.gz")
+    foreign.refused(lambda p: read_vectors(p, {"the"}), tmp_path / "v.txt.gz", "v.txt.gz")
 
 
 def png(width, height):
@@ -177,7 +145,7 @@ def png(width, height):
                                   (2**27 + 1, 1), (0, 5)])  # fmt: skip
 def test_images_of_absurd_sizes(tmp_path, size, little_memory, recwarn):
     (tmp_path / "i.png").write_bytes(png(*size))
-    refused(pictures.header, tmp_path / "i.png", "can't read the image")
+    foreign.refused(pictures.header, tmp_path / "i.png", "can't read the image")
     assert not recwarn.list
 
 
@@ -188,7 +156,7 @@ def test_json_of_many_levels(tmp_path, depth):
                        "metadata.json": foreign.described}.items():  # fmt: skip
         text = f'[{{"text": "a", "label": {deep}}}]' if name == "t.json" else f'{{"a": {deep}}}'
         (tmp_path / name).write_text(text)
-        refused(read, tmp_path / name)
+        foreign.refused(read, tmp_path / name)
     (tmp_path / "metrics.jsonl").write_text(f'{{"a": {deep}}}\n{{"step": 1}}\n')
     assert schemas.read_metrics(tmp_path / "metrics.jsonl") == [{"step": 1}]
 
@@ -200,9 +168,9 @@ def test_json_of_many_bytes(tmp_path, monkeypatch):
     (tmp_path / "results.json").write_text(" " * 101)
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n' * 9)
     (tmp_path / "t.json").write_text('[{"text": "a", "label": 1},\n' * 9)
-    refused(schemas.read, tmp_path / "results.json", "more than 100 bytes")
-    refused(schemas.read_metrics, tmp_path / "metrics.jsonl", "100 bytes")
-    refused(tables.read, tmp_path / "t.json", "more than 100 characters")
+    foreign.refused(schemas.read, tmp_path / "results.json", "more than 100 bytes")
+    foreign.refused(schemas.read_metrics, tmp_path / "metrics.jsonl", "100 bytes")
+    foreign.refused(tables.read, tmp_path / "t.json", "more than 100 characters")
 
 
 @pytest.mark.parametrize("name", ["results.json", "metrics.jsonl", "t.csv", "v.txt", "t.jsonl"])
@@ -210,62 +178,7 @@ def test_a_pipe_is_no_file_to_wait_for(tmp_path, name):
     os.mkfifo(tmp_path / name)
     read = {"results.json": schemas.read, "metrics.jsonl": schemas.read_metrics,
             "v.txt": lambda p: read_vectors(p, {"the"})}.get(name, tables.read)  # fmt: skip
-    refused(read, tmp_path / name, name)
-
-
-# A distilled set
-
-
-def changed_set(folder, **values):
-    """A set with other values, beside the old metadata."""
-    sound = saved_set.load(foreign.SET)
-    samples = sound.samples._replace(**{k: v for k, v in values.items() if k in ("x", "y", "lr")})
-    path = folder / "set"
-    saved_set.save(path, samples, values.get("weights", []), sound.metadata)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"x": np.zeros((2, 3, 8, 16), "f4")}, "shapes of x, y and lr"),
-        ({"x": np.zeros((1, 3, 8, 17), "f4")}, "metadata of [8, 16]"),
-        ({"x": np.zeros((0, 3, 8, 16), "f4"), "y": np.zeros((0, 3, 3), "f4")}, "shapes of x"),
-        ({"x": np.full((1, 3, 8, 16), np.nan, "f4")}, "not finite"),
-        ({"x": np.zeros((1, 3, 8, 16), "i4")}, "x/.ATTRIBUTES/VARIABLE_VALUE is int32"),
-        ({"y": np.zeros((1, 3, 4), "f4")}, "labels of 4 numbers for 3 classes"),
-        ({"lr": np.zeros((0,), "f4")}, "shapes of x"),
-    ],
-)
-def test_sets_of_values_that_do_not_fit(tmp_path, values, words):
-    refused(saved_set.load, changed_set(tmp_path, **values), "is no sound distilled set", words)
-
-
-def test_learning_rates_are_a_multiple_of_the_steps(tmp_path):
-    two = {"x": np.zeros((2, 3, 8, 16), "f4"), "y": np.zeros((2, 3, 3), "f4")}
-    path = changed_set(tmp_path, **two, lr=np.ones(3, "f4"))
-    refused(saved_set.load, path, "3 learning rates are no multiple of 2 steps")
-
-
-def test_initial_weights_come_back_in_their_order(tmp_path):
-    weights = [np.full((i + 1,), i, "f4") for i in range(12)]
-    loaded = saved_set.load(changed_set(tmp_path, weights=weights))
-    for one, other in zip(loaded.initial_weights, weights, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_a_set_that_no_network_of_its_name_takes(tmp_path):
-    loaded = saved_set.load(foreign.SET)
-    odd = loaded.samples._replace(x=tf.zeros((1, 3, 1, 1)))
-    with pytest.raises(UserError, match=r"textconvnet can't take samples of shape \(1, 1\)"):
-        saved_set.LoadedSet(odd, [], loaded.metadata).network()
-
-
-def test_variables_that_promise_more_than_they_hold(tmp_path):
-    path = shutil.copytree(foreign.SET, tmp_path / "set")
-    data = next(path.rglob("variables.data*"))
-    data.write_bytes(data.read_bytes()[:100])
-    refused(tf_distill.load_distilled, path, "the index promises 1592 bytes, the files have 100")
+    foreign.refused(read, tmp_path / name, name)
 
 
 # Other folders, terminals and files of others
@@ -283,7 +196,7 @@ def test_a_report_is_not_written_through_a_link(tmp_path):
     shutil.copytree(foreign.SET, run / "distilled" / "1")
     (tmp_path / "elsewhere").mkdir()
     (run / "figures").symlink_to(tmp_path / "elsewhere")
-    refused(report.write, run, "figures leads to another folder")
+    foreign.refused(report.write, run, "figures leads to another folder")
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
@@ -301,7 +214,7 @@ def test_values_that_no_one_can_write_or_draw(tmp_path, text):
         path.write_text(
             json.dumps(foreign.RESULTS | {name: 5}).replace(f'"{name}": 5', f'"{name}": {text}')
         )
-        refused(schemas.read, path, "is damaged")
+        foreign.refused(schemas.read, path, "is damaged")
 
 
 def test_folders_of_sizes_with_other_names(tmp_path):
@@ -343,4 +256,6 @@ def test_a_stream_of_an_image_that_is_cut(tmp_path):
     data = io.BytesIO()
     Image.new("RGB", (40, 40), "red").save(data, "PNG")
     (tmp_path / "i.png").write_bytes(data.getvalue()[:-40])
-    refused(lambda p: pictures.load([p], (20, 20), 3), tmp_path / "i.png", "can't read the image")
+    foreign.refused(
+        lambda p: pictures.load([p], (20, 20), 3), tmp_path / "i.png", "can't read the image"
+    )

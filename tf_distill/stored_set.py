@@ -1,6 +1,8 @@
 """What a distilled set's SavedModel holds, read as data: its graph, a program, never runs."""
 
-import re
+import contextlib
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +21,7 @@ VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 """The end of a variable's name in a checkpoint of TensorFlow."""
 MOST_INDEX = 2**22
 """Bytes of the index of the variables: 40,000 of them."""
-FLOATS = ("float16", "bfloat16", "float32", "float64")
+FLOATS = (tf.float32, tf.float64, tf.bfloat16, tf.float16)
 UNREADABLE = (tf.errors.OpError, OSError, RuntimeError, TypeError, ValueError)
 """What TensorFlow raises for a folder that has no sound variables."""
 
@@ -40,9 +42,8 @@ def read(path: Path) -> Stored:
     """
     metadata = _metadata(path)
     try:
-        values = _values(path / "variables")
-        samples = Samples(*(tf.constant(values.pop(name)) for name in Samples._fields))
-        weights = _in_order(values)
+        x, y, lr, *weights = _values(path / "variables")
+        samples = Samples(x, y, lr)
         _check(samples, metadata)
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
@@ -69,32 +70,39 @@ def _metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def _values(folder: Path) -> dict[str, np.ndarray]:
-    """All variables by name; their sizes are held against the files before they are read."""
+def _values(folder: Path) -> Iterator[tf.Tensor]:
+    """The variables x, y, lr, weights/0, weights/1, ...; together no more bytes than the files."""
     index = folder / "variables.index"
     if not 0 < index.stat().st_size <= MOST_INDEX:
         raise ValueError(f"{index.name} has {index.stat().st_size} bytes")
-    reader = tf.train.load_checkpoint(str(folder / "variables"))
-    shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-    names = [name for name in shapes if name.endswith(VALUE)]
     held = sum(file.stat().st_size for file in folder.glob("variables.data-*"))
-    wanted = 0
-    for name in names:
-        if dtypes[name].name not in FLOATS or min(shapes[name], default=0) < 0:
-            raise ValueError(f"{name} is {dtypes[name].name} of shape {shapes[name]}")
-        # As Python's integers, which have no end.
-        wanted += int(np.prod(np.array(shapes[name], object))) * dtypes[name].size
-    if wanted > held:
-        raise ValueError(f"the index promises {wanted} bytes, the files have {held}")
-    return {name.removesuffix(VALUE): reader.get_tensor(name) for name in names}
+    weights = (f"weights/{i}" for i in itertools.count())
+    for name in itertools.chain(Samples._fields, weights):
+        try:
+            value = _restored(str(folder / "variables"), name)
+        except tf.errors.NotFoundError:
+            if name in Samples._fields:
+                raise
+            return
+        held -= value.dtype.size * int(tf.size(value))
+        if held < 0:
+            raise ValueError("its index promises more bytes than the files have")
+        yield value
 
 
-def _in_order(values: dict[str, np.ndarray]) -> Weights:
-    """The initial weights `weights/0`, `weights/1`, ..."""
-    numbered = {int(n[1]): v for k, v in values.items() if (n := re.fullmatch(r"weights/(\d+)", k))}
-    if sorted(numbered) != list(range(len(values))):
-        raise ValueError(f"unexpected variables among {sorted(values)[:5]}")
-    return [tf.constant(numbered[i]) for i in range(len(numbered))]
+def _restored(prefix: str, name: str) -> tf.Tensor:
+    """One variable.
+
+    By this operation and not by tf.train.load_checkpoint, which ends the whole process at
+    an index that is made to harm.
+    """
+    names, slices = [name + VALUE], [""]
+    for dtype in FLOATS:
+        with contextlib.suppress(tf.errors.InvalidArgumentError):  # of another type
+            return tf.raw_ops.RestoreV2(
+                prefix=prefix, tensor_names=names, shape_and_slices=slices, dtypes=[dtype]
+            )[0]
+    raise ValueError(f"{name} has a type that is none of {', '.join(d.name for d in FLOATS)}")
 
 
 def _check(samples: Samples, metadata: dict[str, Any]) -> None:
