@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_distill import files, schemas
 from tf_distill.config import Config
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, brief
 from tf_distill.progress import say
 
 
@@ -53,8 +53,9 @@ class RunFolder:
         """The manager of the checkpoints of `state`, which has the newest sound one restored.
 
         Raises:
-            UserError: there are checkpoints, and all of them are damaged.
+            UserError: there are checkpoints, and all of them are damaged or in other folders.
         """
+        _check_places(self.path / "checkpoints")
         manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(state=state), str(self.path / "checkpoints"), max_to_keep=2
         )
@@ -69,6 +70,17 @@ class RunFolder:
                 f"no checkpoint in {self.path} can be read; delete the folder to begin again"
             )
         return manager
+
+
+def _check_places(folder: Path) -> None:
+    """Raises UserError where the list of checkpoints, whose old ones get deleted, has others'."""
+    state = tf.train.get_checkpoint_state(str(folder))
+    for path in state.all_model_checkpoint_paths if state else ():
+        if Path(path).resolve().parent != folder.resolve():
+            raise UserError(
+                f"{folder / 'checkpoint'} names {brief(path)}, expected checkpoints beside it; "
+                "delete the folder to begin again"
+            )
 
 
 def check_same(config: Config, path: Path) -> None:
