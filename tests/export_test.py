@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import small
 import tensorflow as tf
 from served import QUESTIONS, ROOT, expected_answers, in_cpp, program, strings
 
@@ -92,7 +93,7 @@ def test_a_folder_that_can_not_be_written(tmp_path):
 def test_a_model_is_rebuilt_from_the_distilled_set(text_run, tmp_path):
     old = tmp_path / "old"
     shutil.copytree(text_run / "distilled", old / "distilled")
-    with pytest.raises(UserError, match=r"config.json is missing or damaged"):
+    with pytest.raises(UserError, match=r"config.json is missing, or has no"):
         servable.export_run(old, tmp_path / "export")
     shutil.copy(text_run / "config.json", old)
     path = servable.export_run(old, tmp_path / "export")
@@ -103,7 +104,8 @@ def test_a_model_is_rebuilt_from_the_distilled_set(text_run, tmp_path):
 
 def test_a_random_initialization_exports_its_first_evaluation_network(tmp_path):
     shutil.copytree(FORMAT_1, tmp_path / "distilled" / "1")
-    (tmp_path / "config.json").write_text('{"data_dir": ".", "embeddings": null}')
+    config = small.config(tmp_path, init="random", data_dir=".")
+    (tmp_path / "config.json").write_text(config.to_json())
     classifier = servable.rebuild(tmp_path)
     distilled = tf_distill.load_distilled(FORMAT_1)
     learner = Learner(distilled.network())

@@ -65,8 +65,20 @@ def test_a_path_below_a_file_can_not_be_written(tmp_path):
 
 def test_results_are_what_was_written(tmp_path):
     folder = RunFolder(small.config(tmp_path))
-    (tmp_path / "results.json").write_text('{"accuracy": 1}')
-    assert folder.results() == {"accuracy": 1}
+    results = {"distilled_samples": 1, "seconds": 1.0, "accuracy": {"mean": 0.5}}
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    assert folder.results() == results
+
+
+def test_checkpoints_in_other_folders_are_not_taken_for_own_ones(tmp_path):
+    """A list from elsewhere could have files deleted anywhere."""
+    folder = RunFolder(small.config(tmp_path / "run"))
+    (folder.path / "checkpoints").mkdir()
+    other = tmp_path / "other"
+    lines = [f'model_checkpoint_path: "{other}"', f'all_model_checkpoint_paths: "{other}"']
+    (folder.path / "checkpoints" / "checkpoint").write_text("\n".join(lines))
+    with pytest.raises(UserError, match=r"names .*other', expected checkpoints beside it"):
+        folder.checkpoints(tf.Module())
 
 
 def test_checkpoints_give_back_the_newest_state_and_keep_two(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_distill import experiment as experiments
-from tf_distill import files, saved_set
+from tf_distill import files, saved_set, schemas
 from tf_distill.callbacks import Callback
 from tf_distill.config import Config
 from tf_distill.datasets import DATASETS
@@ -167,8 +167,8 @@ def _described(work: Experiment, finished: Finished) -> Finished:
 
 def _read(folder: RunFolder) -> Finished:
     loaded = saved_set.load(folder.path / "distilled" / "1")
-    results = files.read_json(folder.path / "results.json")
-    history = files.read_json_lines(folder.path / Metrics.FILE)
+    results = schemas.read(folder.path / "results.json")
+    history = schemas.read_metrics(folder.path / Metrics.FILE)
     return Finished(loaded.samples, loaded.initial_weights, results, loaded.metadata, history)
 
 

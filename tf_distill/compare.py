@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -66,7 +67,13 @@ def _runs(path: Path) -> list[Path]:
     if path.is_file():
         return []
     sizes = [p for p in path.glob("size_*") if (p / "results.json").exists()]
-    return sorted(sizes, key=lambda p: int(p.name.split("_")[-1])) or [path]
+    return sorted(sizes, key=_size) or [path]
+
+
+def _size(folder: Path) -> tuple[int, str]:
+    """By number, what has none first."""
+    digits = re.fullmatch(r"size_([0-9]{1,18})", folder.name)
+    return (int(digits[1]) if digits else -1, folder.name)
 
 
 def to_text(rows: Sequence[Row]) -> str:
@@ -139,7 +146,12 @@ def _cells(row: Row) -> dict[str, str]:
         "time": minutes(row["seconds"]),
         "seed": row["seed"],
     }
-    return {head: "" if value is None else str(value) for head, value in cells.items()}
+    return {head: "" if value is None else _plain(str(value)) for head, value in cells.items()}
+
+
+def _plain(text: str) -> str:
+    """The text without what would move a terminal's cursor or end a line."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _pad(cell: str, width: int, head: str) -> str:

@@ -67,7 +67,8 @@ def protocol(config: Config, given: dict[str, int | None]) -> Protocol:
     """What was given, and for the rest what an earlier comparison of the run had."""
     earlier = schemas.read(Path(config.run_dir, "comparison.json")).get("settings", {})
     told = {name: value for name, value in given.items() if value is not None}
-    return Protocol(**{name: told.get(name, value) for name, value in earlier.items()} | told)
+    known = {f.name: earlier[f.name] for f in dataclasses.fields(Protocol) if f.name in earlier}
+    return Protocol(**known | told)
 
 
 def begun(path: Path, subject: Subject) -> dict[str, Any]:

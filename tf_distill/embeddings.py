@@ -1,17 +1,19 @@
 """Pretrained word vectors from a file: GloVe's, word2vec's or fastText's text, or .npz."""
 
-import gzip
+import codecs
 import itertools
-import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from tf_distill.errors import UserError
+from tf_distill import archives, bounded
+from tf_distill.errors import UserError, brief
 
 Line = tuple[int, str]
+LONGEST = 2**20
+"""Bytes of a line: a word and 100,000 numbers."""
 BINARY = (".bin", ".model", ".kv", ".pkl")
 
 
@@ -69,11 +71,11 @@ def _from_text(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
 
 def _lines(path: Path) -> Iterator[Line]:
     """Lines by number, without their ends; a byte order mark is no part of the first word."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
     try:
-        with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                yield number, line.rstrip(" \r\n")  # word2vec ends its lines with a blank
+        for number, line in enumerate(bounded.lines(path, LONGEST), 1):
+            text = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"")
+            # word2vec ends its lines with a blank
+            yield number, text.decode("utf-8", "replace").rstrip(" \r\n")
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(
             f"can't read word vectors from {path} ({error}); name another file with --embeddings"
@@ -97,22 +99,25 @@ def _without_header(lines: Iterator[Line]) -> Iterator[Line]:
     first = list(itertools.islice(lines, 2))
     if len(first) == 2:
         head, numbers = first[0][1].split(" "), first[1][1].split(" ")[1:]
-        if len(head) == 2 and all(n.isdecimal() for n in head) and len(numbers) == int(head[1]):
+        counts = len(head) == 2 and all(n.isdecimal() and len(n) < 20 for n in head)
+        if counts and len(numbers) == int(head[1]):
             first = first[1:]
     return itertools.chain(first, lines)
 
 
 def _from_npz(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            words, vectors = archive["words"], archive["vectors"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        found = archives.read(path, ("words", "vectors"))
+        words, vectors = found["words"], found["vectors"]
+    except (OSError, ValueError) as error:
         raise _no_archive(path, str(error)) from None
+    except KeyError as error:
+        raise _no_archive(path, f"no array {error}") from None
     if words.dtype.kind not in "US" or vectors.dtype.kind not in "fiu":
         raise _no_archive(path, f"got {words.dtype} and {vectors.dtype}")
-    if words.ndim != 1 or vectors.ndim != 2 or len(words) != len(vectors):
+    if words.ndim != 1 or vectors.ndim != 2 or len(words) != len(vectors) or not vectors.shape[1]:
         raise _no_archive(path, f"got shapes {words.shape} and {vectors.shape}")
-    found: dict[str, np.ndarray] = {}
+    found = {}
     for i, word in enumerate(_strings(words)):
         if word in wanted and word not in found:
             found[word] = vectors[i].astype(np.float32)
@@ -137,8 +142,8 @@ def _vector(numbers: list[str], path: Path, line_number: int, dimension: int) ->
     try:
         vector = np.array(numbers, np.float32)
     except ValueError:
-        bad = next(n for n in numbers if not _is_number(n))
-        raise _broken(path, line_number, f"{bad[:20]!r}", dimension) from None
+        bad = next((n for n in numbers if not _is_number(n)), numbers[0])
+        raise _broken(path, line_number, brief(bad), dimension) from None
     if not np.isfinite(vector).all():
         raise _broken(path, line_number, "a number that is not finite", dimension)
     return vector

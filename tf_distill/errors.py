@@ -1,7 +1,11 @@
 """How a run can end before its time: a user's mistake, numbers beyond bounds, a signal."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = 80
 
 
 class UserError(Exception):
@@ -28,4 +32,9 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:
     known = sorted(known)
     near = difflib.get_close_matches(got, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return UserError(f"unknown {what} {got!r}; {hint}known: {', '.join(known)}")
+    return UserError(f"unknown {what} {brief(got)}; {hint}known: {', '.join(known)}")
+
+
+def brief(value: object) -> str:
+    """A value as Python writes it, on one line and cut where it is long or deep."""
+    return " ".join(_BRIEF.repr(value).split())

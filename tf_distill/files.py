@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tf_distill import bounded
 from tf_distill.errors import UserError
+
+MOST_JSON, MOST_LINES = 2**25, 2**27
+"""Bytes of a JSON file, and of one of JSON lines, that are read at most."""
 
 
 @contextlib.contextmanager
@@ -44,13 +48,17 @@ def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON object.
 
     Raises:
-        UserError: the file holds none.
+        UserError: the file holds none, numbers that are not finite, or more than MOST_JSON.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = bounded.strict(bounded.content(path, MOST_JSON))
         if not isinstance(value, dict):
             raise ValueError(f"a {type(value).__name__}")
         return value
+    except OSError as error:
+        raise UserError(
+            f"can't read {path}: {error.strerror or error}; make it readable, or name another"
+        ) from error
     except ValueError as error:
         raise UserError(
             f"{path} is damaged ({error}), expected a JSON object; delete it or name another folder"
@@ -64,17 +72,26 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file, one a line, less lines that a crash has cut; [] for no file."""
+    """The JSON objects of a file, one a line, less lines that a crash has cut; [] for no file.
+
+    Raises:
+        UserError: it can't be read, or has more than MOST_LINES bytes.
+    """
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        parsed = [_parse(line) for line in lines if line.endswith("\n")]
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_LINES:
+            raise UserError(f"{path} is no file of at most {MOST_LINES} bytes; delete it")
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            parsed = [_parse(line) for line in lines if line.endswith("\n")]
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror or error}") from error
     return [value for value in parsed if isinstance(value, dict)]
 
 
 def _parse(line: str) -> Any:
     try:
-        return json.loads(line)
+        return bounded.parse(line)
     except ValueError:
         return None
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import files
+from tf_distill import files, schemas
 from tf_distill.config import Config
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, brief
 from tf_distill.progress import say
 
 
@@ -47,14 +47,15 @@ class RunFolder:
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""
         path = self.path / "results.json"
-        return files.read_json(path) if path.exists() else None
+        return schemas.read(path) or None
 
     def checkpoints(self, state: tf.Module) -> tf.train.CheckpointManager:
         """The manager of the checkpoints of `state`, which has the newest sound one restored.
 
         Raises:
-            UserError: there are checkpoints, and all of them are damaged.
+            UserError: there are checkpoints, and all of them are damaged or in other folders.
         """
+        _check_places(self.path / "checkpoints")
         manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(state=state), str(self.path / "checkpoints"), max_to_keep=2
         )
@@ -71,9 +72,20 @@ class RunFolder:
         return manager
 
 
+def _check_places(folder: Path) -> None:
+    """Raises UserError where the list of checkpoints, whose old ones get deleted, has others'."""
+    state = tf.train.get_checkpoint_state(str(folder))
+    for path in state.all_model_checkpoint_paths if state else ():
+        if Path(path).resolve().parent != folder.resolve():
+            raise UserError(
+                f"{folder / 'checkpoint'} names {brief(path)}, expected checkpoints beside it; "
+                "delete the folder to begin again"
+            )
+
+
 def check_same(config: Config, path: Path) -> None:
     """Raises UserError where the config.json at `path` is of another experiment."""
-    if changed := config.difference(files.read_json(path)):
+    if changed := config.difference(schemas.read(path)):
         raise UserError(
             f"{path.parent} holds a run of other settings: {'; '.join(changed)}; "
             "name another --run_dir, or delete this one to begin again"
@@ -108,7 +120,7 @@ class Metrics:
 
     def read(self) -> list[dict[str, float]]:
         """All that was written, less lines that a crash has cut."""
-        return [m for m in files.read_json_lines(self._path) if "step" in m]
+        return schemas.read_metrics(self._path)
 
 
 class History:

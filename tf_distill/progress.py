@@ -53,5 +53,6 @@ class Progress:
 
 def say(line: str) -> None:
     """Prints a line, above the bar where there is one."""
-    tqdm.write(line, file=sys.stdout)
+    # Names of files may hold bytes that are no text.
+    tqdm.write(line.encode("utf-8", "replace").decode(), file=sys.stdout)
     sys.stdout.flush()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_distill import files, schemas
+from tf_distill import schemas
 from tf_distill.errors import UserError
 
 if TYPE_CHECKING:
@@ -84,13 +84,15 @@ def read(folder: Path) -> Record:
     from tf_distill.saved_set import load
 
     record, loaded = read_numbers(folder), load(folder / "distilled" / "1")
+    schemas.check_reported(folder / "config.json", record.config)
+    schemas.check_reported(folder / "results.json", record.results)
     return dataclasses.replace(
         record,
         sweep=sweep,
         ranking=ranking,
         samples=loaded.samples,
         metadata=loaded.metadata,
-        metrics=[m for m in files.read_json_lines(folder / "metrics.jsonl") if _is_metrics(m)],
+        metrics=[m for m in schemas.read_metrics(folder / "metrics.jsonl") if _is_drawn(m)],
     )
 
 
@@ -119,5 +121,6 @@ def _complete(row: Mapping[str, Any]) -> Json:
     return {"std": 0.0, "networks": len(given) or 1, **row, "accuracies": given}
 
 
-def _is_metrics(line: Json) -> bool:
-    return "step" in line and all(isinstance(value, (int, float)) for value in line.values())
+def _is_drawn(line: Json) -> bool:
+    """Whether a chart has room for the numbers: of a NaN or an infinite loss it has none."""
+    return all(abs(value) < 1e30 for value in line.values())

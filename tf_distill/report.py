@@ -43,6 +43,8 @@ def write(folder: Path) -> Path:
         UserError: the folder holds no finished run, damaged files, or can't be written.
     """
     record = read(folder)
+    if (folder / "figures").is_symlink():
+        raise UserError(f"{folder / 'figures'} leads to another folder; make it one, or delete it")
     try:
         (folder / "figures").mkdir(exist_ok=True)
         if "sentences" in record.metadata:

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tf_distill import data_guard, datasets, files, original, report
+from tf_distill import data_guard, datasets, files, original, report, schemas
 from tf_distill.config import DATASET, PLACES, Config, data_dir, resolve
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
@@ -70,7 +70,7 @@ def recall(given: dict[str, Any]) -> Config:
                 "settings to make it"
             )
         return configure(told)
-    stored = files.read_json(path)
+    stored = schemas.read(path)
     known: dict[str, Any] = {
         field.name: stored.get(field.name) for field in dataclasses.fields(Config)
     }
@@ -107,6 +107,6 @@ def originals(config: Config) -> Path:
 def add_ratio(config: Config, original_accuracy: float) -> None:
     """Adds the original accuracy, and the distillation ratio r_M, to results.json."""
     path = Path(config.run_dir, "results.json")
-    results = files.read_json(path)
+    results = schemas.read(path)
     ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
     files.write_json(path, results | {"original_accuracy": original_accuracy, "ratio": ratio})

@@ -1,7 +1,6 @@
 """A distilled set as a SavedModel, for programs that don't have this package; and back."""
 
 import dataclasses
-import json
 import shutil
 import tempfile
 import warnings
@@ -12,25 +11,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_distill import checks, files, versions
+from tf_distill import checks, files, stored_set, versions
 from tf_distill.compiled import compiled
 from tf_distill.errors import UserError, unknown_name
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights
 from tf_distill.models import NETWORKS, OWN
-
-UNREADABLE = (
-    tf.errors.OpError,
-    OSError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-)
-"""What TensorFlow raises for a folder that is no sound SavedModel of ours."""
-FORMAT = 1
-"""Of the metadata; a reader refuses what is newer than itself."""
 
 HOW_TO_TRAIN = (
     "for t in range(len(lr)): take samples x[t % steps] and labels y[t % steps], all of them as "
@@ -86,7 +72,7 @@ class SavedSet(tf.Module):
 
 def save(path: Path, samples: Samples, weights: Weights, metadata: dict[str, Any]) -> None:
     """Writes the SavedModel to `path`, whole or not at all."""
-    described = {"format": FORMAT, "how_to_train": HOW_TO_TRAIN, **metadata}
+    described = {"format": stored_set.FORMAT, "how_to_train": HOW_TO_TRAIN, **metadata}
     with tempfile.TemporaryDirectory() as scratch, files.whole(path) as part:
         asset = Path(scratch, "metadata.json")
         files.write_json(asset, described)
@@ -162,7 +148,10 @@ class LoadedSet:
             )
         if name not in NETWORKS:
             raise unknown_name("network of a distilled set", name, NETWORKS)
-        return NETWORKS[name].build(self._shape, self.samples.y.shape[-1])
+        try:
+            return NETWORKS[name].build(self._shape, self.samples.y.shape[-1])
+        except ValueError as error:  # of a set that was not made by this package
+            raise UserError(f"{name} can't take samples of shape {self._shape}") from error
 
     def _check_inputs(self, model: keras.Model) -> None:
         """Raises UserError where a model that knows its inputs, and outputs, wants others."""
@@ -206,25 +195,12 @@ def _assign(model: keras.Model, values: Weights) -> None:
 def load(path: str | Path) -> LoadedSet:
     """Loads a distilled set from a SavedModel folder, such as a run's `distilled/1`.
 
+    Its values are read as data; nothing in its graph is run, so it may come from anywhere.
+
     Raises:
-        UserError: there is no distilled set, or one of a newer format.
+        UserError: there is no distilled set, a damaged one, or one of a newer format.
     """
-    try:
-        loaded = tf.saved_model.load(str(path))
-        metadata = json.loads(loaded.metadata_json().numpy())
-        found = int(metadata["format"])
-    except UNREADABLE as error:
-        raise UserError(
-            f"{path} is no distilled set; expected a folder such as <run_dir>/distilled/1"
-        ) from error
-    if found not in range(1, FORMAT + 1):
-        raise UserError(
-            f"{path} has format {found}, this tf_distill reads 1 to {FORMAT}; "
-            + ("install a newer one" if found > FORMAT else "distill the set again")
-        )
-    values = loaded.distilled()
-    samples = Samples(values["x"], values["y"], values["lr"])
-    return LoadedSet(samples, list(loaded.initial_weights()), metadata)
+    return LoadedSet(*stored_set.read(Path(path)))
 
 
 def publish(source: Path, export_dir: Path) -> Path:

@@ -1,13 +1,12 @@
 """Trained models on disk: written by a run, exported from its folder."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import datasets, export_check, files, saved_set, serving, versions, warmup
+from tf_distill import datasets, export_check, files, saved_set, schemas, serving, versions, warmup
 from tf_distill.compiled import compiled
 from tf_distill.datasets.images import ImageEncoding
 from tf_distill.encoding import Encoding
@@ -96,11 +95,11 @@ def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
 def _load_dataset(name: str, config: Path) -> datasets.Dataset:
     """The dataset from where a run's config.json says that it lies."""
     try:
-        settings = json.loads(config.read_text(encoding="utf-8"))
+        settings = schemas.read(config)
         places = {key: settings[key] for key in ("data_dir", "embeddings")}
-    except (OSError, ValueError, KeyError) as error:
+    except KeyError as error:
         raise UserError(
-            f"{config} is missing or damaged ({error}); it says where the word vectors are; "
+            f"{config} is missing, or has no {error}; it says where the word vectors are; "
             "expected the whole folder of a run"
         ) from error
     return datasets.load({**settings, **places, "dataset": name})

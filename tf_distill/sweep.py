@@ -60,7 +60,9 @@ def sweep(config: Config, sizes: Sequence[int]) -> dict[str, Any]:
 def earlier(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
     """The sizes that an earlier sweep of the same settings has measured."""
     found = schemas.read(path)
-    return found.get("sizes", []) if found.get("settings") == settings else []
+    whole = {"std", "networks", "ratio", "seconds"}
+    sizes = [size for size in found.get("sizes", []) if whole <= size.keys()]
+    return sizes if found.get("settings") == settings else []
 
 
 SHARED = ("dataset", "model", "init", "labels", "steps", "epochs", "outer_steps", "seed")

@@ -5,7 +5,7 @@ raw text in its graph just as it was split for training.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from tf_distill.encoding import Encoding
 
 PADDING, UNKNOWN = 0, 1
 """The numbers of the two entries before the first word; both have a zero vector."""
-AT_ONCE = 20_000
+AT_ONCE, BYTES_AT_ONCE = 20_000, 2**23
 """Texts that are split at once: their words take a hundred times the memory of the texts."""
 
 
@@ -64,12 +64,25 @@ def survey(
     """
     counts: Counter[bytes] = Counter()
     lengths = []
-    for start in range(0, len(texts), AT_ONCE):
-        words = tokenize(tf.constant(texts[start : start + AT_ONCE], tf.string))
+    for some in _some_at_once(texts):
+        words = tokenize(tf.constant(texts[some], tf.string))
         counts.update(words.flat_values.numpy().tolist())
         lengths.append(words.row_lengths().numpy())
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [word.decode() for word, _ in ranked[:size]], np.concatenate([[], *lengths])
+
+
+def _some_at_once(texts: Sequence[bytes] | np.ndarray | tf.Tensor) -> Iterator[slice]:
+    """Slices of the texts, each of at most AT_ONCE texts and BYTES_AT_ONCE bytes or one text."""
+    plain: Any = texts.numpy() if isinstance(texts, tf.Tensor) else texts
+    start, total = 0, 0
+    for i, text in enumerate(plain):
+        if i > start and (i - start >= AT_ONCE or total + len(text) > BYTES_AT_ONCE):
+            yield slice(start, i)
+            start, total = i, 0
+        total += len(text)
+    if len(plain):
+        yield slice(start, len(plain))
 
 
 class TextEncoding(Encoding):
@@ -106,9 +119,8 @@ class TextEncoding(Encoding):
     def number(self, texts: tf.Tensor) -> np.ndarray:
         """Texts `[N]` as word numbers, int32 `[N, length]`."""
         table, numbers = self.table(), np.zeros((len(texts), self.length), np.int32)
-        for start in range(0, len(texts), AT_ONCE):
-            some = tf.constant(texts[start : start + AT_ONCE], tf.string)
-            numbers[start : start + AT_ONCE] = number(some, table, self.length)
+        for some in _some_at_once(texts):
+            numbers[some] = number(tf.constant(texts[some], tf.string), table, self.length)
         return numbers
 
     def nearest(self, vectors: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Arrays as a dataset: images, and vectors or sequences that are embedded already."""
 
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_distill import archives
 from tf_distill.datasets.base import Dataset
 from tf_distill.datasets.images import image_dataset
 from tf_distill.datasets.parts import Parts, part
 from tf_distill.datasets.pictures import chosen_size, resized
 from tf_distill.encoding import Encoding
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, brief
 from tf_distill.progress import say
 
 ENCODINGS = ("standardise", "as_is")
@@ -177,12 +177,11 @@ def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Parts:
     if missing := [key for key in KEYS[:2] if key not in found]:
         raise UserError(
             f"{path} has no array {missing[0]!r}, expected {', '.join(KEYS)}; it has "
-            f"{', '.join(found) or 'none'}"
+            f"{brief(', '.join(archives.names(path)))[1:-1] or 'none'}"
         )
     where = (f"{path}, {KEYS[0]} and {KEYS[1]}", f"{path}, {KEYS[2]} and {KEYS[3]}")
     x_train, y_train, x_test, y_test = (found.get(key) for key in KEYS)
-    names = [str(name) for name in found["classes"]] if "classes" in found else None
-    parts = checked(x_train, y_train, x_test, y_test, where, names)
+    parts = checked(x_train, y_train, x_test, y_test, where, found.get("classes"))
     as_floats = np.issubdtype(parts.x_train.dtype, np.floating)
     scale = 255.0 if as_floats and parts.x_train.max() <= 1 else 1.0
     x_train, x_test = (_pixels(x, scale, path) for x in (parts.x_train, parts.x_test))
@@ -195,11 +194,10 @@ def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Parts:
 
 def _arrays(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        return archives.read(path, (*KEYS, "classes"))
     except FileNotFoundError:
         raise UserError(f"no file {path}, expected an .npz; name one that is there") from None
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             f"can't read {path} ({' '.join(str(error).split())}), expected an .npz of numbers, "
             "saved by numpy.savez without objects"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, brief
 
 TEXT_NAMES = (
     "text", "sentence", "review", "content", "comment", "message", "question", "utterance",
@@ -17,6 +17,8 @@ TEXT_WORDS = 3
 """A column of texts has at least so many words in a value on average."""
 MOST_CLASSES = 100
 """A column is not guessed to be classes with more values than this."""
+SHOWN = 20
+"""Names of columns that an error gives at most."""
 
 Rows = Sequence[dict[str, Any]]
 
@@ -47,8 +49,8 @@ def choose(rows: Rows, text: str | None, label: str | None, where: str) -> tuple
         raise _unclear(rows, text, label, where)
     if _headless(rows, text, label):
         raise UserError(
-            f"{where}: line 1 looks like a row ({label!r} is also a value), expected the names of "
-            "the columns; put them before it, such as text,label"
+            f"{where}: line 1 looks like a row ({brief(label)} is also a value), expected names "
+            "of columns; put them before it, such as text,label"
         )
     return text, label
 
@@ -97,4 +99,5 @@ def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> Use
 
 
 def _list(columns: Sequence[str]) -> str:
-    return ", ".join(map(repr, columns))
+    more = f" and {len(columns) - SHOWN} more" if len(columns) > SHOWN else ""
+    return ", ".join(brief(column) for column in columns[:SHOWN]) + more

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, brief
 
 SHOWN = 5
 """Names that an error gives at most."""
+LONGEST = 500
+"""Characters of the name of a class."""
 
 
 def plain(labels: Iterable[Any], where: str) -> list[str]:
@@ -24,6 +26,8 @@ def plain(labels: Iterable[Any], where: str) -> list[str]:
         UserError: a label that is none of these, with its position counted from 0.
     """
     if isinstance(labels, np.ndarray):
+        if not labels.ndim:
+            raise UserError(f"{where}: got one label, {brief(labels.item())}, expected a list")
         labels = (labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels).tolist()
     return [_plain(label, i, where) for i, label in enumerate(labels)]
 
@@ -31,16 +35,16 @@ def plain(labels: Iterable[Any], where: str) -> list[str]:
 def _plain(label: Any, position: int, where: str) -> str:
     if isinstance(label, bytes):
         label = label.decode(errors="replace")
-    if isinstance(label, str) and label.strip():
-        return label.strip()
+    if isinstance(label, str) and 0 < len(name := label.strip()) <= LONGEST:
+        return name.encode("utf-8", "replace").decode()  # halves of surrogates can't be written
     if isinstance(label, numbers.Integral):
         return str(label)
     # Columns of whole numbers become floats in many programs once a value is missing.
     if isinstance(label, float | np.floating) and float(label).is_integer():
         return str(int(label))
     raise UserError(
-        f"{where}: label {position} is {label!r}, expected a whole number or a string that is not "
-        "empty; mend it or leave it out"
+        f"{where}: label {position} is {brief(label)}, expected a whole number or a string of 1 to "
+        f"{LONGEST} characters; mend it or leave it out"
     )
 
 
@@ -114,4 +118,4 @@ def shown(names: Iterable[str]) -> str:
     """A few names as text."""
     names = list(names)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(repr(name) for name in names[:SHOWN]) + more
+    return ", ".join(brief(name) for name in names[:SHOWN]) + more

@@ -138,7 +138,7 @@ def _read_tfds(source: Source) -> tuple[str, Parts]:
 def _size(source: Source) -> tuple[int, int] | None:
     if source.image_size is None:
         return None
-    found = re.fullmatch(r"(\d+)(?:x(\d+))?", source.image_size)
+    found = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", source.image_size)
     if not found:
         raise UserError(
             f"--image_size={source.image_size} is no size, expected pixels: 28, or height and "

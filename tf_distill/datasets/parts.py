@@ -42,7 +42,9 @@ def part(
     Raises:
         UserError: labels that don't fit the inputs or the classes.
     """
-    given = tuple(map(str, classes)) if classes is not None else None
+    given = tuple(labels.plain(classes, "classes")) if classes is not None else None
+    if given and len(set(given)) < len(given):
+        raise UserError(f"two of the classes have one name: {labels.shown(given)}; rename one")
     names_train = _names(*train, where[0], given)
     found = labels.class_names(names_train, where[0])
     if given and (missing := [name for name in given if name not in found]):

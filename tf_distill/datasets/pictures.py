@@ -1,7 +1,9 @@
 """Images from files: a folder a class, brought to one size."""
 
+import contextlib
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -13,16 +15,20 @@ from tf_distill.datasets.base import Dataset
 from tf_distill.datasets.images import image_dataset
 from tf_distill.datasets.labels import ordered
 from tf_distill.datasets.parts import Parts, part
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, brief
 from tf_distill.progress import say
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
+FORMATS = ("PNG", "JPEG", "BMP")
+"""By content: of others Pillow runs programs, as Ghostscript for EPS, or seldom used decoders."""
+MOST_PIXELS = 2**27
+"""Of one image."""
 TRAIN_NAMES, TEST_NAMES = ("train", "training"), ("test", "testing")
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes without colour."""
-SMALLEST, SCALED_UP, LARGEST = 12, 28, 64
+SMALLEST, SCALED_UP, LARGEST, MOST = 12, 28, 64, 2048
 """Sides in pixels: below the first an image is scaled up to the second (LeNet needs 12), and
-above the third down to it, unless a size is given."""
+above the third down to it, unless a size is given, up to the last."""
 
 Size = tuple[int, int]
 
@@ -69,7 +75,7 @@ def read(path: Path, test: Path | None, image_size: Size | int | None, seed: int
     if inside := _inside(path, TRAIN_NAMES):
         train, test = inside, test or _inside(path, TEST_NAMES)
     found = [find(folder) for folder in (train, test) if folder]
-    headers = [header(file) for file in found[0].files]
+    headers, *_ = [[header(file) for file in f.files] for f in found]
     channels = 1 if all(grey for _, grey in headers) else 3
     size = chosen_size([size for size, _ in headers], image_size)
     splits = [(load(f.files, size, channels), f.labels) for f in found]
@@ -103,10 +109,21 @@ def find(folder: Path) -> Found:
 
 def header(file: Path) -> tuple[Size, bool]:
     """Height and width, and whether an image is grey, without reading its pixels."""
+    # What Pillow warns of is refused here.
+    with warnings.catch_warnings(action="ignore"), _opened(file) as image:
+        return (image.height, image.width), image.mode in GREY
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    """An image whose pixels are not read yet; all that goes wrong in the block is one error."""
     try:
-        with Image.open(file) as image:
-            return (image.height, image.width), image.mode in GREY
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with Image.open(file, formats=FORMATS) as image:
+            if not 0 < image.width * image.height <= MOST_PIXELS:
+                raise ValueError(f"it is {image.height}x{image.width} pixels")
+            yield image
+    # Pillow's decoders raise whatever a damaged file leads them to.
+    except Exception as error:
         raise _unreadable(file, error) from None
 
 
@@ -132,9 +149,10 @@ def checked_size(given: Size | int) -> Size:
         UserError: too small for a network.
     """
     height, width = (given, given) if isinstance(given, int) else given
-    if min(height, width) < SMALLEST:
+    if min(height, width) < SMALLEST or max(height, width) > MOST:
         raise UserError(
-            f"image_size is {height}x{width}, expected at least {SMALLEST} pixels on each side"
+            f"image_size is {height}x{width}, expected at least {SMALLEST} pixels on each side "
+            f"and at most {MOST}"
         )
     return height, width
 
@@ -155,11 +173,8 @@ def load(files: Sequence[Path], size: Size, channels: int) -> np.ndarray:
     images = np.zeros((len(files), *size, channels), np.uint8)
 
     def read_into(i: int) -> None:
-        try:
-            with Image.open(files[i]) as image:
-                images[i] = pixels(image, size, channels)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise _unreadable(files[i], error) from None
+        with _opened(files[i]) as image:
+            images[i] = pixels(image, size, channels)
 
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(read_into, range(len(files))):
@@ -189,7 +204,9 @@ def _inside(path: Path, names: Sequence[str]) -> Path | None:
 
 
 def _unreadable(file: Path, error: Exception) -> UserError:
-    reason = "its format is not known" if isinstance(error, Image.UnidentifiedImageError) else error
+    reason = brief(str(error) or type(error).__name__).strip("'\"")
+    if isinstance(error, Image.UnidentifiedImageError):
+        reason = "its format is not known"
     return UserError(
         f"can't read the image {file} ({reason}), expected a whole PNG, JPEG or BMP; mend or "
         "delete it"

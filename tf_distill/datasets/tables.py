@@ -4,7 +4,6 @@ import codecs
 import csv
 import gzip
 import itertools
-import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tf_distill import bounded
 from tf_distill.datasets import columns, labels
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, brief
 from tf_distill.progress import say
 
 Row = tuple[int, dict[str, Any]]
@@ -22,7 +22,10 @@ DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 JSON = (".jsonl", ".ndjson", ".json")
 LOOKED_AT = 1000
 """Rows that the columns are found by."""
-LONGEST_FIELD = 2**24
+LONGEST = 2**24
+"""Bytes of a field, or of a line: 2000 pages."""
+MOST_ARRAY = 2**28
+"""Characters of a JSON array, which can only be read as a whole."""
 
 
 class Table(NamedTuple):
@@ -63,7 +66,10 @@ def read(path: Path, text_column: str | None = None, label_column: str | None = 
         names.append(kept.setdefault(name, name))
     if empty:
         say(f"{path}: {empty} rows with an empty text are left out")
-    say(f"{path}: {len(texts)} texts in column {text!r}, {len(kept)} classes in column {label!r}")
+    say(
+        f"{path}: {len(texts)} texts in column {brief(text)}, {len(kept)} classes in column "
+        f"{brief(label)}"
+    )
     return Table(np.array(texts, object), names, text, label)
 
 
@@ -73,14 +79,14 @@ def _text(row: dict[str, Any], column: str, path: Path, line: int) -> str:
         return value
     if value is None and column in row:
         return ""
-    raise _broken(path, line, f"no text in {column!r}", "a string")
+    raise _broken(path, line, f"no text in {brief(column)}", "a string")
 
 
 def _label(row: dict[str, Any], column: str, path: Path, line: int) -> str:
     try:
         return labels.plain([row.get(column)], str(path))[0]
     except UserError:
-        got = f"{row.get(column)!r} in {column!r}"
+        got = f"{brief(row.get(column))} in {brief(column)}"
         raise _broken(path, line, got, "a class: a string or a whole number") from None
 
 
@@ -97,13 +103,9 @@ def rows(path: Path) -> Iterator[Row]:
 
 def _lines(path: Path) -> Iterator[str]:
     """The lines with their ends; a byte order mark is left out."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
     try:
-        with opened(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                yield _decoded(
-                    line.removeprefix(codecs.BOM_UTF8 if number == 1 else b""), path, number
-                )
+        for number, line in enumerate(bounded.lines(path, LONGEST), 1):
+            yield _decoded(line.removeprefix(codecs.BOM_UTF8 if number == 1 else b""), path, number)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(
             f"{path} is no whole gzip file ({error}), expected one by its name"
@@ -124,7 +126,7 @@ def _decoded(line: bytes, path: Path, number: int) -> str:
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
-    csv.field_size_limit(LONGEST_FIELD)
+    csv.field_size_limit(LONGEST)
     lines = _lines(path)
     head = next(lines, "")
     if delimiter == "," and "," not in head and ";" in head:
@@ -156,7 +158,7 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
 def _header(fields: list[str], path: Path) -> list[str]:
     names = [field.strip() for field in fields]
     if len(set(names)) < len(names):
-        raise UserError(f"{path}: two columns have one name in {names}; rename one")
+        raise UserError(f"{path}: two columns have one name in {brief(names)}; rename one")
     return names
 
 
@@ -166,10 +168,10 @@ def _json_rows(path: Path) -> Iterator[Row]:
         if not text.strip():
             continue
         if line == 1 and text.lstrip().startswith("["):
-            yield from _json_array(text + "".join(lines), path)
+            yield from _json_array(text + "".join(_short_enough(lines, path)), path)
             return
         try:
-            value = json.loads(text)
+            value = bounded.parse(text)
         except ValueError as error:
             raise _broken(path, line, f"no JSON ({error})", "an object") from None
         if not isinstance(value, dict):
@@ -177,10 +179,21 @@ def _json_rows(path: Path) -> Iterator[Row]:
         yield line, value
 
 
+def _short_enough(lines: Iterator[str], path: Path) -> Iterator[str]:
+    total = 0
+    for line in lines:
+        if (total := total + len(line)) > MOST_ARRAY:
+            raise UserError(
+                f"{path} is one array of more than {MOST_ARRAY} characters; write it as an object "
+                "a line"
+            )
+        yield line
+
+
 def _json_array(text: str, path: Path) -> Iterator[Row]:
     """The objects of one array; the position stands for the line."""
     try:
-        values = json.loads(text)
+        values = bounded.parse(text)
     except ValueError as error:
         raise UserError(f"{path} is no JSON ({error}), expected an object a line") from None
     for position, value in enumerate(values, 1):

@@ -1,0 +1,130 @@
+"""What a distilled set's SavedModel holds, read as data: its graph, a program, never runs."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill import files, schemas
+from tf_distill.errors import UserError, brief
+from tf_distill.inner import Samples
+from tf_distill.learner import Weights
+
+METADATA = Path("assets", "metadata.json")
+FORMAT = 1
+"""Of the metadata; a reader refuses what is newer than itself."""
+VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+"""The end of a variable's name in a checkpoint of TensorFlow."""
+MOST_INDEX = 2**22
+"""Bytes of the index of the variables: 40,000 of them."""
+FLOATS = (tf.float32, tf.float64, tf.bfloat16, tf.float16)
+UNREADABLE = (tf.errors.OpError, OSError, RuntimeError, TypeError, ValueError)
+"""What TensorFlow raises for a folder that has no sound variables."""
+
+
+class Stored(NamedTuple):
+    """The learned values, the initial weights (none for random ones), and the metadata."""
+
+    samples: Samples
+    weights: Weights
+    metadata: dict[str, Any]
+
+
+def read(path: Path) -> Stored:
+    """Reads the folder of a distilled set.
+
+    Raises:
+        UserError: it is none, damaged, or of a newer format.
+    """
+    metadata = _metadata(path)
+    try:
+        x, y, lr, *weights = _values(path / "variables")
+        samples = Samples(x, y, lr)
+        _check(samples, metadata)
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} is no sound distilled set ({reason}); export it again, or name another"
+        ) from error
+    return Stored(samples, weights, metadata)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    there = (path / "saved_model.pb").is_file() and (path / METADATA).is_file()
+    metadata = files.read_json(path / METADATA) if there else {}
+    found = metadata.get("format")
+    if type(found) is not int:
+        raise UserError(
+            f"{path} is no distilled set; expected a folder such as <run_dir>/distilled/1"
+        )
+    if not 1 <= found <= FORMAT:
+        raise UserError(
+            f"{path} has format {brief(found)}, this tf_distill reads 1 to {FORMAT}; "
+            + ("install a newer one" if found > FORMAT else "distill the set again")
+        )
+    schemas.check(path / METADATA, metadata)
+    return metadata
+
+
+def _values(folder: Path) -> Iterator[tf.Tensor]:
+    """The variables x, y, lr, weights/0, weights/1, ...; together no more bytes than the files."""
+    index = folder / "variables.index"
+    if not 0 < index.stat().st_size <= MOST_INDEX:
+        raise ValueError(f"{index.name} has {index.stat().st_size} bytes")
+    held = sum(file.stat().st_size for file in folder.glob("variables.data-*"))
+    weights = (f"weights/{i}" for i in itertools.count())
+    for name in itertools.chain(Samples._fields, weights):
+        try:
+            value = _restored(str(folder / "variables"), name)
+        except tf.errors.NotFoundError:
+            if name in Samples._fields:
+                raise
+            return
+        held -= value.dtype.size * int(tf.size(value))
+        if held < 0:
+            raise ValueError("its index promises more bytes than the files have")
+        yield value
+
+
+def _restored(prefix: str, name: str) -> tf.Tensor:
+    """One variable.
+
+    By this operation and not by tf.train.load_checkpoint, which ends the whole process at
+    an index that is made to harm.
+    """
+    names, slices = [name + VALUE], [""]
+    for dtype in FLOATS:
+        with contextlib.suppress(tf.errors.InvalidArgumentError):  # of another type
+            return tf.raw_ops.RestoreV2(
+                prefix=prefix, tensor_names=names, shape_and_slices=slices, dtypes=[dtype]
+            )[0]
+    raise ValueError(f"{name} has a type that is none of {', '.join(d.name for d in FLOATS)}")
+
+
+def _check(samples: Samples, metadata: dict[str, Any]) -> None:
+    """Raises ValueError where the values fit neither each other nor the metadata."""
+    x, y, lr = (tuple(v.shape) for v in samples)
+    if len(x) < 3 or len(y) != 3 or len(lr) != 1 or x[:2] != y[:2] or 0 in (*x, *y, *lr):
+        raise ValueError(f"shapes of x, y and lr are {x}, {y} and {lr}")
+    if lr[0] % x[0]:
+        raise ValueError(f"{lr[0]} learning rates are no multiple of {x[0]} steps")
+    if not all(np.isfinite(np.asarray(v, np.float64)).all() for v in samples):
+        raise ValueError("numbers that are not finite")
+    if y[2] != (1 if len(metadata["classes"]) == 2 else len(metadata["classes"])):
+        raise ValueError(f"labels of {y[2]} numbers for {len(metadata['classes'])} classes")
+    given = metadata["input"]
+    if tuple(given["shape"]) != x[2:]:
+        raise ValueError(f"x of shape {x[2:]}, and metadata of {given['shape']}")
+    rank = {"image": 3, "text": 2}.get(given["kind"], len(x) - 2)
+    if len(x) - 2 != rank or (given["kind"] == "image" and x[-1] not in (1, 3)):
+        raise ValueError(f"{given['kind']} of shape {x[2:]}")
+    if given["kind"] == "text" and "vocabulary" not in given:
+        raise ValueError("no vocabulary")
+    if given["kind"] == "image" and not all(
+        len(given.get(name, ())) in (1, x[-1]) for name in ("mean", "std")
+    ):
+        raise ValueError(f"no mean and std of {x[-1]} channels")
