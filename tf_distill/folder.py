@@ -1,12 +1,15 @@
 """The folder of a run: what lies where, and how an interrupted run goes on."""
 
+import contextlib
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import files
+from tf_distill import files, lock
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.progress import say
@@ -40,24 +43,38 @@ class RunFolder:
     def _check_or_write(self, config: Config) -> None:
         path = self.path / "config.json"
         if not path.exists():
-            files.write_text(path, config.to_json())
-            return
+            with self.locked():
+                if not path.exists():  # another process may have been faster
+                    files.write_text(path, config.to_json())
         check_same(config, path)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out, and clears away what killed ones have left half-written.
+
+        Raises:
+            UserError: another process is at work in the folder.
+        """
+        with lock.held(self.path):
+            files.clear(self.path)
+            yield
 
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""
         path = self.path / "results.json"
         return files.read_json(path) if path.exists() else None
 
-    def checkpoints(self, state: tf.Module) -> tf.train.CheckpointManager:
+    def checkpoints(self, state: tf.Module) -> "Checkpoints":
         """The manager of the checkpoints of `state`, which has the newest sound one restored.
 
         Raises:
             UserError: there are checkpoints, and all of them are damaged.
         """
-        manager = tf.train.CheckpointManager(
+        find_lost(self.path / "checkpoints")
+        manager = Checkpoints(
             tf.train.Checkpoint(state=state), str(self.path / "checkpoints"), max_to_keep=2
         )
+        manager.clear()
         for path in reversed(manager.checkpoints):
             try:
                 manager.checkpoint.restore(path).expect_partial()
@@ -69,6 +86,39 @@ class RunFolder:
                 f"no checkpoint in {self.path} can be read; delete the folder to begin again"
             )
         return manager
+
+
+class Checkpoints(tf.train.CheckpointManager):
+    """TensorFlow's manager, for a folder of its own."""
+
+    def save(self, *args: Any, **kwargs: Any) -> str | None:
+        """As there, but what goes wrong in writing is an OSError."""
+        with files.os_errors(Path(self.directory)):
+            return super().save(*args, **kwargs)
+
+    def clear(self) -> None:
+        """Deletes what killed processes have left: files of no checkpoint that is whole."""
+        whole = tuple(f"{Path(path).name}." for path in self.checkpoints)
+        for path in Path(self.directory).glob("*"):
+            if path.name != "checkpoint" and not path.name.startswith(whole):
+                files.remove(path)
+
+
+def find_lost(folder: Path) -> None:
+    """Enters the checkpoints of a folder in its list again, where that is damaged or gone."""
+    if not folder.exists() or tf.train.get_checkpoint_state(str(folder)):
+        return
+    found = {
+        int(match[1]): match[0]
+        for path in folder.iterdir()
+        if (match := re.fullmatch(r"ckpt-(\d+)\.index", path.name))
+    }
+    names = [found[number].removesuffix(".index") for number in sorted(found)]
+    if names:
+        say(f"the list of checkpoints in {folder} is damaged; made anew from {', '.join(names)}")
+        tf.compat.v1.train.update_checkpoint_state(
+            str(folder), names[-1], names, None, [float(i) for i in range(1, len(names) + 1)]
+        )
 
 
 def check_same(config: Config, path: Path) -> None:
@@ -101,10 +151,11 @@ class Metrics:
         """Appends one line, and a scalar for each value."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
-        with self._events.as_default(step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-        self._events.flush()
+        with files.os_errors(self._path.with_name("events")):
+            with self._events.as_default(step):
+                for name, value in values.items():
+                    tf.summary.scalar(name, value)
+            self._events.flush()
 
     def read(self) -> list[dict[str, float]]:
         """All that was written, less lines that a crash has cut."""
