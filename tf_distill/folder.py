@@ -106,8 +106,9 @@ class Checkpoints(tf.train.CheckpointManager):
 
 def find_lost(folder: Path) -> None:
     """Enters the checkpoints of a folder in its list again, where that is damaged or gone."""
-    if not folder.exists() or tf.train.get_checkpoint_state(str(folder)):
+    if not folder.exists() or _is_listed(folder):
         return
+    files.remove(folder / "checkpoint")
     found = {
         int(match[1]): match[0]
         for path in folder.iterdir()
@@ -119,6 +120,14 @@ def find_lost(folder: Path) -> None:
         tf.compat.v1.train.update_checkpoint_state(
             str(folder), names[-1], names, None, [float(i) for i in range(1, len(names) + 1)]
         )
+
+
+def _is_listed(folder: Path) -> bool:
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+        return bool(state and state.model_checkpoint_path)
+    except ValueError:  # no text at all
+        return False
 
 
 def check_same(config: Config, path: Path) -> None:
