@@ -1,8 +1,12 @@
 """Files are written whole or not at all."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+import tensorflow as tf
 
 from tf_distill import files
 
@@ -89,3 +93,27 @@ def test_json_lines_are_read_less_what_a_crash_has_cut(tmp_path):
     assert files.read_json_lines(path) == [{"a": 1}, {"c": 2}]
     files.write_bytes(path, b"\x00")
     assert path.read_bytes() == b"\x00"
+
+
+def test_clearing_leaves_what_a_living_process_writes(tmp_path):
+    (tmp_path / "deep").mkdir()
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    left = tmp_path / "deep" / f".a.json.{dead.stdout.strip()}.part"
+    ours = tmp_path / "deep" / f".b.json.{os.getpid()}.part"
+    for path in (left, ours, tmp_path / ".c.part", tmp_path / "d.part"):
+        path.touch()
+    files.clear(tmp_path)
+    assert {p.name for p in tmp_path.rglob("*")} == {"deep", ours.name, "d.part"}
+    files.write_text(tmp_path / "c", "written")  # beside a name without a process
+
+
+def test_errors_of_tensorflow_in_writing_are_os_errors(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file/below") as error, files.os_errors(tmp_path):
+        tf.io.write_file(str(tmp_path / "file" / "below"), "text")
+    assert error.value.filename == str(tmp_path)
+    assert "\n" not in error.value.strerror
+    for other in (ValueError, KeyboardInterrupt):
+        with pytest.raises(other), files.os_errors(tmp_path):
+            raise other

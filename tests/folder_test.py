@@ -167,3 +167,55 @@ def test_damaged_results_are_said(tmp_path):
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(UserError, match=r"results.json is damaged"):
         folder.results()
+
+
+def saved(folder, *values):
+    """A state, with a checkpoint of each of the values in the folder."""
+    state = tf.Module()
+    state.value = tf.Variable(0.0)
+    manager = folder.checkpoints(state)
+    for value in values:
+        state.value.assign(value)
+        manager.save()
+    return state
+
+
+@pytest.mark.parametrize("text", [None, "", "model_checkpoint", "\x00\xff"])
+def test_a_damaged_list_of_checkpoints_is_made_anew(tmp_path, capsys, text):
+    folder = RunFolder(small.config(tmp_path / "old"))
+    state = saved(folder, *map(float, range(1, 12)))
+    path = tmp_path / "old" / "checkpoints" / "checkpoint"
+    path.unlink() if text is None else path.write_text(text, encoding="latin-1")
+    state.value.assign(0)
+    (tmp_path / "old").rename(tmp_path / "new")
+    folder = RunFolder(small.config(tmp_path / "new"))
+    manager = folder.checkpoints(state)
+    assert state.value.numpy() == 11
+    assert "made anew from ckpt-10, ckpt-11" in capsys.readouterr().out
+    manager.save()
+    names = {p.name for p in (tmp_path / "new" / "checkpoints").glob("*.index")}
+    assert names == {"ckpt-11.index", "ckpt-12.index"}
+
+
+def test_what_a_killed_process_left_of_a_checkpoint_is_cleared_away(tmp_path):
+    folder = RunFolder(small.config(tmp_path))
+    state = saved(folder, 1.0, 2.0)
+    there = {p: p.read_bytes() for p in (tmp_path / "checkpoints").iterdir()}
+    (tmp_path / "checkpoints" / "ckpt-3_temp").mkdir()
+    for name in ("ckpt-3_temp/part-0", "ckpt-3.index", "ckpt-20.index", "checkpoint.tmp1"):
+        (tmp_path / "checkpoints" / name).touch()
+    folder.checkpoints(state)
+    assert {p: p.read_bytes() for p in (tmp_path / "checkpoints").iterdir()} == there
+    assert state.value.numpy() == 2
+
+
+def test_a_checkpoint_that_can_not_be_written_is_an_os_error_and_the_one_before_stays(tmp_path):
+    folder = RunFolder(small.config(tmp_path))
+    state = saved(folder, 1.0)
+    manager = folder.checkpoints(state)
+    (tmp_path / "checkpoints" / "ckpt-2_temp").touch()  # where TensorFlow wants a folder
+    with pytest.raises(OSError, match="ckpt-2_temp"):
+        manager.save()
+    state.value.assign(5)
+    folder.checkpoints(state)
+    assert state.value.numpy() == 1

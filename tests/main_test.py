@@ -150,7 +150,7 @@ def test_help_ends_well_and_names_every_setting():
     for holder in main._SETTINGS:
         assert f"--{holder.name}:" in done.stdout or f"--[no]{holder.name}:" in done.stdout
     for field in run.Config.__dataclass_fields__:
-        assert f"--{field}:" in done.stdout
+        assert f"--{field}:" in done.stdout or f"--[no]{field}:" in done.stdout
 
 
 def test_a_mistake_in_a_process_of_its_own_shows_no_noise():
@@ -191,3 +191,20 @@ def test_a_process_that_is_terminated_goes_on_to_the_same_bits(tmp_path):
         loaded = saved_set.load(Path(made.run_dir, "distilled", "1"))
         values.append([v.numpy().tobytes() for v in loaded.samples])
     assert values[0] == values[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_outside_of_the_outer_loop_is_one_line(number):
+    program = (
+        "import time\nfrom tf_distill import cli\n"
+        "cli.run(lambda _: print('here', flush=True) or time.sleep(60), 'program')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "program: stopped; the same command goes on from the last checkpoint\n"

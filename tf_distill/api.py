@@ -21,6 +21,7 @@ from tf_distill.progress import say
 from tf_distill.result import Result
 
 BATCH_SIZE, OUTER_STEPS = 256, 1000
+FIELDS = dataclasses.fields(Config)
 INPUTS = "inputs.json"
 
 
@@ -43,6 +44,7 @@ def distill(
     eval_every: int | None = None,
     seed: int = 0,
     run_dir: str | Path | None = None,
+    checkpoint_minutes: float | None = None,
     callbacks: Sequence[Callback] = (),
     keep: str | None = None,
     early_stopping: int | None = None,
@@ -78,6 +80,7 @@ def distill(
         seed: everything random follows from it.
         run_dir: a folder to write everything to, as the command line does. The same call goes on
             where an interrupted one stood. Without it nothing is written.
+        checkpoint_minutes: from one checkpoint in that folder to the next; 2.
         callbacks: called after each outer step.
         keep: "last" for the set after the last outer step; "best" for the one of the highest
             accuracy on a tenth of the training data, which is held out and which evaluations
@@ -90,7 +93,7 @@ def distill(
     Raises:
         UserError: a setting out of its range, a model that does not fit the data or can't be
             differentiated twice, or a folder with a run of other settings.
-        Diverged: the loss is no number any more; lower inner_lr or outer_lr.
+        Diverged: loss or gradient is no number, again and again; lower inner_lr or outer_lr.
         Interrupted: on SIGINT or SIGTERM, where there is a run_dir, after a checkpoint.
     """
     given = {
@@ -111,6 +114,7 @@ def distill(
         "early_stopping": early_stopping,
         "seed": seed,
         "run_dir": run_dir,
+        "checkpoint_minutes": checkpoint_minutes,
     }
     with _words_of_python():
         choice = choose(model, data)
@@ -137,7 +141,7 @@ def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
         "run_dir": ".",
     }
     told = {name: value for name, value in given.items() if value is not None}
-    rest = dict.fromkeys(field.name for field in dataclasses.fields(Config))
+    rest = {f.name: None if f.default is dataclasses.MISSING else f.default for f in FIELDS}
     named = {"dataset": data.name, "model": choice.name, "eval_split": "test", "data_dir": "."}
     places = {"run_dir": str(told["run_dir"])} if "run_dir" in told else {}
     return Config(**{**rest, **named, **defaults, **told, **places})
@@ -145,17 +149,23 @@ def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
 
 def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Finished:
     """Carries the work out, or reads what a folder holds of it already."""
-    if folder:
-        _check_inputs(folder.path / INPUTS, _inputs(work))
-        if folder.results():
-            say(f"{folder.path} is finished; delete it, or name another run_dir, to run again")
-            return _read(folder)
-    choice.try_out(work.learner)
-    if folder:
-        files.write_json(folder.path / INPUTS, _inputs(work))
+    if not folder:
+        choice.try_out(work.learner)
+        return _described(work, experiments.carry_out(work))
+    _check_inputs(folder.path / INPUTS, _inputs(work))
+    if not folder.results():
+        choice.try_out(work.learner)
+        with folder.locked():
+            if not folder.results():  # by a process that has just ended
+                return _made(work, folder)
+    say(f"{folder.path} is finished; delete it, or name another run_dir, to run again")
+    return _read(folder)
+
+
+def _made(work: Experiment, folder: RunFolder) -> Finished:
+    files.write_json(folder.path / INPUTS, _inputs(work))
     finished = _described(work, experiments.carry_out(work, folder))
-    if folder:
-        experiments.write(work, finished, folder.path)
+    experiments.write(work, finished, folder.path)
     return finished
 
 

@@ -152,6 +152,7 @@ class RateLearner:
         distilled = self._distillation.distilled
         distilled.set(with_rate(sets[0], start))
         self._distillation.step.assign(0)
+        self._distillation.guard.streak.assign(0)
         for variable in self._distillation.optimizer.variables:
             variable.assign(tf.zeros_like(variable))
         learned = start
@@ -159,10 +160,9 @@ class RateLearner:
             distilled.x.assign(samples.x)
             distilled.y.assign(samples.y)
             self._update(tf.constant(index))
-            rates = distilled.samples.lr.numpy()
-            if not np.isfinite(rates).all():  # one bad draw from a bad network is enough
+            if int(self._distillation.guard.streak):  # one bad draw from a bad network is enough
                 break
-            learned = rates
+            learned = distilled.samples.lr.numpy()
         return learned
 
 

@@ -1,5 +1,6 @@
 """What all programs here share: a user's mistake is one line, never a traceback."""
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -21,6 +22,7 @@ def run(main: Callable[[list[str]], int | None], name: str) -> None:
         logging.set_verbosity(logging.ERROR)
         return main(argv)
 
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         app.run(quiet_main, flags_parser=_parse)
     except KeyboardInterrupt:
@@ -42,6 +44,8 @@ def run(main: Callable[[list[str]], int | None], name: str) -> None:
     except UserError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def no_arguments(argv: list[str]) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import baseline_rows, control_rows, files, ranking, run, schemas
+from tf_distill import baseline_rows, control_rows, files, lock, ranking, run, schemas
 from tf_distill.config import Config, Protocol
+from tf_distill.datasets import Dataset
 from tf_distill.errors import UserError
 from tf_distill.evaluate import Accuracy, distillation_ratio
 from tf_distill.folder import RunFolder
@@ -35,6 +36,11 @@ def complete(config: Config, protocol: Protocol) -> dict[str, Any]:
         UserError: a mistake in the settings; or an earlier comparison had other ones.
     """
     dataset = run.load_dataset(config)
+    with RunFolder(config).locked():
+        return _completed(config, protocol, dataset)
+
+
+def _completed(config: Config, protocol: Protocol, dataset: Dataset) -> dict[str, Any]:
     if not RunFolder(config).results():
         run.run(config)
     subject = Subject.of_run(config, protocol, dataset)
@@ -166,6 +172,11 @@ def complete_ranking(config: Config, networks: int) -> dict[str, Any]:
         UserError: the run is not finished, or the file there is of another set or damaged.
     """
     subject = Subject.of_run(config, Protocol(), run.load_dataset(config))
+    with lock.held(Path(config.run_dir)):
+        return _ranked(config, networks, subject)
+
+
+def _ranked(config: Config, networks: int, subject: Subject) -> dict[str, Any]:
     path = Path(config.run_dir, "ranking.json")
     found = schemas.read(path)
     if found.get("set", subject.fingerprint) != subject.fingerprint:

@@ -26,11 +26,13 @@ AT_LEAST_ONE = (
     "eval_networks",
     "eval_every",
 )
-POSITIVE = ("outer_lr", "inner_lr")
+POSITIVE = ("outer_lr", "inner_lr", "checkpoint_minutes")
 DATASET = "digits"
 """The dataset by default."""
 PLACES = ("data_dir", "run_dir")
 """Where things lie on this machine: may differ when a run goes on elsewhere."""
+FREE = (*PLACES, "checkpoint_minutes")
+"""What may differ when a run goes on: the outcome does not follow from it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Config:
     embeddings: str | None
     data_dir: str
     run_dir: str
+    checkpoint_minutes: float = 2.0
+    deterministic: bool = False
 
     def __post_init__(self):
         for name, choices in CHOICES.items():
@@ -101,11 +105,12 @@ class Config:
 
     def difference(self, other: dict[str, Any]) -> list[str]:
         """The settings, in words, in which a run with settings `other` is another experiment."""
-        mine = {k: v for k, v in dataclasses.asdict(self).items() if k not in PLACES}
+        mine = {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
+        before = {name: other.get(name, getattr(Config, name, None)) for name in mine}
         return [
-            f"--{name} was {other.get(name)!r}, now {value!r}"
+            f"--{name} was {before[name]!r}, now {value!r}"
             for name, value in mine.items()
-            if other.get(name) != value
+            if before[name] != value
         ]
 
 

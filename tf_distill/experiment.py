@@ -58,7 +58,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         folder: None to write nothing to disk.
 
     Raises:
-        Diverged: the loss is no number any more.
+        Diverged: loss or gradient is no number, again and again.
         Interrupted: on SIGINT or SIGTERM, where there is a folder.
     """
     config, learner = experiment.config, experiment.learner

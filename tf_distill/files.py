@@ -1,11 +1,12 @@
 """Writing files and folders whole or not at all."""
 
 import contextlib
+import errno
 import glob
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,34 @@ MOST_JSON, MOST_LINES = 2**25, 2**27
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary path that takes the name `path`, replacing it, when the block succeeds."""
-    for old in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        if not _is_running(int(old.name.split(".")[-2])):  # what a killed process left
-            _remove(old)
+    _remove_dead(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    _remove(part)
+    remove(part)
     try:
-        yield part
+        with os_errors(path):
+            yield part
+        _to_disk(part)
         if path.is_dir():
-            _remove(path)
+            remove(path)
         os.replace(part, path)
     finally:
-        _remove(part)
+        remove(part)
+
+
+def clear(folder: Path) -> None:
+    """Deletes what processes that were killed have left half-written in a folder or below."""
+    _remove_dead(folder.rglob(".*.part"))
+
+
+@contextlib.contextmanager
+def os_errors(path: Path) -> Iterator[None]:
+    """TensorFlow's errors of writing at `path`, such as of a full disk, as an OSError."""
+    try:
+        yield
+    except Exception as error:  # by its name, as this module does without TensorFlow
+        if "OpError" not in (kind.__name__ for kind in type(error).__mro__):
+            raise
+        raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -106,7 +123,25 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
+def _remove_dead(parts: Iterable[Path]) -> None:
+    for part in list(parts):
+        process = part.name.split(".")[-2]
+        if not (process.isdecimal() and _is_running(int(process))):
+            remove(part)
+
+
+def _to_disk(path: Path) -> None:
+    """Waits till all of a file or folder is there even if the power fails."""
+    for inner in [*path.rglob("*"), path]:
+        descriptor = os.open(inner, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Deletes a file, or a folder with all that is in it, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -1,14 +1,17 @@
 """The folder of a run: what lies where, and how an interrupted run goes on."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import files, schemas
+from tf_distill import checkpoints, files, lock, schemas
+from tf_distill.checkpoints import Checkpoints
 from tf_distill.config import Config
-from tf_distill.errors import UserError, brief
+from tf_distill.errors import UserError
 from tf_distill.progress import say
 
 
@@ -40,25 +43,39 @@ class RunFolder:
     def _check_or_write(self, config: Config) -> None:
         path = self.path / "config.json"
         if not path.exists():
-            files.write_text(path, config.to_json())
-            return
+            with self.locked():
+                if not path.exists():  # another process may have been faster
+                    files.write_text(path, config.to_json())
         check_same(config, path)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out, and clears away what killed ones have left half-written.
+
+        Raises:
+            UserError: another process is at work in the folder.
+        """
+        with lock.held(self.path):
+            files.clear(self.path)
+            yield
 
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""
         path = self.path / "results.json"
         return schemas.read(path) or None
 
-    def checkpoints(self, state: tf.Module) -> tf.train.CheckpointManager:
+    def checkpoints(self, state: tf.Module) -> Checkpoints:
         """The manager of the checkpoints of `state`, which has the newest sound one restored.
 
         Raises:
             UserError: there are checkpoints, and all of them are damaged or in other folders.
         """
-        _check_places(self.path / "checkpoints")
-        manager = tf.train.CheckpointManager(
+        checkpoints.find_lost(self.path / "checkpoints")
+        checkpoints.check_places(self.path / "checkpoints")
+        manager = Checkpoints(
             tf.train.Checkpoint(state=state), str(self.path / "checkpoints"), max_to_keep=2
         )
+        manager.clear()
         for path in reversed(manager.checkpoints):
             try:
                 manager.checkpoint.restore(path).expect_partial()
@@ -70,17 +87,6 @@ class RunFolder:
                 f"no checkpoint in {self.path} can be read; delete the folder to begin again"
             )
         return manager
-
-
-def _check_places(folder: Path) -> None:
-    """Raises UserError where the list of checkpoints, whose old ones get deleted, has others'."""
-    state = tf.train.get_checkpoint_state(str(folder))
-    for path in state.all_model_checkpoint_paths if state else ():
-        if Path(path).resolve().parent != folder.resolve():
-            raise UserError(
-                f"{folder / 'checkpoint'} names {brief(path)}, expected checkpoints beside it; "
-                "delete the folder to begin again"
-            )
 
 
 def check_same(config: Config, path: Path) -> None:
@@ -113,10 +119,11 @@ class Metrics:
         """Appends one line, and a scalar for each value."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
-        with self._events.as_default(step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-        self._events.flush()
+        with files.os_errors(self._path.with_name("events")):
+            with self._events.as_default(step):
+                for name, value in values.items():
+                    tf.summary.scalar(name, value)
+            self._events.flush()
 
     def read(self) -> list[dict[str, float]]:
         """All that was written, less lines that a crash has cut."""

@@ -6,17 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-import tensorflow as tf
-
 from tf_distill.callbacks import Callback
+from tf_distill.checkpoints import Checkpoints
 from tf_distill.config import Config
-from tf_distill.errors import Diverged, Interrupted
+from tf_distill.errors import Interrupted
 from tf_distill.evaluate import Accuracy
 from tf_distill.folder import History, Metrics
+from tf_distill.guard import check_learned, recover
 from tf_distill.outer import Distillation
 from tf_distill.progress import Progress
-
-CHECKPOINT_SECONDS = 120
 
 
 def outer_loop(
@@ -24,7 +22,7 @@ def outer_loop(
     distillation: Distillation,
     steps: Iterator[tuple[int, float]],
     evaluate: Callable[..., Accuracy],
-    checkpoints: tf.train.CheckpointManager | None,
+    checkpoints: Checkpoints | None,
     metrics: Metrics | History,
     callbacks: Sequence[Callback] = (),
 ) -> None:
@@ -38,6 +36,10 @@ def outer_loop(
         checkpoints: None to keep none, and to leave signals alone.
         metrics: where losses and accuracies go.
         callbacks: called after each step; any of them can end the loop.
+
+    Raises:
+        Diverged: too many steps gave no numbers.
+        Interrupted: on SIGINT or SIGTERM, where checkpoints are kept.
     """
     for callback in callbacks:
         callback.distilled = distillation.distilled
@@ -45,18 +47,19 @@ def outer_loop(
     saved = time.monotonic()
     shown = progress.steps(until_stopped(steps, callbacks))
     for step, loss in timed(distillation, stoppable(shown, checkpoints)):
-        check_finite(step, loss, config)
+        recover(distillation.guard, step, config)
         due = step % config.eval_every == 0 or step == config.outer_steps
         values = {"loss": loss}
         if due:
             values["accuracy"] = evaluate(distillation.distilled.samples).mean
             progress.accuracy(values["accuracy"])
-        metrics.write(step, **values)
+        metrics.write(step, **{k: v for k, v in values.items() if math.isfinite(v)})
         for callback in callbacks:
             callback.on_outer_step_end(step, dict(values))
-        if checkpoints and (due or time.monotonic() - saved > CHECKPOINT_SECONDS):
+        if checkpoints and (due or time.monotonic() - saved > 60 * config.checkpoint_minutes):
             checkpoints.save()
             saved = time.monotonic()
+    check_learned(distillation.guard, int(distillation.step), config)
 
 
 def until_stopped(steps: Iterator, callbacks: Sequence[Callback]) -> Iterator:
@@ -78,7 +81,7 @@ def timed(distillation: Distillation, steps: Iterator) -> Iterator:
         started = time.monotonic()
 
 
-def stoppable(steps: Iterator, checkpoints: tf.train.CheckpointManager | None) -> Iterator:
+def stoppable(steps: Iterator, checkpoints: Checkpoints | None) -> Iterator:
     """Ends the loop after the step at which SIGINT or SIGTERM came, with a checkpoint."""
     if not checkpoints or threading.current_thread() is not threading.main_thread():
         yield from steps  # only the main thread is told of signals
@@ -96,12 +99,3 @@ def stoppable(steps: Iterator, checkpoints: tf.train.CheckpointManager | None) -
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def check_finite(step: int, loss: float, config: Config) -> None:
-    """Raises Diverged where the loss is no number any more."""
-    if not math.isfinite(loss):
-        raise Diverged(
-            f"the loss is {loss} at outer step {step}; lower --inner_lr (now {config.inner_lr}) or "
-            f"--outer_lr (now {config.outer_lr}) and begin again in another --run_dir"
-        )

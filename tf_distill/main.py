@@ -156,6 +156,17 @@ _SETTINGS = [
         "Folder of the run. Default: runs/<dataset>_<model>, of a sweep with _sweep after it. The "
         "modes baselines and ranking take settings that are not given from the run in this folder.",
     ),
+    flags.DEFINE_float(
+        "checkpoint_minutes",
+        None,
+        "Minutes from one checkpoint to the next; evaluations bring some too. Default: 2.",
+    ),
+    flags.DEFINE_boolean(
+        "deterministic",
+        None,
+        "The same bits every time on a GPU too, more slowly: TensorFlow's op determinism. On a CPU "
+        "they are the same without it. Default: false.",
+    ),
 ]
 
 _PROTOCOL = [
@@ -216,6 +227,8 @@ def main(argv: list[str]) -> int:
 
         from tf_distill import modes
 
+        if flags.FLAGS.deterministic:
+            tf.config.experimental.enable_op_determinism()
         tf.config.list_logical_devices()  # speaks too, when first asked
     call = modes.Call(
         settings={holder.name: _home(holder.name, holder.value) for holder in _SETTINGS},

@@ -26,6 +26,8 @@ def summarize(
 ) -> dict[str, Any]:
     """What results.json holds; accuracies are fractions."""
     settings = dataclasses.asdict(config)
+    guard = distillation.guard
+    counts = {"skipped_steps": int(guard.skipped), "returns": int(guard.returns)}
     return {
         **{name: value for name, value in settings.items() if name not in PLACES},
         "distilled_samples": config.steps * config.samples_per_step,
@@ -34,6 +36,7 @@ def summarize(
         "test_examples": len(dataset.y_test),
         "accuracy_before": before._asdict(),
         "accuracy": after._asdict(),
+        **(counts if counts["skipped_steps"] else {}),
         "peak_memory_mb": provenance.peak_memory(),
         "tf_distill": __version__,
         "commit": provenance.commit(),
@@ -43,16 +46,21 @@ def summarize(
 
 
 def describe(results: dict[str, Any], config: Config) -> str:
-    """The outcome in two lines for a person."""
+    """The outcome in two lines for a person, or in three."""
     before, after = results["accuracy_before"], results["accuracy"]
     spread = (
         f" +- {after['std']:.4f} over {after['networks']} networks" if after["networks"] > 1 else ""
+    )
+    skipped = (
+        f"{results['skipped_steps']} outer steps were skipped, as loss or gradient was no number\n"
+        if results.get("skipped_steps")
+        else ""
     )
     return (
         f"accuracy {after['mean']:.4f}{spread} on {results['test_examples']} "
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
         f"{results['distilled_samples']} distilled samples, {results['seconds']:.0f} s\n"
-        f"report.html, figures and the distilled set are in {config.run_dir}"
+        f"{skipped}report.html, figures and the distilled set are in {config.run_dir}"
     )
 
 

@@ -11,6 +11,7 @@ from tf_distill import seeds
 from tf_distill.compiled import compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.distilled import DistilledSet
+from tf_distill.guard import Guard, Reduced
 from tf_distill.hypergradient import Hypergradient, hypergradient
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner, Weights, fixed_network
@@ -33,12 +34,14 @@ class Distillation(tf.Module):
         self.distilled = distilled
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
         self.seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")
+        factor = tf.Variable(1.0, trainable=False, name="factor")
         self.optimizer = keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(outer_lr, outer_steps),
+            Reduced(keras.optimizers.schedules.CosineDecay(outer_lr, outer_steps), factor),
             beta_1=0.5,
             global_clipnorm=1.0,
         )
         self.optimizer.build(distilled.learned)
+        self.guard = Guard(self.optimizer, distilled.learned, factor)
 
 
 def distill(
@@ -135,6 +138,8 @@ def outer_update(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """The compiled outer step: indices of the real batch in, its loss out.
 
+    Where the loss or a gradient is no number the set stays as it is (`guard`).
+
     Args:
         distillation: is updated in place by each call.
         learner: the network.
@@ -144,7 +149,7 @@ def outer_update(
         seed: of the run.
     """
     x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
-    distilled, optimizer = distillation.distilled, distillation.optimizer
+    distilled = distillation.distilled
     network_key = seeds.key(seed, seeds.Stream.NETWORKS)
     augment_key = seeds.key(seed, seeds.Stream.AUGMENTATION)
 
@@ -157,7 +162,7 @@ def outer_update(
         loss, gradients = mean_hypergradient(
             learner, distilled.samples, draw, keys, dataset.encoding(x), y
         )
-        optimizer.apply(distilled.pull_back(gradients), distilled.learned)
+        distillation.guard.apply(distillation.step, loss, distilled.pull_back(gradients))
         distillation.step.assign_add(1)
         return loss
 

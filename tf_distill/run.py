@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tf_distill import data_guard, datasets, files, original, report, schemas
-from tf_distill.config import DATASET, PLACES, Config, data_dir, resolve
+from tf_distill import data_guard, datasets, files, lock, original, report, schemas
+from tf_distill.config import DATASET, FREE, Config, data_dir, resolve
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
 from tf_distill.experiment import Experiment, carry_out, write
@@ -26,25 +26,25 @@ def run(config: Config) -> dict[str, Any]:
         Interrupted: on SIGINT or SIGTERM.
     """
     dataset = load_dataset(config)
-    folder = _folder(config)
-    if results := folder.results():
-        say(f"{folder.path} is finished; delete it, or name another --run_dir, to run again")
-        if not (folder.path / report.NAME).exists():
-            report.write(folder.path)
-        return results
+    folder = RunFolder(config)
+    if not folder.results():
+        with folder.locked():
+            if not folder.results():  # by a process that has just ended
+                return _make(config, dataset, folder)
+    say(f"{folder.path} is finished; delete it, or name another --run_dir, to run again")
+    if not (folder.path / report.NAME).exists():
+        report.write(folder.path)
+    return folder.results() or {}
+
+
+def _make(config: Config, dataset: datasets.Dataset, folder: RunFolder) -> dict[str, Any]:
+    if datasets.is_own(config.dataset):  # what tells own data from others
+        data_guard.remember(folder.path, datasets.load(dataclasses.asdict(config)))
     learner = Learner(NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs))
     experiment = Experiment(config, learner, dataset)
     finished = carry_out(experiment, folder)
     write(experiment, finished, folder.path)
     return finished.results
-
-
-def _folder(config: Config) -> RunFolder:
-    """The run's folder, with what tells own data from others."""
-    folder = RunFolder(config)
-    if datasets.is_own(config.dataset):
-        data_guard.remember(folder.path, datasets.load(dataclasses.asdict(config)))
-    return folder
 
 
 def configure(given: dict[str, Any]) -> Config:
@@ -64,7 +64,7 @@ def recall(given: dict[str, Any]) -> Config:
     told = {name: value for name, value in given.items() if value is not None}
     path = Path(told.get("run_dir", ""), "config.json")
     if "run_dir" not in told or not path.is_file():
-        if "run_dir" in told and not told.keys() - set(PLACES):
+        if "run_dir" in told and not told.keys() - set(FREE):
             raise UserError(
                 f"there is no run in {told['run_dir']}; name the --run_dir of one, or give its "
                 "settings to make it"
@@ -107,6 +107,7 @@ def originals(config: Config) -> Path:
 def add_ratio(config: Config, original_accuracy: float) -> None:
     """Adds the original accuracy, and the distillation ratio r_M, to results.json."""
     path = Path(config.run_dir, "results.json")
-    results = schemas.read(path)
-    ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
-    files.write_json(path, results | {"original_accuracy": original_accuracy, "ratio": ratio})
+    with lock.held(path.parent):
+        results = schemas.read(path)
+        ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
+        files.write_json(path, results | {"original_accuracy": original_accuracy, "ratio": ratio})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_distill import files, run, schemas
+from tf_distill import files, lock, run, schemas
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
@@ -35,6 +35,14 @@ def sweep(config: Config, sizes: Sequence[int]) -> dict[str, Any]:
     if path.with_name("config.json").exists():
         raise UserError(f"{config.run_dir} holds a run; name another --run_dir for the sweep")
     original = run.original_of(config, run.load_dataset(config))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with lock.held(path.parent):
+        return _all_sizes(config, configs, original, path)
+
+
+def _all_sizes(
+    config: Config, configs: Sequence[Config], original: dict[str, Any], path: Path
+) -> dict[str, Any]:
     settings = {name: getattr(config, name) for name in SHARED}
     entries = earlier(path, settings)
     found: dict[str, Any] = {}

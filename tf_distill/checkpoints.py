@@ -1,0 +1,64 @@
+"""The checkpoints of a run: written whole, found again, and cleared of what is none."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tf_distill import files
+from tf_distill.errors import UserError, brief
+from tf_distill.progress import say
+
+
+class Checkpoints(tf.train.CheckpointManager):
+    """TensorFlow's manager, for a folder of its own."""
+
+    def save(self, *args: Any, **kwargs: Any) -> str | None:
+        """As there, but what goes wrong in writing is an OSError."""
+        with files.os_errors(Path(self.directory)):
+            return super().save(*args, **kwargs)
+
+    def clear(self) -> None:
+        """Deletes what killed processes have left: files of no checkpoint that is whole."""
+        whole = tuple(f"{Path(path).name}." for path in self.checkpoints)
+        for path in Path(self.directory).glob("*"):
+            if path.name != "checkpoint" and not path.name.startswith(whole):
+                files.remove(path)
+
+
+def find_lost(folder: Path) -> None:
+    """Enters the checkpoints of a folder in its list again, where that is damaged or gone."""
+    if not folder.exists() or _is_listed(folder):
+        return
+    files.remove(folder / "checkpoint")
+    found = {
+        int(match[1]): match[0]
+        for path in folder.iterdir()
+        if (match := re.fullmatch(r"ckpt-(\d+)\.index", path.name))
+    }
+    names = [found[number].removesuffix(".index") for number in sorted(found)]
+    if names:
+        say(f"the list of checkpoints in {folder} is damaged; made anew from {', '.join(names)}")
+        tf.compat.v1.train.update_checkpoint_state(
+            str(folder), names[-1], names, None, [float(i) for i in range(1, len(names) + 1)]
+        )
+
+
+def _is_listed(folder: Path) -> bool:
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+        return bool(state and state.model_checkpoint_path)
+    except ValueError:  # no text at all
+        return False
+
+
+def check_places(folder: Path) -> None:
+    """Raises UserError where the list of checkpoints, whose old ones get deleted, has others'."""
+    state = tf.train.get_checkpoint_state(str(folder))
+    for path in state.all_model_checkpoint_paths if state else ():
+        if Path(path).resolve().parent != folder.resolve():
+            raise UserError(
+                f"{folder / 'checkpoint'} names {brief(path)}, expected checkpoints beside it; "
+                "delete the folder to begin again"
+            )
