@@ -30,6 +30,20 @@ def test_computes_and_compiles_once():
     assert double.__doc__ == "Twice x."
 
 
+def test_the_graph_is_that_of_the_call():
+    traced = []
+
+    @compiled
+    def double(x):
+        traced.append(x)
+        return 2 * x
+
+    graph = double.graph(tf.TensorSpec([3]))
+    assert graph.outputs[0].shape == [3]
+    assert double(tf.ones([3])).numpy().tolist() == [2, 2, 2]
+    assert len(traced) == 1
+
+
 @pytest.mark.parametrize("before", [True, False])
 def test_the_option_comes_back_even_after_an_error(before):
     @compiled

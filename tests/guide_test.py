@@ -132,6 +132,7 @@ def nothing_done(monkeypatch):
 
     for module, function in (
         (run, "run"),
+        (run, "estimate"),
         (comparison, "complete"),
         (comparison, "complete_ranking"),
         (sweep, "sweep"),

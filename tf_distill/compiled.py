@@ -9,7 +9,7 @@ switched off alone; without all of them the steps here are as fast, and compiled
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from typing import ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 import tensorflow as tf
 
@@ -18,16 +18,27 @@ _R = TypeVar("_R")
 _OPTION = "disable_meta_optimizer"
 
 
-def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+class Compiled(Generic[_P, _R]):
     """`tf.function` without Grappler, to be called from outside of a graph."""
-    graph = tf.function(function)
 
-    @functools.wraps(function)
-    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+    def __init__(self, function: Callable[_P, _R]):
+        functools.update_wrapper(self, function)
+        self._function = tf.function(function)
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """The result; the first call for arguments of some shapes traces the function."""
         with _as_written():
-            return graph(*args, **kwargs)
+            return self._function(*args, **kwargs)
 
-    return call
+    def graph(self, *specs: tf.TensorSpec) -> tf.Graph:
+        """The graph for such arguments, without running it; a later call takes the same one."""
+        with _as_written():
+            return self._function.get_concrete_function(*specs).graph
+
+
+def compiled(function: Callable[_P, _R]) -> Compiled[_P, _R]:
+    """The function, compiled."""
+    return Compiled(function)
 
 
 @contextlib.contextmanager

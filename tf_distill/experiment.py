@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tf_distill import files, outcome, report, saved_set, servable
+import tensorflow as tf
+
+from tf_distill import files, memory, outcome, report, saved_set, servable
 from tf_distill.callbacks import Callback, KeepBest
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.distilled import DistilledSet, initial_samples
+from tf_distill.errors import UserError
 from tf_distill.evaluate import Accuracy, evaluator, test_networks
 from tf_distill.folder import History, Metrics, RunFolder
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.loop import outer_loop
-from tf_distill.outer import Distillation, distill
+from tf_distill.outer import Distillation, distill, outer_graph
 from tf_distill.progress import say
 
 NETWORKS_ON_THE_WAY = 20
@@ -82,7 +85,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     outer_loop(
         config,
         distillation,
-        outer_steps(config, distillation, learner, near),
+        outer_steps(config, distillation, learner, near, folder),
         lambda samples: nearby(samples, min(config.eval_networks, NETWORKS_ON_THE_WAY)),
         checkpoints,
         metrics,
@@ -109,18 +112,50 @@ def evaluation(config: Config, learner: Learner, dataset: Dataset):
     return evaluate
 
 
-def outer_steps(config: Config, distillation: Distillation, learner: Learner, dataset: Dataset):
-    """The outer steps that are still to do, each with its loss."""
+def outer_steps(
+    config: Config,
+    distillation: Distillation,
+    learner: Learner,
+    dataset: Dataset,
+    folder: RunFolder | None,
+):
+    """The outer steps that are still to do, each with its loss.
+
+    Raises:
+        UserError: there is not enough memory for them; the folder can have other settings then.
+    """
+
+    def before(graph: tf.Graph) -> None:
+        found = memory.estimate(graph, learner, dataset.encoding.shape, config)
+        try:
+            say(memory.check(found, config))
+        except UserError:
+            if folder:
+                folder.forget()
+            raise
+
     return distill(
         distillation,
         learner,
         dataset,
         outer_steps=config.outer_steps,
-        batch_size=config.batch_size,
-        networks=config.networks,
-        init=config.init,
-        seed=config.seed,
+        before=before,
+        **_settings(config),
     )
+
+
+def estimate(experiment: Experiment) -> memory.Estimate:
+    """The memory that the experiment will take; nothing of it is run."""
+    config, learner, dataset = experiment.config, experiment.learner, experiment.dataset
+    distillation = new_distillation(config, dataset)
+    evaluation(config, learner, dataset)  # it holds the test data
+    graph = outer_graph(distillation, learner, dataset, **_settings(config))
+    return memory.estimate(graph, learner, dataset.encoding.shape, config)
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Those of an outer step."""
+    return {name: getattr(config, name) for name in ("batch_size", "networks", "init", "seed")}
 
 
 def finish(

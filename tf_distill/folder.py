@@ -59,6 +59,11 @@ class RunFolder:
             files.clear(self.path)
             yield
 
+    def forget(self) -> None:
+        """Lets other settings have the folder, if nothing has been done with these."""
+        if not any(self.path.glob("checkpoints/*")):
+            (self.path / "config.json").unlink(missing_ok=True)
+
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""
         path = self.path / "results.json"

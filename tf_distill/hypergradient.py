@@ -24,6 +24,9 @@ from tf_distill.inner import (
 from tf_distill.learner import Learner, Weights
 from tf_distill.losses import cross_entropy
 
+TRAINING, WAY_BACK = "distilled_training", "distilled_way_back"
+"""The names of the two loops in a graph."""
+
 
 class Hypergradient(NamedTuple):
     """loss: scalar, on the real batch; gradients: shaped like the samples."""
@@ -101,7 +104,7 @@ def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, weights: 
         return t + 1, inner_step(learner, optimizer, *carry, x, y, lr), history
 
     _, (final, _), history = tf.while_loop(
-        lambda t, *_: t < total, body, (0, start, history), parallel_iterations=1
+        lambda t, *_: t < total, body, (0, start, history), parallel_iterations=1, name=TRAINING
     )
     return final, history
 
@@ -135,7 +138,11 @@ def _backward(
     start = (adjoint, [tf.zeros_like(v) for v in structure[1]])
     zeros = Samples(*(tf.zeros_like(v) for v in samples))
     _, _, gradients = tf.while_loop(
-        lambda t, *_: t >= 0, body, (total - 1, start, zeros), parallel_iterations=1
+        lambda t, *_: t >= 0,
+        body,
+        (total - 1, start, zeros),
+        parallel_iterations=1,
+        name=WAY_BACK,
     )
     return gradients
 

@@ -194,11 +194,12 @@ _PROTOCOL = [
 _MODE = flags.DEFINE_string(
     "mode",
     "distill",
-    "distill: make a set, evaluate and export it; baselines: put it beside six baselines and the "
-    "controls; original: train its network on all of the real data, and work out the ratio; "
-    "sweep: distill sets of several --sizes; ranking: does the set rank variants of its network as "
-    "full training does; report: draw the figures and report.html anew; compare: the runs in the "
-    "folders that are named, in one table.",
+    "distill: make a set, evaluate and export it; estimate: the memory that this would take, and "
+    "nothing is run; baselines: put it beside six baselines and the controls; original: train its "
+    "network on all of the real data, and work out the ratio; sweep: distill sets of several "
+    "--sizes; ranking: does the set rank variants of its network as full training does; report: "
+    "draw the figures and report.html anew; compare: the runs in the folders that are named, in "
+    "one table.",
 )
 _SIZES = flags.DEFINE_list(
     "sizes", ["1", "2", "3", "5", "10", "20"], "Numbers of distilled samples, for --mode=sweep."

@@ -37,6 +37,10 @@ def _distill(call: Call) -> str:
     return outcome.describe(run.run(config), config)
 
 
+def _estimate(call: Call) -> str:
+    return run.estimate(run.configure(call.settings))
+
+
 def _baselines(call: Call) -> str:
     config = run.recall(call.settings)
     comparison.complete(config, comparison.protocol(config, call.protocol))
@@ -86,6 +90,7 @@ def _ranking(call: Call) -> str:
 
 MODES: dict[str, Callable[[Call], str]] = {
     "distill": _distill,
+    "estimate": _estimate,
     "baselines": _baselines,
     "original": _original,
     "sweep": _sweep,

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import seeds
-from tf_distill.compiled import compiled
+from tf_distill.compiled import Compiled, compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.distilled import DistilledSet
 from tf_distill.guard import Guard, Reduced
@@ -18,6 +18,8 @@ from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.losses import encode
 
 Draw = Callable[[tf.Tensor], Weights]
+NETWORKS = "networks"
+"""The name of the loop over them in the graph of an outer step."""
 
 
 class Distillation(tf.Module):
@@ -54,6 +56,7 @@ def distill(
     networks: int,
     init: str,
     seed: int,
+    before: Callable[[tf.Graph], None] = lambda graph: None,
 ) -> Iterator[tuple[int, float]]:
     """Distills, from where `distillation` stands to the last outer step.
 
@@ -67,6 +70,7 @@ def distill(
         init: "fixed" for one and the same initial network, "random" for new ones at
             each outer step.
         seed: of the run; everything random follows from it and the step.
+        before: is given the graph of an outer step before the first one is run.
 
     Yields:
         After each outer step its number, from 1, and the mean loss on the real batch in nats.
@@ -74,9 +78,30 @@ def distill(
     size = min(batch_size, len(dataset.y_train))
     draw = network_drawer(learner, init, seed)
     update = outer_update(distillation, learner, dataset, draw, networks, seed)
+    before(_graph(update, size))
     for step in range(int(distillation.step), outer_steps):
         loss = update(tf.constant(batch_indices(seed, step, size, len(dataset.y_train))))
         yield step + 1, float(loss)
+
+
+def outer_graph(
+    distillation: Distillation,
+    learner: Learner,
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    networks: int,
+    init: str,
+    seed: int,
+) -> tf.Graph:
+    """The graph of an outer step that `distill` would do with these arguments; nothing is run."""
+    draw = network_drawer(learner, init, seed)
+    update = outer_update(distillation, learner, dataset, draw, networks, seed)
+    return _graph(update, min(batch_size, len(dataset.y_train)))
+
+
+def _graph(update: Compiled[[tf.Tensor], tf.Tensor], size: int) -> tf.Graph:
+    return update.graph(tf.TensorSpec([size], tf.int32))
 
 
 def network_drawer(learner: Learner, init: str, seed: int) -> Draw:
@@ -124,7 +149,9 @@ def mean_hypergradient(
         return j + 1, tf.nest.map_structure(tf.add, total, part)
 
     zero = Hypergradient(tf.zeros([], x.dtype), Samples(*(tf.zeros_like(v) for v in samples)))
-    _, total = tf.while_loop(lambda j, _: j < networks, add, (0, zero), parallel_iterations=1)
+    _, total = tf.while_loop(
+        lambda j, _: j < networks, add, (0, zero), parallel_iterations=1, name=NETWORKS
+    )
     return tf.nest.map_structure(lambda v: v / networks, total)
 
 
@@ -135,7 +162,7 @@ def outer_update(
     draw: Draw,
     networks: int,
     seed: int,
-) -> Callable[[tf.Tensor], tf.Tensor]:
+) -> Compiled[[tf.Tensor], tf.Tensor]:
     """The compiled outer step: indices of the real batch in, its loss out.
 
     Where the loss or a gradient is no number the set stays as it is (`guard`).

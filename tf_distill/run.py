@@ -4,7 +4,17 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tf_distill import data_guard, datasets, files, lock, original, report, schemas
+from tf_distill import (
+    data_guard,
+    datasets,
+    experiment,
+    files,
+    lock,
+    memory,
+    original,
+    report,
+    schemas,
+)
 from tf_distill.config import DATASET, FREE, Config, data_dir, resolve
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
@@ -40,11 +50,26 @@ def run(config: Config) -> dict[str, Any]:
 def _make(config: Config, dataset: datasets.Dataset, folder: RunFolder) -> dict[str, Any]:
     if datasets.is_own(config.dataset):  # what tells own data from others
         data_guard.remember(folder.path, datasets.load(dataclasses.asdict(config)))
-    learner = Learner(NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs))
-    experiment = Experiment(config, learner, dataset)
-    finished = carry_out(experiment, folder)
-    write(experiment, finished, folder.path)
+    work = _experiment(config, dataset)
+    finished = carry_out(work, folder)
+    write(work, finished, folder.path)
     return finished.results
+
+
+def estimate(config: Config) -> str:
+    """The memory that `run` would take, and what there is, in words; nothing of it is run.
+
+    Raises:
+        UserError: there is not enough.
+    """
+    found = experiment.estimate(_experiment(config, load_dataset(config)))
+    say(memory.describe(found, config))
+    return memory.check(found, config)
+
+
+def _experiment(config: Config, dataset: datasets.Dataset) -> Experiment:
+    network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
+    return Experiment(config, Learner(network), dataset)
 
 
 def configure(given: dict[str, Any]) -> Config:

@@ -1,0 +1,100 @@
+"""A program for memory_test: the memory that a run was estimated to take, and that it took.
+
+  python tests/measured.py '{"network": "lenet", "batch_size": 256, ...}'
+
+It runs two outer steps and one evaluation of a network on random data, in this process, and
+prints the estimate's peak and the process's own, in bytes.
+"""
+
+import json
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+import time
+
+import keras
+import numpy as np
+import small
+import tensorflow as tf
+
+from tf_distill import experiment, machine, memory
+from tf_distill.datasets.base import Dataset
+from tf_distill.encoding import Encoding
+from tf_distill.learner import Learner
+from tf_distill.models import NETWORKS
+
+SHAPES = {
+    "lenet": ((28, 28, 1), 10),
+    "alexcifarnet": ((32, 32, 3), 10),
+    "textconvnet": ((400, 100), 2),
+    "bilstm": ((30, 100), 6),
+    "birnn": ((30, 100), 5),
+    "rolled": ((100, 50), 4),
+}
+"""Of an input, and the number of classes."""
+TEST_EXAMPLES = 600
+
+
+class Bytes(Encoding):
+    """Bytes as numbers from 0 to 1."""
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def __call__(self, x):
+        """The same as float32."""
+        return tf.cast(x, tf.float32) / 255
+
+    def metadata(self):
+        """The shape."""
+        return {"kind": "bytes", "shape": self.shape}
+
+
+def rolled(shape: tuple[int, ...], outputs: int) -> keras.Model:
+    """A network of one's own with a recurrent layer that Keras runs in a loop."""
+    lstm = keras.layers.LSTM(64, use_cudnn=False)
+    return keras.Sequential([keras.Input(shape), lstm, keras.layers.Dense(outputs)])
+
+
+def dataset(shape: tuple[int, ...], classes: int, examples: int) -> Dataset:
+    """Random bytes; the classes in turn."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (examples, *shape), np.uint8)
+    y = (np.arange(examples) % classes).astype(np.int32)
+    names = tuple(map(str, range(classes)))
+    return Dataset("random", names, x, y, x[:TEST_EXAMPLES], y[:TEST_EXAMPLES], Bytes(shape))
+
+
+def main(network: str, **settings: int) -> dict[str, float]:
+    """Estimates, and then runs what was estimated."""
+    shape, classes = SHAPES[network]
+    data = dataset(shape, classes, max(settings["batch_size"], TEST_EXAMPLES))
+    build = rolled if network == "rolled" else NETWORKS[network].build
+    learner = Learner(build(shape, data.outputs))
+    config = small.config("nowhere", outer_steps=2, inner_lr=1e-3, **settings)
+    found, seconds = [], []
+
+    def noted(*arguments):
+        started = time.perf_counter()
+        found.append(estimate(*arguments))
+        seconds.append(time.perf_counter() - started)
+        return found[0]
+
+    estimate, memory.estimate = memory.estimate, noted
+    work = experiment.Experiment(config, learner, data)
+    started = time.perf_counter()
+    experiment.carry_out(work)
+    return {
+        **found[0]._asdict(),
+        "estimated": found[0].peak,
+        "measured": machine.most_resident(),
+        "estimate_s": seconds[0],
+        "run_s": time.perf_counter() - started,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(**json.loads(sys.argv[1]))))

@@ -1,0 +1,64 @@
+"""What memory the machine has, and what this process has of it; all in bytes."""
+
+import os
+from pathlib import Path
+
+STATUS, MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")
+TENSORFLOW = 800_000_000
+"""What a process takes that has loaded TensorFlow, where the system does not tell."""
+
+
+def resident() -> int:
+    """What this process holds now."""
+    return _field(STATUS, "VmRSS") or TENSORFLOW
+
+
+def most_resident() -> int | None:
+    """What this process has held at most, where the system tells."""
+    return _field(STATUS, "VmHWM")
+
+
+def room() -> int | None:
+    """What this process can have, with what it holds already; None where nothing tells.
+
+    What other processes hold is not there to be had, what the system caches of files is. Where
+    only the size of the machine is known it is that.
+    """
+    free = [_field(MEMINFO, "MemAvailable"), _free_in_container()]
+    known = [m for m in free if m is not None]
+    return resident() + min(known) if known else _physical()
+
+
+def _free_in_container() -> int | None:
+    """The limit of control groups (version 2), less what is held and can't be dropped."""
+    limit, held = (_number(CGROUP / f"memory.{name}") for name in ("max", "current"))
+    if limit is None or held is None:
+        return None
+    cached = _field(CGROUP / "memory.stat", "inactive_file", unit=1) or 0
+    return max(0, limit - held + cached)
+
+
+def _physical() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file, None where it is not there or says `max`."""
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _field(path: Path, name: str, unit: int = 1024) -> int | None:
+    """The number after a name at the start of a line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    found = (line.replace(":", " ").split() for line in lines if line.startswith(name))
+    return next((int(words[1]) * unit for words in found if words[0] == name), None)
