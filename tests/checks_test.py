@@ -134,6 +134,7 @@ def test_what_differentiates_wrongly_is_found_without_knowing_its_name(function,
     assert keras.config.floatx() == "float32"
 
 
+@pytest.mark.long
 def test_layers_of_keras_that_differentiate_wrongly_are_found():
     """Also where no name is known: TensorFlow's own resizing, between two convolutions."""
     for make, shape in (

@@ -147,6 +147,7 @@ def test_poisoned_test_labels_change_no_choice(compared, tmp_path, monkeypatch):
     assert rows["distilled"]["accuracies"] != found["rows"][0]["accuracies"]
 
 
+@pytest.mark.long
 def test_a_random_run_is_tested_over_networks(tmp_path):
     config = small.config(
         tmp_path / "run", model="tiny", init="random", networks=1, eval_networks=2
@@ -159,6 +160,7 @@ def test_a_random_run_is_tested_over_networks(tmp_path):
     assert found["curve"]["networks"] == 3
 
 
+@pytest.mark.long
 def test_the_ranking_check_is_kept_variant_by_variant(compared, monkeypatch):
     folder, config, _ = compared
     some = {f"depth {d}": functools.partial(tiny, depth=d) for d in range(3)}

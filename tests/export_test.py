@@ -18,6 +18,7 @@ from tf_distill.learner import Learner
 FORMAT_1 = ROOT / "tests" / "data" / "distilled_format_1"
 
 
+@pytest.mark.long
 def test_programs_export_versions(text_run, tmp_path):
     for export, file in (("classifier", "assets/vocabulary.txt"), ("distilled_set", "assets")):
         command = (f"export/{export}.py", f"--run_dir={text_run}", f"--export_dir={tmp_path / 'a'}")

@@ -163,6 +163,7 @@ def test_a_mistake_in_a_process_of_its_own_shows_no_noise():
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 def test_a_process_that_is_terminated_goes_on_to_the_same_bits(tmp_path):
     """SIGTERM comes while it distills; the same settings then end as if it had not."""
     steps = 60

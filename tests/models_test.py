@@ -79,6 +79,7 @@ def test_has_a_second_derivative(name):
     assert np.abs(second).max() > 1e-6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["lenet", "textconvnet"])
 def test_bits_do_not_depend_on_what_the_process_has_made_before(name):
     """Keras numbers layers on in a process, and Grappler orders sums by names."""

@@ -71,6 +71,7 @@ def test_the_original_accuracy_comes_with_the_ratio(cli, tmp_path, monkeypatch):
     assert results["ratio"] == pytest.approx(expected)
 
 
+@pytest.mark.long
 def test_a_sweep_has_a_folder_of_its_own(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "original_of", lambda config, dataset: {"accuracy": 0.9})

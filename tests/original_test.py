@@ -92,6 +92,7 @@ def test_stops_when_held_out_accuracy_no_longer_rises():
     assert original.original_accuracy(build, data, training, seed=0).epochs == 1
 
 
+@pytest.mark.long
 def test_repeats_whatever_the_process_did_before_and_leaves_the_global_state_alone():
     data, training = small.dataset(train=200, test=500), QUICK._replace(dropout=0.3)
     results = []

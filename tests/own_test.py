@@ -71,6 +71,7 @@ def test_changed_data_are_noticed(cli, tmp_path):
     assert "put the old data back" in cli(*arguments).err
 
 
+@pytest.mark.long
 def test_a_folder_of_images_becomes_a_servable(cli, tmp_path):
     fill(tmp_path / "pets", each=3)
     outcome = cli(f"--dataset=folder:{tmp_path}/pets", f"--run_dir={tmp_path}/run", *TINY)

@@ -35,6 +35,7 @@ def test_trains_to_the_accuracy_of_the_run(run, request):
     assert np.mean(predicted == data.y_test) == results(run)["accuracy"]["mean"]
 
 
+@pytest.mark.long
 def test_plain_tensorflow_of_the_readme(image_run, tmp_path):
     readme = (ROOT / "export" / "README.md").read_text()
     code = re.search(r"```python\n# Without tf_distill.*?```", readme, re.DOTALL)[0]
