@@ -20,10 +20,14 @@ import pytest
 import small
 
 from tf_distill import cli, main, saved_set
+from tf_distill.errors import UserError
+from tf_distill.folder import RunFolder
 
 WRITING = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")
 """What Python tells an audit hook of before it is done."""
 PATIENCE = 300
+STEPS = {"outer_steps": 24, "eval_every": 4, "checkpoint_minutes": 1e-9}
+"""Few steps and many checkpoints, so that faults come in the middle of writing."""
 SOME_TIME, KILL, FULL, COUNT = "killed some time", "killed at an operation", "full disk", "none"
 
 
@@ -93,9 +97,7 @@ def fork():
 
 
 def settings_of(folder: Path) -> dict:
-    """Few steps and many checkpoints, so that faults come in the middle of writing."""
-    steps = {"outer_steps": 24, "eval_every": 4, "checkpoint_minutes": 1e-9}
-    return json.loads(small.config(folder, **steps).to_json())
+    return json.loads(small.config(folder, **STEPS).to_json())
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -129,25 +131,48 @@ def assert_as_whole(folder: Path, whole: Whole):
 
 
 def check_faults(fork, whole, folder, faults, draw):
-    """Lets the faults come one after the other, and then the run end."""
-    settings = whole.settings | {"run_dir": str(folder / "run")}
-    for fault in faults:
-        child = fork(settings, fault, draw.randint(1, whole.events))
-        if fault == SOME_TIME:
-            child.join(draw.uniform(0, whole.seconds))
-            child.kill()
-        status, errors = child.ended()
-        if fault != FULL:
-            assert (status, errors) in ((-signal.SIGKILL, ""), (0, ""))
-        elif status:
-            assert status == 2
-            assert re.fullmatch("tf_distill: error: .*(too large|can't write).*\n", errors)
-    assert fork(settings).ended() == (0, "")
-    assert_as_whole(folder / "run", whole)
+    """Lets the faults come one after the other, in a new run where one has ended, and then it end."""
+    runs = [folder / str(i) for i in range(len(faults) + 1)]
+    waiting, path, tries = list(faults), runs.pop(), 0
+    while waiting:
+        tries += 1
+        assert tries < 5 * len(faults) + 5
+        settings = whole.settings | {"run_dir": str(path)}
+        if struck(
+            fork(settings, waiting[0], draw.randint(1, whole.events)), waiting[0], whole, draw
+        ):
+            waiting.pop(0)
+        else:
+            assert_as_whole(path, whole)
+            path = runs.pop()
+    assert fork(whole.settings | {"run_dir": str(path)}).ended() == (0, "")
+    assert_as_whole(path, whole)
+
+
+def struck(child, fault, whole, draw) -> bool:
+    """Whether the fault came before the run had ended; it must have ended as it should."""
+    if fault == SOME_TIME:
+        child.join(draw.uniform(0, whole.seconds))
+        child.kill()
+    status, errors = child.ended()
+    if fault == FULL and status:
+        assert status == 2
+        assert re.fullmatch("tf_distill: error: .*(too large|can't write).*\n", errors)
+    else:
+        assert (status, errors) in ((-signal.SIGKILL, ""), (0, ""))
+    return status != 0
 
 
 def test_a_run_that_is_killed_and_has_a_full_disk_ends_with_the_same_bits(fork, whole, tmp_path):
     check_faults(fork, whole, tmp_path, (SOME_TIME, KILL, FULL), random.Random(8))
+
+
+def test_deterministic_runs_have_the_bits_that_a_cpu_gives_anyway(fork, whole, tmp_path):
+    settings = whole.settings | {"deterministic": True, "run_dir": str(tmp_path / "run")}
+    assert fork(settings).ended() == (0, "")
+    assert content(tmp_path / "run") == whole.content
+    with pytest.raises(UserError, match="--deterministic was True, now False"):
+        RunFolder(small.config(tmp_path / "run", **STEPS))
 
 
 @pytest.mark.long

@@ -78,8 +78,9 @@ def test_going_back_takes_the_last_good_state_and_half_the_rate(guarded):
 def test_after_some_returns_the_run_has_diverged(guarded, tmp_path, capsys):
     guard, _, step = guarded
     config = small.config(tmp_path)
-    last = SKIPS * (RETURNS + 1)
-    for number in range(1, last):
+    last = 1 + SKIPS * (RETURNS + 1)
+    step(1.0, [1.0, 1.0], 1)
+    for number in range(2, last):
         step(NAN, [1.0, 1.0], number)
         recover(guard, number, config)
     step(NAN, [1.0, 1.0], last)
@@ -88,8 +89,20 @@ def test_after_some_returns_the_run_has_diverged(guarded, tmp_path, capsys):
     assert "\n" not in str(error.value)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == RETURNS
-    assert lines[0].startswith(f"outer step {SKIPS}: loss or gradient was no number in {SKIPS} ")
+    assert lines[0].startswith(
+        f"outer step {1 + SKIPS}: loss or gradient was no number in {SKIPS} "
+    )
     assert lines[-1].endswith(f"with {FACTOR**RETURNS:g} times the outer learning rate")
+
+
+def test_without_any_good_step_the_run_has_diverged_at_once(guarded, tmp_path, capsys):
+    guard, _, step = guarded
+    for number in range(1, SKIPS + 1):
+        recover(guard, number - 1, small.config(tmp_path))
+        step(NAN, [1.0, 1.0], number)
+    with pytest.raises(Diverged, match=f"outer step {SKIPS}, as at all before; lower"):
+        recover(guard, SKIPS, small.config(tmp_path))
+    assert capsys.readouterr().out == ""
 
 
 def poisoned(row):

@@ -5,6 +5,7 @@ import errno
 import glob
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -47,7 +48,8 @@ def os_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # by its name, as this module does without TensorFlow
         if "OpError" not in (kind.__name__ for kind in type(error).__mro__):
             raise
-        raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from error
+        text = re.sub(r"{{.*?}} | \[Op:\w*\]", "", str(error).splitlines()[0])
+        raise OSError(errno.EIO, text, str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:

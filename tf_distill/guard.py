@@ -102,12 +102,12 @@ def recover(guard: Guard, step: int, config: Config) -> None:
     """Goes back where too many steps in a row, up to number `step`, were skipped; and says so.
 
     Raises:
-        Diverged: this has been done too often.
+        Diverged: this has been done too often, or there is no good set to go back to.
     """
     if int(guard.streak) < SKIPS:
         return
-    if int(guard.returns) == RETURNS:
-        raise diverged(step, config)
+    if int(guard.returns) == RETURNS or int(guard.skipped) == step:
+        raise diverged(guard, step, config)
     guard.go_back()
     say(
         f"outer step {step}: loss or gradient was no number in {SKIPS} steps in a row; going on "
@@ -118,15 +118,17 @@ def recover(guard: Guard, step: int, config: Config) -> None:
 def check_learned(guard: Guard, step: int, config: Config) -> None:
     """Raises Diverged where a run of `step` outer steps has skipped all of them."""
     if step and int(guard.skipped) == step:
-        raise diverged(step, config)
+        raise diverged(guard, step, config)
 
 
-def diverged(step: int, config: Config) -> Diverged:
+def diverged(guard: Guard, step: int, config: Config) -> Diverged:
     """The error that ends a run, with what to lower."""
+    never = int(guard.skipped) == step
+    past = "as at all before" if never else "and a smaller outer rate did not help"
     return Diverged(
-        f"loss or gradient is no number at outer step {step}, and a smaller outer rate did not "
-        f"help; lower --inner_lr (now {config.inner_lr}) or --outer_lr (now {config.outer_lr}) and "
-        "begin again in another --run_dir"
+        f"loss or gradient is no number at outer step {step}, {past}; lower --inner_lr (now "
+        f"{config.inner_lr}) or --outer_lr (now {config.outer_lr}) and begin again in another "
+        "--run_dir"
     )
 
 
