@@ -82,7 +82,7 @@ def test_the_page_on_evaluation_is_made_from_the_comparisons():
     assert files <= comparisons.COLUMNS.keys()
 
 
-@pytest.mark.parametrize("target", ["docs", "export", "flags"])
+@pytest.mark.parametrize("target", ["docs", "export", "flags", "benchmarks"])
 def test_links_lead_somewhere(target):
     links = [part.split(")")[0] for part in README.split("](") if part.startswith(target)]
     assert links
