@@ -131,7 +131,7 @@ def assert_as_whole(folder: Path, whole: Whole):
 
 
 def check_faults(fork, whole, folder, faults, draw):
-    """Lets the faults come one after the other, each in a new run where the last has ended."""
+    """Lets the faults come in turn, into a new run where one has ended; then the last run ends."""
     runs = [folder / str(i) for i in range(len(faults) + 1)]
     waiting, path, tries = list(faults), runs.pop(), 0
     while waiting:
