@@ -154,9 +154,7 @@ def _result(op: tf.Operation, tensor: tf.Tensor, given: list[_Buffer]) -> _Buffe
     if op.type == "Const":  # stays as long as the graph
         return _Buffer(size_of(tensor), own=False, length=whole_number(tensor))
     if op.type in LISTS:
-        if op.type == "TensorListFromTensor":
-            return _Buffer(0, length=op.inputs[0].shape[0] or 0)
-        return _Buffer(0, length=whole_number(op.inputs[1]) or given[1].length)
+        return _Buffer(0, length=_length(op, given))
     if given and (op.type in VIEWS or _is_part(op, tensor)):
         return given[_viewed(op, tensor)]
     size = size_of(tensor)
@@ -165,6 +163,13 @@ def _result(op: tf.Operation, tensor: tf.Tensor, given: list[_Buffer]) -> _Buffe
             if buffer.own and buffer.uses == 1 and buffer.size == size:
                 return buffer
     return _Buffer(size)
+
+
+def _length(op: tf.Operation, given: list[_Buffer]) -> int:
+    """How many tensors a new list has or has room for."""
+    if op.type == "TensorListFromTensor":
+        return op.inputs[0].shape[0] or 0
+    return whole_number(op.inputs[1]) or given[1].length
 
 
 def _viewed(op: tf.Operation, tensor: tf.Tensor) -> int:
