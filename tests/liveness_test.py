@@ -91,6 +91,29 @@ def test_the_gradient_of_a_loop_keeps_every_round():
     assert many - few == pytest.approx(100 * ONE, rel=0.05)
 
 
+def test_the_second_derivative_of_a_loop_keeps_more():
+    def function(rounds):
+        def second(x):
+            with tf.GradientTape() as outer:
+                outer.watch(x)
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    _, y = tf.while_loop(
+                        lambda i, *_: i < rounds,
+                        lambda i, y: (i + 1, tf.sin(y)),
+                        (0, x),
+                        maximum_iterations=rounds,
+                    )
+                first = tape.gradient(y, x)
+            return outer.gradient(first, x)
+
+        return second
+
+    # TensorFlow makes calls of these loops, with lists as arguments and results.
+    few, many = (peak(graph(function(rounds))) for rounds in (10, 110))
+    assert many - few >= 2 * 100 * ONE
+
+
 def test_the_cost_of_a_tensor_is_the_callers_to_say():
     twice = max(m.size for m in moments(graph(tf.cumsum), lambda size: 2 * size))
     assert twice == pytest.approx(2 * ONE, abs=100)

@@ -34,6 +34,7 @@ CASES = [  # network, batch_size, steps, samples_per_step, epochs
     ("alexcifarnet", 128, 10, 10, 3),
     ("alexcifarnet", 512, 10, 10, 3),
     ("rolled", 1024, 1, 8, 2),
+    ("rolled", 256, 1, 512, 2),
 ]
 NAMES = ("network", "batch_size", "steps", "samples_per_step", "epochs")
 

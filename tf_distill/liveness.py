@@ -9,12 +9,12 @@ runs; an unknown dimension counts as one.
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_distill.nested import VIEWS, graphs, kept_by, root, size_of
+from tf_distill.nested import LISTS, VIEWS, graphs, kept_by, root, size_of, whole_number
 
 PARTS = frozenset(["Slice", "Split", "StridedSlice", "Unpack"])
 """Operations that share memory with their input where they cut its first dimension alone."""
@@ -42,14 +42,22 @@ Cost = Callable[[int], float]
 
 
 class _Buffer:
-    """Memory that tensors share; `uses` are still to come. Another's is never freed here."""
+    """Memory that tensors share; `uses` are still to come. Another's is never freed here.
 
-    def __init__(self, size: int, own: bool = True):
-        self.size, self.own, self.uses, self.kept = size, own, 0, 0
+    Of a list of tensors: `length`, how many it has or gets, 0 where that is not known, and
+    `kept`, the bytes that loops have put into it. Of a constant that may become the length of a
+    list, `length` is its value.
+    """
+
+    def __init__(self, size: int, own: bool = True, length: int = 0):
+        self.size, self.own, self.length, self.uses, self.kept = size, own, length, 0, 0
 
     def cost(self, cost: Cost) -> float:
-        """Of the tensor, or of what a loop has kept in the list that it is."""
+        """In bytes."""
         return self.kept or cost(self.size)
+
+
+Walk = Generator[Moment, None, list[_Buffer]]
 
 
 def peak(graph: tf.Graph) -> float:
@@ -69,22 +77,27 @@ def moments(graph: tf.Graph, cost: Cost = float) -> Iterator[Moment]:
     Yields:
         A moment for each operation that is needed; those in the body of a loop come once.
     """
+    yield from _walk(graph, cost, [])
+
+
+def _walk(graph: tf.Graph, cost: Cost, arguments: list[_Buffer]) -> Walk:
+    """Yields the moments of a graph that is called with arguments; returns its results."""
     order = _order(graph)
     uses = Counter(t.name for op in order for t in op.inputs)
     uses.update(t.name for t in graph.outputs)
-    buffers: dict[str, _Buffer] = {}
+    buffers = {
+        t.name: _Buffer(0, own=False, length=b.length)
+        for t, b in zip(graph.inputs, arguments, strict=False)
+    }
     alive = 0.0
     for op in order:
         given = [buffers[t.name] for t in op.inputs]
-        made = [_result(op, t, given) for t in op.outputs]
+        made = [buffers.get(t.name) or _result(op, t, given) for t in op.outputs]
         for tensor, buffer in zip(op.outputs, made, strict=True):
             buffer.uses += uses[tensor.name]
             buffers[tensor.name] = buffer
-        kept, inside = _inside(op, given, cost)
-        for moment in inside:
+        for moment in _inside(op, given, made, cost):
             yield Moment(f"{op.name}/{moment.name}", alive + moment.size)
-        for i, size in kept.items():
-            made[i].kept = size
         fresh = {id(b): b for b in made if all(b is not g for g in given)}
         alive += sum(b.cost(cost) for b in fresh.values())
         yield Moment(op.name, alive)
@@ -92,6 +105,7 @@ def moments(graph: tf.Graph, cost: Cost = float) -> Iterator[Moment]:
             buffer.uses -= 1
         ended = {id(b): b for b in (*given, *made) if b.own and not b.uses}
         alive -= sum(b.cost(cost) for b in ended.values())
+    return [buffers[t.name] for t in graph.outputs]
 
 
 def _order(graph: tf.Graph) -> list[tf.Operation]:
@@ -138,7 +152,9 @@ def _result(op: tf.Operation, tensor: tf.Tensor, given: list[_Buffer]) -> _Buffe
     if op.type in ("Placeholder", "ReadVariableOp"):
         return _Buffer(0, own=False)
     if op.type == "Const":  # stays as long as the graph
-        return _Buffer(size_of(tensor), own=False)
+        return _Buffer(size_of(tensor), own=False, length=whole_number(tensor))
+    if op.type in LISTS:
+        return _Buffer(0, length=_length(op, given))
     if given and (op.type in VIEWS or _is_part(op, tensor)):
         return given[_viewed(op, tensor)]
     size = size_of(tensor)
@@ -147,6 +163,13 @@ def _result(op: tf.Operation, tensor: tf.Tensor, given: list[_Buffer]) -> _Buffe
             if buffer.own and buffer.uses == 1 and buffer.size == size:
                 return buffer
     return _Buffer(size)
+
+
+def _length(op: tf.Operation, given: list[_Buffer]) -> int:
+    """How many tensors a new list has or has room for."""
+    if op.type == "TensorListFromTensor":
+        return op.inputs[0].shape[0] or 0
+    return whole_number(op.inputs[1]) or given[1].length
 
 
 def _viewed(op: tf.Operation, tensor: tf.Tensor) -> int:
@@ -165,23 +188,27 @@ def _is_part(op: tf.Operation, tensor: tf.Tensor) -> bool:
 
 
 def _inside(
-    op: tf.Operation, given: list[_Buffer], cost: Cost
-) -> tuple[dict[int, int], Iterable[Moment]]:
-    """What runs inside of an operation.
-
-    Returns:
-        Bytes that a loop leaves in the lists among its results, by the number of the result; and
-        the moments of its graphs.
-    """
+    op: tf.Operation, given: list[_Buffer], made: list[_Buffer], cost: Cost
+) -> Iterator[Moment]:
+    """What runs inside of an operation; notes in what is made what the lists among it keep."""
     run = graphs(op)
     if not op.type.endswith("While"):
-        return {}, (m for graph in run for m in moments(graph, cost))
+        arguments = given[1:] if op.type.endswith("If") else given
+        for graph in run:
+            results = yield from _walk(graph, cost, arguments)
+            # A graph can have got more results, for its gradient, than this call of it has.
+            for outer, inner in zip(made, results, strict=False):
+                outer.kept, outer.length = inner.kept, inner.length
+        return
     body = run[0]
-    kept = kept_by(op, body)
+    lists = (b for b, t in zip(given, op.inputs, strict=True) if t.dtype == tf.variant)
+    rounds = max((b.length for b in lists), default=0) or 1
+    for i, (size, length) in kept_by(body, rounds, [b.length for b in given]).items():
+        made[i].kept, made[i].length = size, length
     # A variable of the loop whose first value is needed elsewhere lives beside that value.
     varying = (i for i, t in enumerate(body.outputs) if root(t) is not body.inputs[i].op)
-    beside = sum(
+    more = sum(b.kept for b in made) + sum(
         cost(size_of(op.inputs[i])) for i in varying if given[i].uses > 1 or not given[i].own
     )
-    more = sum(kept.values()) + beside
-    return kept, (m._replace(size=m.size + more) for m in moments(body, cost))
+    for moment in _walk(body, cost, given):
+        yield moment._replace(size=moment.size + more)

@@ -15,8 +15,8 @@ CALLERS = frozenset(
 CALLS = ("f", "body", "then_branch", "else_branch")
 """Attributes of operations that name a graph to be run."""
 PUSHES = ("TensorListPushBack", "TensorListSetItem")
-LISTS = ("EmptyTensorList", "TensorListReserve")
-"""The operations that keep a tensor in a list; those that make one, their second input a size."""
+LISTS = ("EmptyTensorList", "TensorListFromTensor", "TensorListReserve")
+"""The operations that keep a tensor in a list, and those that make a list."""
 
 
 def size_of(tensor: tf.Tensor) -> int:
@@ -37,21 +37,30 @@ def graphs(op: tf.Operation) -> list[tf.Graph]:
     return [op.graph._get_function(op.get_attr(name).name).graph for name in sorted(known)]
 
 
-def kept_by(op: tf.Operation, body: tf.Graph) -> dict[int, int]:
-    """Bytes that all rounds of a loop leave in its lists, by the number of the list's result."""
+def kept_by(body: tf.Graph, rounds: int, lengths: list[int]) -> dict[int, tuple[int, int]]:
+    """What all rounds of a loop leave in its lists.
+
+    Args:
+        body: the graph of one round.
+        rounds: how many there are.
+        lengths: how many tensors the lists among the loop's inputs have room for.
+
+    Returns:
+        Bytes and the number of tensors, by the number of the list among the loop's results.
+    """
     places = {t.op.name: i for i, t in enumerate(body.inputs)}
-    rounds = _rounds(op)
-    kept: dict[int, int] = {}
+    kept: dict[int, tuple[int, int]] = {}
     seen = set()
     for push in (o for o in body.get_operations() if o.type in PUSHES):
         place = places.get(root(push.inputs[0]).name)
         item = push.inputs[-1]
-        made_by = root(item).name
-        if place is None or made_by in seen:  # a tensor in two lists is there once
+        if place is None:
             continue
+        length = rounds if push.type == "TensorListPushBack" else lengths[place] or 1
+        made_by = root(item).name
+        size = 0 if made_by in seen else size_of(item)  # a tensor in two lists is there once
         seen.add(made_by)
-        times = rounds if push.type == "TensorListPushBack" else _length(op.inputs[place])
-        kept[place] = kept.get(place, 0) + size_of(item) * times
+        kept[place] = kept.get(place, (0, 0))[0] + size * length, length
     return kept
 
 
@@ -63,18 +72,9 @@ def root(tensor: tf.Tensor) -> tf.Operation:
     return op
 
 
-def _rounds(loop: tf.Operation) -> int:
-    """How often a loop goes round: as often as the longest of its lists is long."""
-    return max((_length(t) for t in loop.inputs if t.dtype == tf.variant), default=1)
-
-
-def _length(handle: tf.Tensor) -> int:
-    """How many tensors a list that comes into a loop has, or gets; 1 where it does not tell."""
-    op = root(handle)
-    if op.type in LISTS:
-        size = tf.get_static_value(op.inputs[1])
-    elif op.type == "TensorListFromTensor":
-        size = op.inputs[0].shape[0]
-    else:
-        size = _rounds(op) if op.type.endswith("While") else None
-    return 1 if size is None or size < 1 else int(size)
+def whole_number(tensor: tf.Tensor) -> int:
+    """The value of a tensor, if the graph tells it and it is one positive whole number, else 0."""
+    if tensor.shape.rank != 0 or not tensor.dtype.is_integer:
+        return 0
+    value = tf.get_static_value(tensor)
+    return 0 if value is None else max(0, int(value))
