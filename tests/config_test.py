@@ -36,7 +36,7 @@ def test_every_dataset_has_complete_defaults(name):
     assert config.model == entry.model
     assert config.samples_per_step == entry.classes
     for setting, value in NETWORKS[entry.model].defaults._asdict().items():
-        assert getattr(config, setting) == (getattr(entry, setting, None) or value)
+        assert getattr(config, setting) == value
     assert config.run_dir == str(Path("runs", f"{name}_{entry.model}"))
 
 

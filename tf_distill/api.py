@@ -132,7 +132,6 @@ def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     outer_steps = given["outer_steps"] or (entry.outer_steps if entry else OUTER_STEPS)
     defaults = {
         **choice.defaults._asdict(),
-        **({"outer_lr": entry.outer_lr} if entry and entry.outer_lr else {}),
         "samples_per_step": len(data.classes),
         "batch_size": entry.batch_size if entry else BATCH_SIZE,
         "outer_steps": outer_steps,

@@ -167,7 +167,6 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
         "samples_per_step": entry.classes,
         "steps": 1,
         **network.defaults._asdict(),
-        **({"outer_lr": entry.outer_lr} if entry.outer_lr else {}),
         "batch_size": entry.batch_size,
         "outer_steps": outer_steps,
         "networks": 4 if random else 1,

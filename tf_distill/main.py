@@ -103,7 +103,7 @@ _SETTINGS = [
         "outer_lr",
         None,
         "Learning rate of the outer Adam at the start; it falls to zero along a cosine. "
-        "Default: by dataset or network.",
+        "Default: by network.",
     ),
     flags.DEFINE_float(
         "inner_lr",

@@ -12,7 +12,7 @@ GROUPS = ("distilled", "baseline", "control", "network")
 Schema = dict[str, Any]
 
 # Infinite numbers are outside of all bounds, and a NaN is no JSON (`bounded.strict`).
-NUMBER: Schema = {"type": "number", "minimum": -1e30, "maximum": 1e30}
+NUMBER: Schema = {"type": "number", "minimum": -1e39, "maximum": 1e39}
 FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1 + 1e-6}
 NUMBERS: Schema = {"type": "array", "items": NUMBER}
 FRACTIONS: Schema = {"type": "array", "items": FRACTION}
@@ -21,7 +21,7 @@ NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 500}
 COUNT: Schema = {"type": "integer", "minimum": 1, "maximum": 2**53}
 FROM_0: Schema = {"type": "integer", "minimum": 0, "maximum": 2**53}
 STEP: Schema = {"type": "number", "minimum": 0, "maximum": 1e7}
-MAYBE: Schema = {"type": ["number", "null"], "minimum": -1e30, "maximum": 1e30}
+MAYBE: Schema = {"type": ["number", "null"], "minimum": -1e39, "maximum": 1e39}
 MAYBE_TEXT: Schema = {"type": ["string", "null"], "maxLength": 10_000}
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,  # for which 2.0 is an integer, as it is not for a range

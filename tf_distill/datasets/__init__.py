@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 DATASETS: dict[str, Entry] = {
-    "digits": Entry("image", 10, "lenet", 256, 1000, images.load_digits, outer_lr=0.04),
+    "digits": Entry("image", 10, "lenet", 256, 2000, images.load_digits),
     "mnist": Entry("image", 10, "lenet", 256, 12000, images.load_mnist),
     "cifar10": Entry("image", 10, "alexcifarnet", 256, 5000, images.load_cifar10),
     "imdb": Entry("text", 2, "textconvnet", 256, 1000, texts.load_imdb),
