@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -20,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from cases import CASES, Case, Problem, learner, problem, with_steps
 
+from tf_distill import machine
 from tf_distill.compiled import compiled
 from tf_distill.hypergradient import hypergradient
 from tf_distill.inner import Samples, train
@@ -82,14 +82,8 @@ def measure(case: Case, repeats: int) -> dict[str, float]:
     return {
         "first_call_s": seconds[0],
         "step_s": float(np.median(seconds[1:])),
-        "peak_mb": peak_memory(),
+        "peak_mb": (machine.most_resident() or 0) / 2**20,
     }
-
-
-def peak_memory() -> float:
-    """MB that this process has held at most; getrusage would count its parent's too."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 if __name__ == "__main__":

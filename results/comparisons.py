@@ -8,6 +8,8 @@ import json
 import sys
 from pathlib import Path
 
+import page
+
 from tf_distill import config, files
 from tf_distill.datasets import DATASETS
 from tf_distill.models import NETWORKS
@@ -56,13 +58,13 @@ def section(kept: dict[str, dict]) -> str:
     original = [percent(kept[n]["comparison"]["original"]["accuracy"]) for n in names]
     heads = ["accuracy, %", *(COLUMNS[n] for n in names), "paper: MNIST, LeNet, 100, random"]
     lines = [
-        _line(heads),
-        _line(["---"] * len(heads)),
-        _line(["all training data", *original, "99"]),
+        page.line(heads),
+        page.line(["---"] * len(heads)),
+        page.line(["all training data", *original, "99"]),
     ]
     for row in sorted(titles, key=lambda name: titles[name][0]):
         cells = [_cell(rows[n].get(row)) for n in names]
-        lines.append(_line([titles[row][1], *cells, PAPER.get(row, "")]))
+        lines.append(page.line([titles[row][1], *cells, PAPER.get(row, "")]))
     commands = [f"    {_command(kept[n]['results'])}\n" for n in names]
     minutes = [_minutes(kept[n]["comparison"]) for n in names]
     times = ", ".join(f"{COLUMNS[n]}: {m}" for n, m in zip(names, minutes, strict=True))
@@ -72,12 +74,7 @@ def section(kept: dict[str, dict]) -> str:
 def put_into(text: str) -> str:
     """The page with its table replaced."""
     kept = {p.stem: files.read_json(p) for p in (HERE / "comparisons").glob("*.json")}
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return f"{text[:start]}\n{section(kept)}\n{text[end:]}"
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |\n"
+    return page.put_between(text, BEGIN, END, section(kept))
 
 
 def _cell(row: dict | None) -> str:

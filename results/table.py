@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import cells
+import page
 
 from tf_distill import config, files
 from tf_distill.datasets import DATASETS
@@ -19,15 +20,15 @@ from tf_distill.wording import percent, spread
 HERE = Path(__file__).parent
 README, PAGE = HERE.parent / "README.md", HERE.parent / "docs" / "results.md"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
-SHOWN = {
-    "digits_lenet": None,
-    "mnist_lenet_fixed": "96.13",
-    "mnist_lenet_random_100": "82.75 ± 2.75",
-    "trec6_bilstm_fixed": "87.4",
-    "imdb_textconvnet_fixed": "78.3",
-    "sst5_birnn_fixed": "36.0",
-}
-"""The README's rows, with the paper's accuracy; docs/results.md has all."""
+SHOWN = (
+    "digits_lenet",
+    "mnist_lenet_fixed",
+    "mnist_lenet_random_100",
+    "trec6_bilstm_fixed",
+    "imdb_textconvnet_fixed",
+    "sst5_birnn_fixed",
+)
+"""The README's rows; docs/results.md has all."""
 NAMES = {
     "mnist": "MNIST", "cifar10": "CIFAR-10", "imdb": "IMDB", "sst5": "SST-5", "trec6": "TREC-6",
     "trec50": "TREC-50", "lenet": "LeNet", "alexcifarnet": "AlexCifarNet", "birnn": "Bi-RNN",
@@ -51,61 +52,55 @@ def command(results: dict) -> str:
 def readme_table() -> str:
     """The README's rows, as far as they are measured."""
     rows = [["command", "distilled samples", "accuracy, %", "paper", "minutes"], ["---"] * 5]
-    for name, paper in SHOWN.items():
+    experiments = {cell.name: cell for cell in cells.cells()}
+    for name in SHOWN:
         if found := cells.results(name):
-            samples = str(found[0]["distilled_samples"])
-            flags = f"python -m tf_distill.main --flagfile=flags/{name}.flags"
-            short = flags if (cells.FLAGS / f"{name}.flags").exists() else command(found[0])
-            shorter = min(short, command(found[0]), key=len)
-            rows.append([f"`{shorter}`", samples, *_measured(found), paper or "", _minutes(found)])
-    return "".join(map(_line, rows))
+            cell, commands = experiments.get(name), [command(found[0])]
+            if cell:
+                commands.append(f"python -m tf_distill.main --flagfile=flags/{name}.flags")
+            samples, paper = str(found[0]["distilled_samples"]), _paper(cell) if cell else ""
+            shortest = min(commands, key=len)
+            rows.append([f"`{shortest}`", samples, _measured(found), paper, _minutes(found)])
+    return "".join(map(page.line, rows))
 
 
 def page_table() -> str:
     """All experiments of the paper."""
     heads = ["experiment", "size", "ours, %", "paper, %", "minutes", "peak, MB", "flag file"]
-    return "".join(map(_line, [heads, ["---"] * 7, *map(_row, cells.cells())]))
+    return "".join(map(page.line, [heads, ["---"] * 7, *map(_row, cells.cells())]))
 
 
 def _row(cell: cells.Cell) -> list[str]:
     dataset, network, init, *rest = cell.name.split("_")
     words = [NAMES[dataset], NAMES[network], init, "hard labels" if "hard" in rest else ""]
-    mean, deviation = cell.paper
-    paper = spread(mean, deviation or 0, 1 if deviation is None else 200)
+    measured = [cells.NOT_YET, _paper(cell), "", ""]
     if found := cell.results:
-        memory = f"{found[0].get('peak_memory_mb', '')}"
-        measured = [*_measured(found), paper, _minutes(found), memory]
-    else:
-        measured = [cells.NOT_YET, paper, "", ""]
+        memory = str(found[0].get("peak_memory_mb", ""))
+        measured = [_measured(found), _paper(cell), _minutes(found), memory]
     size = cell.title.rsplit(", ", 1)[1]
     link = f"[{cell.name}](../flags/{cell.name}.flags)"
     return [", ".join(filter(None, words)), size, *measured, link]
 
 
-def _measured(found: list[dict]) -> list[str]:
+def _paper(cell: cells.Cell) -> str:
+    mean, deviation = cell.paper
+    return spread(mean, deviation or 0, 1 if deviation is None else 200)
+
+
+def _measured(found: list[dict]) -> str:
     summary = cells.summarize(found)
     deviation = "" if summary.spread is None else f" ± {percent(summary.spread)}"
-    return [f"{percent(summary.accuracy)}{deviation} ({summary.over})"]
+    return f"{percent(summary.accuracy)}{deviation} ({summary.over})"
 
 
 def _minutes(found: list[dict]) -> str:
     return f"{cells.summarize(found).seconds / 60:.0f}"
 
 
-def _line(row: list[str]) -> str:
-    return f"| {' | '.join(row)} |\n"
-
-
-def put_into(text: str, table: str) -> str:
-    """A Markdown text with its table of results replaced."""
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return f"{text[:start]}\n{table}\n{text[end:]}"
-
-
 def pages() -> dict[Path, str]:
     """What every file that tells of results should hold."""
     made = {
-        path: put_into(path.read_text(encoding="utf-8"), table)
+        path: page.put_between(path.read_text(encoding="utf-8"), BEGIN, END, table)
         for path, table in ((README, readme_table()), (PAGE, page_table()))
     }
     for cell in cells.cells():
@@ -118,5 +113,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["add"]:
         for folder in sys.argv[2:]:
             add(Path(folder))
-    for page, content in pages().items():
-        files.write_text(page, content)
+    for path, content in pages().items():
+        files.write_text(path, content)

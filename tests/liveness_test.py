@@ -72,45 +72,34 @@ def test_a_loop_without_arrays_takes_the_same_for_any_number_of_rounds():
     assert few == many < 4 * ONE
 
 
+def repeated(rounds):
+    """The sine of the sine, so many times."""
+    return lambda x: tf.while_loop(
+        lambda i, *_: i < rounds,
+        lambda i, y: (i + 1, tf.sin(y)),
+        (0, x),
+        maximum_iterations=rounds,
+    )[1]
+
+
+def gradient(function):
+    def derivative(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        return tape.gradient(y, x)
+
+    return derivative
+
+
 def test_the_gradient_of_a_loop_keeps_every_round():
-    def function(rounds):
-        def gradient(x):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                _, y = tf.while_loop(
-                    lambda i, *_: i < rounds,
-                    lambda i, y: (i + 1, tf.sin(y)),
-                    (0, x),
-                    maximum_iterations=rounds,
-                )
-            return tape.gradient(y, x)
-
-        return gradient
-
-    few, many = (peak(graph(function(rounds))) for rounds in (10, 110))
+    few, many = (peak(graph(gradient(repeated(rounds)))) for rounds in (10, 110))
     assert many - few == pytest.approx(100 * ONE, rel=0.05)
 
 
 def test_the_second_derivative_of_a_loop_keeps_more():
-    def function(rounds):
-        def second(x):
-            with tf.GradientTape() as outer:
-                outer.watch(x)
-                with tf.GradientTape() as tape:
-                    tape.watch(x)
-                    _, y = tf.while_loop(
-                        lambda i, *_: i < rounds,
-                        lambda i, y: (i + 1, tf.sin(y)),
-                        (0, x),
-                        maximum_iterations=rounds,
-                    )
-                first = tape.gradient(y, x)
-            return outer.gradient(first, x)
-
-        return second
-
     # TensorFlow makes calls of these loops, with lists as arguments and results.
-    few, many = (peak(graph(function(rounds))) for rounds in (10, 110))
+    few, many = (peak(graph(gradient(gradient(repeated(rounds))))) for rounds in (10, 110))
     assert many - few >= 2 * 100 * ONE
 
 

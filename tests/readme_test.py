@@ -1,8 +1,7 @@
 """The README says what the results say."""
 
-import importlib.util
+import importlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def program(name):
     """A program of results/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "results" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "results")
+        return importlib.import_module(name)
 
 
 @pytest.fixture(scope="module")
-def table(cells):
+def table():
     """The program that makes the tables."""
     return program("table")
 

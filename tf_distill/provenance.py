@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tf_distill import machine
+
 
 def commit() -> str | None:
     """The short name of the checkout's commit, with a + where files differ; None elsewhere."""
@@ -26,6 +28,8 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 def peak_memory() -> int | None:
     """MB that this process has held at most, None where the system does not tell."""
+    if held := machine.most_resident():
+        return round(held / 2**20)
     try:
         import resource  # not on Windows
     except ImportError:
