@@ -7,6 +7,7 @@ import small
 
 from tf_distill import run, sweep
 from tf_distill.errors import UserError
+from tf_distill.jobs import Shard
 
 
 def entries(**ratios):
@@ -46,6 +47,17 @@ def test_each_size_is_a_run_of_its_own(tmp_path, original, capsys):
     path.unlink()
     assert sweep.sweep(config, [4, 2]) == found
     assert capsys.readouterr().out.count("is finished") == 2
+
+
+def test_shards_enter_their_sizes_into_one_table(tmp_path, original, monkeypatch):
+    results = {"accuracy": {"mean": 0.5, "std": 0.0, "networks": 1}, "seconds": 1.0}
+    monkeypatch.setattr(run, "run", lambda c: {**results, "distilled_samples": c.samples_per_step})
+    monkeypatch.setattr(run, "add_ratio", lambda *_: None)
+    config = small.config(tmp_path / "sweep")
+    first = sweep.sweep(config, [3, 1, 2], Shard(1, 2))
+    assert [e["samples"] for e in first["sizes"]] == [1, 3]
+    both = sweep.sweep(config, [3, 1, 2], Shard(2, 2))
+    assert [e["samples"] for e in both["sizes"]] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("sizes", [[3], [0], [-2], [2, 5]])

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from tf_distill import experiment as experiments
 from tf_distill import files, saved_set, schemas
 from tf_distill.callbacks import Callback
 from tf_distill.config import Config
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import Dataset, fingerprint
+from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.folder import Metrics, RunFolder
@@ -48,6 +51,7 @@ def distill(
     callbacks: Sequence[Callback] = (),
     keep: str | None = None,
     early_stopping: int | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Result:
     """Distills a dataset for a Keras model (Algorithms 1a and 1b of the paper).
 
@@ -86,6 +90,7 @@ def distill(
             accuracy on a tenth of the training data, which is held out and which evaluations
             on the way are then on. The final accuracy is on the test split, as always.
         early_stopping: evaluations without a higher accuracy to stop after; keeps the best.
+        strategy: a tf.distribute.MirroredStrategy, whose devices share each outer step.
 
     Returns:
         The distilled set with its accuracy.
@@ -120,7 +125,13 @@ def distill(
         choice = choose(model, data)
         config = _config(given, data, choice)
         learner = choice.learner()
-        work = Experiment(config, learner, data, callbacks)
+        distribution = Distribution(strategy)
+        if distribution.workers > 1:
+            raise UserError(
+                f"strategy has {distribution.workers} workers, expected those of one process; use "
+                "the command line for a cluster, with --distribution=multiworker"
+            )
+        work = Experiment(config, learner, data, callbacks, distribution)
         finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
     return Result(work, finished, choice.build)
 

@@ -15,6 +15,7 @@ CHOICES = {
     "label_init": ("one_hot", "random"),
     "eval_split": ("test", "held_out"),
     "keep": ("last", "best"),
+    "distribution": ("none", "mirrored", "multiworker"),
 }
 AT_LEAST_ONE = (
     "samples_per_step",
@@ -31,8 +32,8 @@ DATASET = "digits"
 """The dataset by default."""
 PLACES = ("data_dir", "run_dir")
 """Where things lie on this machine: may differ when a run goes on elsewhere."""
-FREE = (*PLACES, "checkpoint_minutes")
-"""What may differ when a run goes on: the outcome does not follow from it."""
+FREE = (*PLACES, "checkpoint_minutes", "distribution")
+"""What may differ when a run goes on: the outcome follows from it by no more than rounding."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Config:
     run_dir: str
     checkpoint_minutes: float = 2.0
     deterministic: bool = False
+    distribution: str = "none"
 
     def __post_init__(self):
         for name, choices in CHOICES.items():

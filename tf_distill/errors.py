@@ -1,4 +1,4 @@
-"""How a run can end before its time: a user's mistake, numbers beyond bounds, a signal."""
+"""How a run can end before its time: a mistake, numbers beyond bounds, a lost worker, a signal."""
 
 import difflib
 import reprlib
@@ -21,6 +21,12 @@ class Diverged(UserError):
     """The numbers of a run have gone beyond all bounds; its text says what to lower."""
 
     exit_status = 3
+
+
+class WorkerLost(UserError):
+    """Another worker of the cluster is gone; its text says how to go on."""
+
+    exit_status = 4
 
 
 class Interrupted(Exception):

@@ -1,7 +1,7 @@
 """One distillation with its evaluations: what the program and the Python interface share."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ from tf_distill.callbacks import Callback, KeepBest
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.distilled import DistilledSet, initial_samples
-from tf_distill.errors import UserError
+from tf_distill.distribution import Distribution
+from tf_distill.errors import UserError, WorkerLost
 from tf_distill.evaluate import Accuracy, evaluator, test_networks
 from tf_distill.folder import History, Metrics, RunFolder
 from tf_distill.inner import Samples
@@ -30,13 +31,15 @@ class Experiment:
     """What is distilled, for what network, and what is watched on the way.
 
     config: all settings; learner: the network; dataset: its training split is distilled and
-    its test split has the last word; callbacks: called after each outer step.
+    its test split has the last word; callbacks: called after each outer step; distribution:
+    the replicas that share the outer steps.
     """
 
     config: Config
     learner: Learner
     dataset: Dataset
     callbacks: Sequence[Callback] = ()
+    distribution: Distribution = dataclasses.field(default_factory=Distribution)
 
 
 class Finished(NamedTuple):
@@ -58,13 +61,14 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
 
     Args:
         experiment: what to do.
-        folder: None to write nothing to disk.
+        folder: None to write nothing to disk, as all workers of a cluster but the chief.
 
     Raises:
         Diverged: loss or gradient is no number, again and again.
         Interrupted: on SIGINT or SIGTERM, where there is a folder.
+        WorkerLost: another worker of the cluster is gone; there is a checkpoint then too.
     """
-    config, learner = experiment.config, experiment.learner
+    config, distribution = experiment.config, experiment.distribution
     distillation = new_distillation(config, experiment.dataset)
     callbacks = [*experiment.callbacks]
     best = None
@@ -73,24 +77,30 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         distillation.best = best  # so that checkpoints hold it
         callbacks.append(best)
     checkpoints = folder.checkpoints(distillation) if folder else None
+    distillation.take(distribution.share(distillation.values()))
     if folder and (done := int(distillation.step)):
         say(f"going on from outer step {done} of {folder.path}")
 
-    evaluate = evaluation(config, learner, experiment.dataset)
+    evaluate = evaluation(config, experiment.learner, experiment.dataset)
     near, nearby = experiment.dataset, evaluate
     if best:
         near = hold_out(experiment.dataset, config.seed)
-        nearby = evaluation(config, learner, near)
+        nearby = evaluation(config, experiment.learner, near)
     metrics = Metrics(folder.path, int(distillation.step)) if folder else History()
-    outer_loop(
-        config,
-        distillation,
-        outer_steps(config, distillation, learner, near, folder),
-        lambda samples: nearby(samples, min(config.eval_networks, NETWORKS_ON_THE_WAY)),
-        checkpoints,
-        metrics,
-        callbacks,
-    )
+
+    def of_chief(samples: Samples) -> Accuracy:  # so that all workers stop at the same step
+        networks = min(config.eval_networks, NETWORKS_ON_THE_WAY)
+        own = nearby(samples, networks) if distribution.chief else Accuracy(0.0, 0.0, networks)
+        mean, std, _ = distribution.share(own)
+        return Accuracy(float(mean), float(std), networks)
+
+    steps = outer_steps(experiment, distillation, near, folder)
+    try:
+        outer_loop(config, distillation, steps, of_chief, checkpoints, metrics, callbacks)
+    except WorkerLost:
+        if checkpoints:  # the set is as after the last step that all have done
+            checkpoints.save()
+        raise
     stopped = int(distillation.step)
     if best:
         best.go_back(distillation.distilled)
@@ -113,17 +123,24 @@ def evaluation(config: Config, learner: Learner, dataset: Dataset):
 
 
 def outer_steps(
-    config: Config,
+    experiment: Experiment,
     distillation: Distillation,
-    learner: Learner,
     dataset: Dataset,
     folder: RunFolder | None,
-):
+) -> Iterator[tuple[int, float]]:
     """The outer steps that are still to do, each with its loss.
 
+    Args:
+        experiment: what to do.
+        distillation: where it stands.
+        dataset: whose training split is distilled.
+        folder: is open to other settings where these can't be.
+
     Raises:
-        UserError: there is not enough memory for them; the folder can have other settings then.
+        UserError: there is not enough memory for them.
+        WorkerLost: another worker of the cluster is gone.
     """
+    config, learner = experiment.config, experiment.learner
 
     def before(graph: tf.Graph) -> None:
         found = memory.estimate(graph, learner, dataset.encoding.shape, config)
@@ -134,14 +151,16 @@ def outer_steps(
                 folder.forget()
             raise
 
-    return distill(
-        distillation,
-        learner,
-        dataset,
-        outer_steps=config.outer_steps,
-        before=before,
-        **_settings(config),
-    )
+    with experiment.distribution.watched():
+        yield from distill(
+            distillation,
+            learner,
+            dataset,
+            outer_steps=config.outer_steps,
+            distribution=experiment.distribution,
+            before=before,
+            **_settings(config),
+        )
 
 
 def estimate(experiment: Experiment) -> memory.Estimate:

@@ -17,8 +17,8 @@ from typing import Any
 
 from absl import flags
 
-from tf_distill import cli, compare, startup
-from tf_distill.errors import Interrupted
+from tf_distill import cli, compare, jobs, startup
+from tf_distill.errors import Interrupted, UserError
 
 _SETTINGS = [
     flags.DEFINE_string(
@@ -50,10 +50,7 @@ _SETTINGS = [
         "size of most images, within 12 to 64.",
     ),
     flags.DEFINE_string(
-        "model",
-        None,
-        "Network: lenet, alexcifarnet (images); textconvnet, birnn, bilstm (text). "
-        "Default: by dataset.",
+        "model", None, "lenet, alexcifarnet; textconvnet, birnn, bilstm. Default: by dataset."
     ),
     flags.DEFINE_string(
         "data_dir",
@@ -78,10 +75,7 @@ _SETTINGS = [
         "labels", None, "soft: learned, any real values; hard: one-hot and left so. Default: soft."
     ),
     flags.DEFINE_string(
-        "label_init",
-        None,
-        "Labels at the start: one_hot, the classes in turn; random, standard normal. "
-        "Default: one_hot.",
+        "label_init", None, "Labels at the start: one_hot; random, normal. Default: one_hot."
     ),
     flags.DEFINE_integer(
         "samples_per_step",
@@ -106,10 +100,7 @@ _SETTINGS = [
         "Default: by network.",
     ),
     flags.DEFINE_float(
-        "inner_lr",
-        None,
-        "Learning rate of the inner gradient steps at the start; it is learned. "
-        "Default: by network.",
+        "inner_lr", None, "Inner learning rates at the start; learned. Default: by network."
     ),
     flags.DEFINE_integer(
         "batch_size", None, "Real examples in each outer step. Default: by dataset."
@@ -143,13 +134,9 @@ _SETTINGS = [
         "then on. Default: last.",
     ),
     flags.DEFINE_integer(
-        "early_stopping",
-        None,
-        "Evaluations without a better accuracy to stop after, with --keep=best. Default: none.",
+        "early_stopping", None, "Evaluations to stop after that are no better. Default: none."
     ),
-    flags.DEFINE_integer(
-        "seed", None, "All randomness follows from it; 0 to 2147483647. Default: 0."
-    ),
+    flags.DEFINE_integer("seed", None, "All randomness follows from it. Default: 0."),
     flags.DEFINE_string(
         "run_dir",
         None,
@@ -157,9 +144,7 @@ _SETTINGS = [
         "modes baselines and ranking take settings that are not given from the run in this folder.",
     ),
     flags.DEFINE_float(
-        "checkpoint_minutes",
-        None,
-        "Minutes from one checkpoint to the next; evaluations bring some too. Default: 2.",
+        "checkpoint_minutes", None, "Minutes from a checkpoint to the next, at most. Default: 2."
     ),
     flags.DEFINE_boolean(
         "deterministic",
@@ -167,27 +152,26 @@ _SETTINGS = [
         "The same bits every time on a GPU too, more slowly: TensorFlow's op determinism. On a CPU "
         "they are the same without it. Default: false.",
     ),
+    flags.DEFINE_string(
+        "distribution",
+        None,
+        "none; mirrored: the networks, or of one network the real batch, divided among this "
+        "machine's GPUs; multiworker: among the machines in TF_CONFIG. Default: none.",
+    ),
 ]
 
 _PROTOCOL = [
     flags.DEFINE_integer(
-        "baseline_sets",
-        None,
-        "Sets drawn for each random baseline; the best fifth are optimized. Default: 20.",
+        "baseline_sets", None, "Sets of each random baseline; the best fifth learn. Default: 20."
     ),
     flags.DEFINE_integer(
-        "baseline_networks",
-        None,
-        "Random networks that a baseline or a control is tested with. Default: 200.",
+        "baseline_networks", None, "Random networks for a baseline or control. Default: 200."
     ),
     flags.DEFINE_integer(
         "sgd_epochs", None, "Epochs of ordinary SGD on the distilled set. Default: 100."
     ),
     flags.DEFINE_integer(
-        "control_steps",
-        None,
-        "Outer steps, at most those of the run, that labels of random real samples are learned in. "
-        "Default: 2000.",
+        "control_steps", None, "Outer steps for labels of random real samples. Default: 2000."
     ),
 ]
 
@@ -199,16 +183,18 @@ _MODE = flags.DEFINE_string(
     "network on all of the real data, and work out the ratio; sweep: distill sets of several "
     "--sizes; ranking: does the set rank variants of its network as full training does; report: "
     "draw the figures and report.html anew; compare: the runs in the folders that are named, in "
-    "one table.",
+    "one table; each: run the flag files that are named, one after the other.",
 )
 _SIZES = flags.DEFINE_list(
     "sizes", ["1", "2", "3", "5", "10", "20"], "Numbers of distilled samples, for --mode=sweep."
 )
+_SEEDS = flags.DEFINE_list("seeds", [], "Seeds of each flag file, for --mode=each.")
+_SHARD = flags.DEFINE_string(
+    "shard", "1/1", "The part, i/n, of n processes that share --mode=sweep or --mode=each."
+)
 _OUT = flags.DEFINE_string(
     "out", None, "File for the table of --mode=compare: its name ends in .csv, .html or .txt."
 )
-
-
 _PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
 
 
@@ -219,22 +205,37 @@ def _home(name: str, value: Any) -> Any:
 
 def main(argv: list[str]) -> int:
     """Does what --mode says with the experiment that the flags describe."""
+    settings = {holder.name: _home(holder.name, holder.value) for holder in _SETTINGS}
+    shard = jobs.Shard.parse(_SHARD.value)
     if _MODE.value == "compare":
         print(compare.describe(argv[1:], _OUT.value))
+        return 0
+    if _MODE.value == "each":
+        seeds = jobs.whole_numbers("seeds", _SEEDS.value)
+        print(jobs.run_each(argv[1:], seeds, settings, shard))
         return 0
     cli.no_arguments(argv)
     with startup.quiet():
         import tensorflow as tf
 
-        from tf_distill import modes
+        from tf_distill import distribution, modes
 
         if flags.FLAGS.deterministic:
             tf.config.experimental.enable_op_determinism()
+        kind = flags.FLAGS.distribution or "none"
+        if kind != "none" and _MODE.value != "distill":
+            raise UserError(
+                f"--distribution={kind} is for --mode=distill, got --mode={_MODE.value}; leave "
+                "one of them out"
+            )
+        replicas = distribution.start(kind)
         tf.config.list_logical_devices()  # speaks too, when first asked
     call = modes.Call(
-        settings={holder.name: _home(holder.name, holder.value) for holder in _SETTINGS},
+        settings=settings,
         protocol={holder.name: holder.value for holder in _PROTOCOL},
         sizes=_SIZES.value,
+        shard=shard,
+        distribution=replicas,
     )
     try:
         print(modes.named(_MODE.value)(call))

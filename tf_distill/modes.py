@@ -5,20 +5,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tf_distill import comparison, outcome, ranking, report, run, sweep
-from tf_distill.errors import UserError, unknown_name
+from tf_distill import comparison, jobs, outcome, ranking, report, run, sweep
+from tf_distill.distribution import Distribution
+from tf_distill.errors import unknown_name
+from tf_distill.jobs import Shard
 
 
 class Call(NamedTuple):
     """What a user asked for.
 
     settings: of the run, and protocol: of a comparison, None where not given; sizes: of a
-    sweep, as text.
+    sweep, as text, and the shard of them that is to be done; distribution: the replicas that
+    share the outer steps.
     """
 
     settings: dict[str, Any]
     protocol: dict[str, int | None]
     sizes: Sequence[str]
+    shard: Shard
+    distribution: Distribution
 
 
 RANKING_NETWORKS = 5
@@ -28,13 +33,16 @@ RANKING_NETWORKS = 5
 def named(mode: str) -> Callable[[Call], str]:
     """The mode of that name: a function that does it, and gives what a person should read."""
     if mode not in MODES:
-        raise unknown_name("--mode", mode, [*MODES, "compare"])
+        raise unknown_name("--mode", mode, [*MODES, "compare", "each"])
     return MODES[mode]
 
 
 def _distill(call: Call) -> str:
     config = run.configure(call.settings)
-    return outcome.describe(run.run(config), config)
+    results = run.run(config, call.distribution)
+    if not results:
+        return "this worker's part is done; the chief has the results"
+    return outcome.describe(results, config)
 
 
 def _estimate(call: Call) -> str:
@@ -65,14 +73,8 @@ def _sweep(call: Call) -> str:
     config = run.configure(call.settings)
     if call.settings["run_dir"] is None:
         config = dataclasses.replace(config, run_dir=f"{config.run_dir}_sweep")
-    try:
-        sizes = [int(size) for size in call.sizes]
-    except ValueError:
-        raise UserError(
-            f"--sizes={','.join(call.sizes)} is no list of whole numbers, expected for instance "
-            "--sizes=1,2,5,10"
-        ) from None
-    found = sweep.sweep(config, sizes)
+    sizes = jobs.whole_numbers("sizes", call.sizes)
+    found = sweep.sweep(config, sizes, call.shard)
     report.write(Path(config.run_dir))
     return sweep.describe(found, config)
 

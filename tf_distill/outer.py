@@ -1,7 +1,7 @@
 """The outer loop, Algorithms 1a and 1b of the paper."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ from tf_distill import seeds
 from tf_distill.compiled import Compiled, compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.distilled import DistilledSet
+from tf_distill.distribution import Distribution, Parts
 from tf_distill.guard import Guard, Reduced
 from tf_distill.hypergradient import Hypergradient, hypergradient
 from tf_distill.inner import Samples
@@ -29,6 +30,8 @@ class Distillation(tf.Module):
         distilled: the set to be learned.
         outer_lr: the outer learning rate at the start; it falls to zero along a cosine.
         outer_steps: the length of the whole run.
+
+    best: what else a checkpoint should hold, such as the best set so far.
     """
 
     def __init__(self, distilled: DistilledSet, outer_lr: float, outer_steps: int):
@@ -44,6 +47,19 @@ class Distillation(tf.Module):
         )
         self.optimizer.build(distilled.learned)
         self.guard = Guard(self.optimizer, distilled.learned, factor)
+        self.best: tf.Module | None = None
+
+    def values(self) -> list[np.ndarray]:
+        """All values, as `take` takes them."""
+        return [v.numpy() for v in self._state()]
+
+    def take(self, values: Sequence[np.ndarray | tf.Tensor]) -> None:
+        """Takes the values of another of the same settings."""
+        for variable, value in zip(self._state(), values, strict=True):
+            variable.assign(value)
+
+    def _state(self) -> list[tf.Variable]:
+        return [*self.variables, *(v.value for v in self.optimizer.variables)]
 
 
 def distill(
@@ -56,6 +72,7 @@ def distill(
     networks: int,
     init: str,
     seed: int,
+    distribution: Distribution | None = None,
     before: Callable[[tf.Graph], None] = lambda graph: None,
 ) -> Iterator[tuple[int, float]]:
     """Distills, from where `distillation` stands to the last outer step.
@@ -70,14 +87,20 @@ def distill(
         init: "fixed" for one and the same initial network, "random" for new ones at
             each outer step.
         seed: of the run; everything random follows from it and the step.
+        distribution: the replicas that share each step.
         before: is given the graph of an outer step before the first one is run.
+
+    Raises:
+        UserError: the replicas can't share a step equally.
 
     Yields:
         After each outer step its number, from 1, and the mean loss on the real batch in nats.
     """
     size = min(batch_size, len(dataset.y_train))
+    distribution = distribution or Distribution()
+    distribution.check(networks, size)
     draw = network_drawer(learner, init, seed)
-    update = outer_update(distillation, learner, dataset, draw, networks, seed)
+    update = outer_update(distillation, learner, dataset, draw, networks, seed, distribution)
     before(_graph(update, size))
     for step in range(int(distillation.step), outer_steps):
         loss = update(tf.constant(batch_indices(seed, step, size, len(dataset.y_train))))
@@ -93,10 +116,11 @@ def outer_graph(
     networks: int,
     init: str,
     seed: int,
+    distribution: Distribution | None = None,
 ) -> tf.Graph:
     """The graph of an outer step that `distill` would do with these arguments; nothing is run."""
     draw = network_drawer(learner, init, seed)
-    update = outer_update(distillation, learner, dataset, draw, networks, seed)
+    update = outer_update(distillation, learner, dataset, draw, networks, seed, distribution)
     return _graph(update, min(batch_size, len(dataset.y_train)))
 
 
@@ -162,6 +186,7 @@ def outer_update(
     draw: Draw,
     networks: int,
     seed: int,
+    distribution: Distribution | None = None,
 ) -> Compiled[[tf.Tensor], tf.Tensor]:
     """The compiled outer step: indices of the real batch in, its loss out.
 
@@ -174,7 +199,9 @@ def outer_update(
         draw: from a seed to initial weights.
         networks: in each outer step.
         seed: of the run.
+        distribution: the replicas that share each step.
     """
+    replicas = distribution or Distribution()
     x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     distilled = distillation.distilled
     network_key = seeds.key(seed, seeds.Stream.NETWORKS)
@@ -186,9 +213,13 @@ def outer_update(
         x = dataset.augment(tf.gather(x_train, index), tf.random.fold_in(augment_key, step))
         y = encode(tf.gather(y_train, index), dataset.outputs)
         keys = tf.random.split(tf.random.fold_in(network_key, step), networks)
-        loss, gradients = mean_hypergradient(
-            learner, distilled.samples, draw, keys, dataset.encoding(x), y
-        )
+        samples = distilled.samples
+
+        def mean(part: Parts) -> Hypergradient:
+            real = dataset.encoding(part.x)
+            return mean_hypergradient(learner, samples, draw, part.keys, real, part.y)
+
+        loss, gradients = replicas.mean(mean, Parts(keys, x, y))
         distillation.guard.apply(distillation.step, loss, distilled.pull_back(gradients))
         distillation.step.assign_add(1)
         return loss

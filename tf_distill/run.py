@@ -16,6 +16,7 @@ from tf_distill import (
     schemas,
 )
 from tf_distill.config import DATASET, FREE, Config, data_dir, resolve
+from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
 from tf_distill.experiment import Experiment, carry_out, write
@@ -24,33 +25,57 @@ from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS
 from tf_distill.progress import say
 
+DONE, TO_DO = 0, 1
+"""What the chief says of the run to other workers."""
 
-def run(config: Config) -> dict[str, Any]:
+
+def run(config: Config, distribution: Distribution | None = None) -> dict[str, Any]:
     """Distills, evaluates, draws and exports; goes on where an earlier call was interrupted.
 
+    Args:
+        config: all settings.
+        distribution: the replicas that share the outer steps; of several workers the chief alone
+            evaluates and writes.
+
     Returns:
-        What results.json holds.
+        What results.json holds; nothing on other workers than the chief.
 
     Raises:
         UserError: a mistake in the settings or in what they name.
+        WorkerLost: another worker is gone.
         Interrupted: on SIGINT or SIGTERM.
     """
-    dataset = load_dataset(config)
-    folder = RunFolder(config)
+    distribution = distribution or Distribution()
+    work = _experiment(config, load_dataset(config), distribution)
+    with distribution.watched():
+        results = _of_chief(work) if distribution.chief else _of_other(work)
+        distribution.wait()
+    return results
+
+
+def _of_chief(work: Experiment) -> dict[str, Any]:
+    folder = RunFolder(work.config)
     if not folder.results():
         with folder.locked():
             if not folder.results():  # by a process that has just ended
-                return _make(config, dataset, folder)
+                work.distribution.share(TO_DO)
+                return _make(work, folder)
+    work.distribution.share(DONE)
     say(f"{folder.path} is finished; delete it, or name another --run_dir, to run again")
     if not (folder.path / report.NAME).exists():
         report.write(folder.path)
     return folder.results() or {}
 
 
-def _make(config: Config, dataset: datasets.Dataset, folder: RunFolder) -> dict[str, Any]:
-    if datasets.is_own(config.dataset):  # what tells own data from others
-        data_guard.remember(folder.path, datasets.load(dataclasses.asdict(config)))
-    work = _experiment(config, dataset)
+def _of_other(work: Experiment) -> dict[str, Any]:
+    if work.distribution.share(DONE) == TO_DO:
+        carry_out(work)
+    return {}
+
+
+def _make(work: Experiment, folder: RunFolder) -> dict[str, Any]:
+    if datasets.is_own(work.config.dataset):  # what tells own data from others
+        data_guard.remember(folder.path, datasets.load(dataclasses.asdict(work.config)))
     finished = carry_out(work, folder)
     write(work, finished, folder.path)
     return finished.results
@@ -62,14 +87,16 @@ def estimate(config: Config) -> str:
     Raises:
         UserError: there is not enough.
     """
-    found = experiment.estimate(_experiment(config, load_dataset(config)))
+    found = experiment.estimate(_experiment(config, load_dataset(config), Distribution()))
     say(memory.describe(found, config))
     return memory.check(found, config)
 
 
-def _experiment(config: Config, dataset: datasets.Dataset) -> Experiment:
+def _experiment(
+    config: Config, dataset: datasets.Dataset, distribution: Distribution
+) -> Experiment:
     network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
-    return Experiment(config, Learner(network), dataset)
+    return Experiment(config, Learner(network), dataset, distribution=distribution)
 
 
 def configure(given: dict[str, Any]) -> Config:

@@ -227,8 +227,7 @@ def class_probabilities(logits: tf.Tensor) -> tf.Tensor:
 
 def _never_empty(x: tf.Tensor) -> tf.Tensor:
     """The same inputs, or one of zeros in place of none: oneDNN's fused kernels fail at none."""
-    missing = tf.maximum(1 - tf.shape(x)[0], 0)
-    return tf.pad(x, [[0, missing], *([[0, 0]] * (x.shape.rank - 1))])
+    return tf.pad(x, [[0, tf.maximum(1 - tf.shape(x)[0], 0)], *([[0, 0]] * (len(x.shape) - 1))])
 
 
 def vocabulary_lines(words: Sequence[str]) -> list[str]:

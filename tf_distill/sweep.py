@@ -9,18 +9,23 @@ from tf_distill import files, lock, run, schemas
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
+from tf_distill.jobs import Shard
 from tf_distill.progress import say
 
+WHOLE = Shard(1, 1)
+WAIT = 60
+"""Seconds that a process waits for others to write their size."""
 RATIOS = (50, 60, 70, 80, 90, 95, 97, 99)
 """The A of the distillation sizes d_A that are worked out, in percent."""
 
 
-def sweep(config: Config, sizes: Sequence[int]) -> dict[str, Any]:
+def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> dict[str, Any]:
     """Distills sets of several sizes, each in its own folder `size_<M>` of `run_dir`.
 
     Args:
         config: of every run, but for the samples in a step and the folder.
         sizes: numbers of distilled samples, M; multiples of `config.steps`.
+        shard: which of them are this process's; others may have the rest at the same time.
 
     Returns:
         What sweep.json in `run_dir` holds; it is written anew after every size.
@@ -36,32 +41,31 @@ def sweep(config: Config, sizes: Sequence[int]) -> dict[str, Any]:
         raise UserError(f"{config.run_dir} holds a run; name another --run_dir for the sweep")
     original = run.original_of(config, run.load_dataset(config))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with lock.held(path.parent):
-        return _all_sizes(config, configs, original, path)
-
-
-def _all_sizes(
-    config: Config, configs: Sequence[Config], original: dict[str, Any], path: Path
-) -> dict[str, Any]:
     settings = {name: getattr(config, name) for name in SHARED}
-    entries = earlier(path, settings)
     found: dict[str, Any] = {}
-    for sized in configs:
+    for sized in shard.of(configs):
         say(f"size {sized.steps * sized.samples_per_step}: {sized.run_dir}")
         results = run.run(sized)
         run.add_ratio(sized, original["accuracy"])
         new = entry(results, original["accuracy"], Path(sized.run_dir).name)
-        entries = sorted(
-            [*(e for e in entries if e["samples"] != new["samples"]), new],
-            key=lambda e: e["samples"],
-        )
-        found = {
-            "settings": settings,
-            "original": original,
-            "sizes": entries,
-            "distillation_sizes": distillation_sizes(entries),
-        }
-        files.write_json(path, found)
+        with lock.held(path.parent, WAIT):
+            found = _add(path, settings, original, new)
+    return found
+
+
+def _add(
+    path: Path, settings: dict[str, Any], original: dict[str, Any], new: dict[str, Any]
+) -> dict[str, Any]:
+    """Enters one size into sweep.json."""
+    others = [e for e in earlier(path, settings) if e["samples"] != new["samples"]]
+    entries = sorted([*others, new], key=lambda e: e["samples"])
+    found = {
+        "settings": settings,
+        "original": original,
+        "sizes": entries,
+        "distillation_sizes": distillation_sizes(entries),
+    }
+    files.write_json(path, found)
     return found
 
 

@@ -1,0 +1,139 @@
+"""Outer steps shared by two virtual devices, and by two processes that may lose each other."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+import tensorflow as tf
+
+import tf_distill
+from tf_distill import distribution, run
+from tf_distill.distribution import Distribution
+from tf_distill.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = {"outer_steps": 40, "init": "random", "networks": 2, "eval_networks": 4}
+PATIENCE = 120
+
+
+def start(*command, **environment):
+    """A Python program of the repository in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_devices_reach_what_one_does():
+    out, errors = start("tests/two_devices.py").communicate(timeout=PATIENCE)
+    assert out, errors
+    for case, found in json.loads(out.splitlines()[-1]).items():
+        assert 0 < found["difference"] < 1e-5, case  # 0 would mean that nothing was divided
+
+
+@pytest.fixture
+def workers(tmp_path):
+    """Starts the program on two workers of a cluster on this machine."""
+    started = []
+
+    def cluster(**settings):
+        with socket.socket() as one, socket.socket() as other:
+            places = []
+            for free in (one, other):
+                free.bind(("127.0.0.1", 0))
+                places.append(f"127.0.0.1:{free.getsockname()[1]}")
+        flags = [f"--{k}={v}" for k, v in settings.items()]
+        for index in range(2):
+            task = {"cluster": {"worker": places}, "task": {"type": "worker", "index": index}}
+            program = ("-m", "tf_distill.main", "--distribution=multiworker", *flags)
+            started.append(start(*program, TF_CONFIG=json.dumps(task)))
+        return started[-2:]
+
+    yield cluster
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_two_workers_that_lose_each_other_end_with_what_one_process_reaches(workers, tmp_path):
+    alone = small.config(tmp_path / "alone", **SETTINGS)
+    results = run.run(alone)
+    folder = tmp_path / "run"
+    settings = {
+        name: getattr(alone, name)
+        for name in ("dataset", "eval_every", "batch_size", "epochs", *SETTINGS)
+    } | {"run_dir": folder}
+
+    chief, other = workers(**settings)
+    until = time.monotonic() + PATIENCE
+    while not any(p.stat().st_size for p in folder.glob("metrics.jsonl")):
+        assert time.monotonic() < until
+        assert chief.poll() is None, chief.communicate()
+        time.sleep(0.02)
+    other.send_signal(signal.SIGKILL)
+    _, errors = chief.communicate(timeout=PATIENCE)
+    assert chief.returncode == 4, errors
+    assert errors.startswith("tf_distill: error: one of the 2 workers is gone or out of reach; ")
+    assert errors.count("\n") == 1
+    assert not (folder / "results.json").exists()
+
+    chief, other = workers(**settings)
+    said, errors = chief.communicate(timeout=PATIENCE)
+    assert chief.returncode == 0, errors
+    assert "going on from outer step" in said
+    said, errors = other.communicate(timeout=PATIENCE)
+    assert (other.returncode, errors) == (0, "")
+    assert "this worker's part is done" in said
+    assert json.loads((folder / "results.json").read_text())["accuracy"] == results["accuracy"]
+    one, two = (
+        tf_distill.load_distilled(path / "distilled" / "1").samples
+        for path in (tmp_path / "alone", folder)
+    )
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "config", ["", "{", "[]", '{"cluster": {}}', '{"cluster": {"worker": []}, "task": 1}']
+)
+def test_a_cluster_must_be_described(monkeypatch, config):
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(UserError, match=r"takes the cluster from TF_CONFIG, got .*; expected"):
+        distribution.start("multiworker")
+
+
+def test_unequal_parts_are_refused(monkeypatch):
+    monkeypatch.setattr(Distribution, "replicas", 3)
+    shared = Distribution()
+    shared.check(networks=6, batch_size=7)
+    shared.check(networks=1, batch_size=6)
+    with pytest.raises(UserError, match=r"--networks is 4, .* 3 replicas.*; use --networks=6"):
+        shared.check(networks=4, batch_size=6)
+    with pytest.raises(UserError, match=r"--batch_size is 8, .*; use --batch_size=9"):
+        shared.check(networks=1, batch_size=8)
+
+
+def test_one_device_has_the_whole_step():
+    mirrored = distribution.start("mirrored")
+    assert (mirrored.replicas, mirrored.workers, mirrored.chief) == (1, 1, True)
+    assert mirrored.share({"a": 1}) == {"a": 1}
+    with pytest.raises(tf.errors.InternalError), mirrored.watched():
+        raise tf.errors.InternalError(None, None, "of another cause")
+
+
+def test_other_modes_take_one_device(cli):
+    ended = cli("--mode=report", "--distribution=mirrored")
+    assert ended.status == 2
+    assert "--distribution=mirrored is for --mode=distill, got --mode=report" in ended.err
