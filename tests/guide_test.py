@@ -19,7 +19,19 @@ from absl.testing import flagsaver
 from build_files import ROOT
 from PIL import Image
 
-from tf_distill import cli, compare, comparison, main, outcome, ranking, report, run, sweep
+from tf_distill import (
+    cli,
+    compare,
+    comparison,
+    distribution,
+    jobs,
+    main,
+    outcome,
+    ranking,
+    report,
+    run,
+    sweep,
+)  # fmt: skip
 from tf_distill.errors import UserError
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -137,6 +149,8 @@ def nothing_done(monkeypatch):
         (comparison, "complete_ranking"),
         (sweep, "sweep"),
         (report, "write"),
+        (jobs, "run_each"),
+        (distribution, "start"),
     ):
         monkeypatch.setattr(module, function, note)
     for module in (outcome, sweep, ranking, compare):
