@@ -9,6 +9,7 @@ chief, evaluates and writes.
 import contextlib
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
@@ -142,7 +143,10 @@ def start(kind: str) -> Distribution:
         return Distribution(tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else None)
     if kind == "multiworker":
         say(f"waiting for {_workers()} workers")
-        return Distribution(tf.distribute.MultiWorkerMirroredStrategy())
+        before = signal.getsignal(signal.SIGTERM)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        signal.signal(signal.SIGTERM, before)  # TensorFlow's handler would only take notice
+        return Distribution(strategy)
     return Distribution()
 
 

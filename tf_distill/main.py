@@ -215,14 +215,14 @@ def main(argv: list[str]) -> int:
         print(jobs.run_each(argv[1:], seeds, settings, shard))
         return 0
     cli.no_arguments(argv)
-    with startup.quiet():
+    kind = flags.FLAGS.distribution or "none"
+    with startup.quiet(silent=kind == "multiworker"):
         import tensorflow as tf
 
         from tf_distill import distribution, modes
 
         if flags.FLAGS.deterministic:
             tf.config.experimental.enable_op_determinism()
-        kind = flags.FLAGS.distribution or "none"
         if kind != "none" and _MODE.value != "distill":
             raise UserError(
                 f"--distribution={kind} is for --mode=distill, got --mode={_MODE.value}; leave "

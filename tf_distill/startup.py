@@ -10,13 +10,16 @@ from tf_distill.errors import UserError
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet(silent: bool = False) -> Iterator[None]:
     """Holds back what C++ and Python write to stderr while the block imports TensorFlow.
 
     TF_CPP_MIN_LOG_LEVEL does not reach the lines before its logger is set up. Where
     the block fails, all that was held back is shown, but for a user's mistake.
+
+    Args:
+        silent: C++ does not tell errors later either, which Python raises anyway.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if silent else "2")
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
