@@ -87,6 +87,9 @@ def test_figures_and_exports(result, data, tmp_path):
     assert answer["probabilities"].shape == (7, 3)
     assert set(answer["label"].numpy()) <= {b"a", b"b", b"c"}
     assert result.export(tmp_path / "exports")["model"].name == "2"
+    (tmp_path / "file").touch()
+    with pytest.raises(td.UserError, match=r"can't write to .*file: File exists; name a folder"):
+        result.figures(tmp_path / "file")
 
 
 def test_nothing_is_written_without_a_folder(data, tmp_path, monkeypatch):
@@ -119,6 +122,29 @@ def test_images_that_are_too_small_are_one_line():
     data = td.datasets.from_arrays(images, np.arange(20) % 2)
     with pytest.raises(td.UserError, match="images of at least 12x12 pixels, but arrays has 8x8"):
         td.distill(data, "lenet")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"inner_lr": "0.1"}, "inner_lr must be a number, got '0.1'"),
+        ({"outer_steps": 2.5}, "outer_steps must be a whole number, got 2.5"),
+        ({"early_stopping": "3"}, "early_stopping must be a whole number, got '3'"),
+        ({"data": ([[1.0]], [0])}, "data is of type tuple, expected a dataset; make one by"),
+    ],
+)
+def test_what_is_of_another_type_is_one_line(data, settings, told):
+    with pytest.raises(td.UserError, match=told):
+        td.distill(**{"data": data, "model": own_models.Subclassed, **settings})
+
+
+def test_integers_are_pixels_only_as_uint8():
+    pixels = td.datasets.from_arrays(np.zeros((20, 16, 16), np.int64), np.arange(20) % 2)
+    with pytest.raises(td.UserError, match="if these are pixels of 0 to 255 make them uint8"):
+        td.distill(pixels, "lenet")
+    assert repr(pixels) == (
+        "<dataset arrays: 16 training and 4 test examples of (16, 16), 2 classes>"
+    )
 
 
 def test_two_classes_have_one_logit(data):

@@ -57,6 +57,7 @@ FAULTS = [
     (lambda: 3, VECTOR, "model gave int, expected a Keras model"),
     (own_models.Unknown, VECTOR, "reads factor:0, which Keras does not know.*add_weight"),
     (own_models.Counting, VECTOR, "changes .*calls in each call"),
+    (own_models.Eager, VECTOR, "can't be compiled by tf.function: .*numpy.*; use TensorFlow's"),
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_distill.datasets import from_dataframe, from_texts
+from tf_distill.datasets import from_csv, from_dataframe, from_texts
 from tf_distill.errors import UserError
 from tf_distill.text import PADDING, UNKNOWN
 
@@ -14,6 +14,16 @@ TEXTS = [
     "dogs bark loudly at night",
 ] * 5
 LABELS = ["cat", "dog"] * 10
+
+
+def test_a_file_is_what_its_columns_are(tmp_path):
+    file = tmp_path / "animals.csv"
+    rows = [f"{label},{text}\n" for text, label in zip(TEXTS, LABELS, strict=True)]
+    file.write_text("".join(["label,text\n", *rows]))
+    read, given = from_csv(file, file), from_texts(TEXTS, LABELS, TEXTS, LABELS)
+    assert (read.name, read.classes) == ("animals", given.classes)
+    for name in ("x_train", "y_train", "x_test", "y_test"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(given, name))
 
 
 def test_texts_with_made_vectors():

@@ -130,12 +130,12 @@ def test_a_broken_line_is_named(tmp_path, text, expected):
 
 
 def test_a_missing_file_says_where_to_get_it(tmp_path):
-    with pytest.raises(UserError, match=r"no word vectors at .*missing\.txt; put glove"):
+    with pytest.raises(UserError, match=r"no file .*missing\.txt with word vectors; put glove"):
         read_vectors(tmp_path / "missing.txt", {"the"})
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(UserError, match="no word vectors at"):
+    with pytest.raises(UserError, match="there is no file"):
         read_vectors(tmp_path, {"the"})
 
 

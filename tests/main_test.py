@@ -103,7 +103,7 @@ def test_a_missing_dataset_is_one_line_at_once(cli, tmp_path, name):
         ("film 1 2\ngreat 3 x\n", "line 2: got 'x', expected a word and 2 numbers"),
         ("film 1 2\ngreat 3\n", "line 2: got 1 numbers, expected a word and 2 numbers"),
         ("film 1 2\ngreat 3 4 5\n", "line 2: got 3 numbers, expected a word and 2 numbers"),
-        (None, "no word vectors at"),
+        (None, "there is no file"),
     ],
 )
 def test_broken_word_vectors_are_one_line(cli, tmp_path, sentiment, vectors, text):

@@ -77,3 +77,15 @@ class Counting(keras.Model):
         """Logits."""
         self.calls.assign_add(1.0)
         return self.out(x)
+
+
+class Eager(keras.Model):
+    """Asks for numbers that a graph does not have yet."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(small.CLASSES)
+
+    def call(self, x):
+        """Logits."""
+        return self.out(x) * float(tf.convert_to_tensor(x).numpy().shape[1])

@@ -134,7 +134,7 @@ MISTAKES = [
     (["--dataset=npz:none.npz"], ["no file none.npz"]),
     (["--dataset=tfds:no_such_dataset"], ["tensorflow-datasets has no 'no_such_dataset'"]),
     (["--dataset=tfds:fashion_mnist"], ["is not in data", "download_and_prepare", "--data_dir"]),
-    (["--dataset=csv:t.csv"], ["no word vectors at data/glove", "--embeddings=train"]),
+    (["--dataset=csv:t.csv"], ["there is no file data/glove", "--embeddings=train"]),
 ]  # fmt: skip
 
 

@@ -139,3 +139,9 @@ def test_refuses_folders_that_have_no_classes(tmp_path):
         from_directory(tmp_path)
     with pytest.raises(UserError, match="image_size is 8x8, expected at least 12"):
         from_directory(tmp_path, image_size=8)
+
+
+@pytest.mark.parametrize("size", ["big", 28.5, (28,), (28, "x")])
+def test_what_is_no_size_is_refused(size):
+    with pytest.raises(UserError, match=r"image_size is .*, expected pixels: 28, or"):
+        pictures.checked_size(size)

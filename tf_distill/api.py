@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_distill import experiment as experiments
 from tf_distill import files, saved_set, schemas
 from tf_distill.callbacks import Callback
-from tf_distill.config import Config
+from tf_distill.config import Config, check_numbers
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import Dataset, fingerprint
 from tf_distill.distribution import Distribution
@@ -122,6 +122,11 @@ def distill(
         "checkpoint_minutes": checkpoint_minutes,
     }
     with _words_of_python():
+        if not isinstance(data, Dataset):
+            raise UserError(
+                f"data is of type {type(data).__name__}, expected a dataset; make one by "
+                "tf_distill.datasets.from_arrays, from_texts or another of these"
+            )
         choice = choose(model, data)
         config = _config(given, data, choice)
         learner = choice.learner()
@@ -138,6 +143,7 @@ def distill(
 
 def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     """All settings: those that were given, and for the rest what fits the data and network."""
+    check_numbers(given)
     entry = DATASETS.get(data.name)
     random = given["init"] == "random"
     outer_steps = given["outer_steps"] or (entry.outer_steps if entry else OUTER_STEPS)

@@ -152,14 +152,26 @@ def reason(error: BaseException) -> str:
     """The sentence that matters of what Keras or TensorFlow said."""
     text = re.sub(r"\x1b\[\d*m", "", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if "in user code:" in lines[:1]:  # then the lines of the code are told before the error
+        lines = [line for line in lines if re.match(r"\w+Error: ", line)] or lines
     told = [line for line in lines if not line.startswith(("Exception encountered", "in user"))]
     return f"{type(error).__name__}" if not told else told[0].rstrip(".")[:300]
 
 
 def traced(model: keras.Model, shape: Shape) -> Any:
-    """The graph of the model for two inputs, as a concrete function."""
+    """The graph of the model for two inputs, as a concrete function.
+
+    Raises:
+        UserError: the model can't be compiled.
+    """
     function = tf.function(lambda x: model(x, training=False))
-    return function.get_concrete_function(tf.TensorSpec([2, *shape], keras.config.floatx()))
+    try:
+        return function.get_concrete_function(tf.TensorSpec([2, *shape], keras.config.floatx()))
+    except (ValueError, TypeError, LookupError, AttributeError, tf.errors.OpError) as error:
+        raise UserError(
+            f"the model {model.name} can't be compiled by tf.function: {reason(error)}; use "
+            "TensorFlow's operations alone, and make layers before the call"
+        ) from error
 
 
 def layer_of(operation: str, model: keras.Model) -> str:

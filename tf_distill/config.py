@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import numbers
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_distill.errors import UserError, unknown_name
+from tf_distill.errors import UserError, brief, unknown_name
 
 CHOICES = {
     "init": ("fixed", "random"),
@@ -71,6 +73,7 @@ class Config:
     distribution: str = "none"
 
     def __post_init__(self):
+        check_numbers(dataclasses.asdict(self))
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise unknown_name(f"--{name}", getattr(self, name), choices)
@@ -114,6 +117,17 @@ class Config:
             for name, value in mine.items()
             if before[name] != value
         ]
+
+
+def check_numbers(settings: Mapping[str, Any]) -> None:
+    """Raises UserError where a setting that is given is not of the kind of number that it is."""
+    kinds = {"whole number": (numbers.Integral, (*AT_LEAST_ONE, "seed", "early_stopping")),
+             "number": (numbers.Real, POSITIVE)}  # fmt: skip
+    for word, (kind, names) in kinds.items():
+        for name in names:
+            value = settings.get(name)
+            if value is not None and not isinstance(value, kind):
+                raise UserError(f"--{name} must be a {word}, got {brief(value)}")
 
 
 @dataclasses.dataclass(frozen=True)

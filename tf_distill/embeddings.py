@@ -36,9 +36,9 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     path = path.expanduser()
     if not path.is_file():
         raise UserError(
-            f"no word vectors at {path}; put glove.6B.100d.txt there (from glove.6B.zip of "
-            "https://nlp.stanford.edu/projects/glove/), name a file with --embeddings, or have "
-            "vectors made of the training text with --embeddings=train"
+            f"there is no file {path} with word vectors; put glove.6B.100d.txt there (from "
+            "glove.6B.zip of https://nlp.stanford.edu/projects/glove/), name a file with "
+            "--embeddings, or have vectors made of the training text with --embeddings=train"
         )
     if path.suffix.lower() in BINARY:
         raise UserError(

@@ -29,7 +29,8 @@ class Estimate(NamedTuple):
 
     program: this process as it is, with TensorFlow, the data and the network; graph: to run
     the outer step; weights: of all inner steps, which are kept; then what comes one after the
-    other, and beside those: real_batch, inner_step and evaluation.
+    other, and beside those: real_batch, inner_step and evaluation. so_far: the most that this
+    process has held, which is to load the data.
     """
 
     program: float
@@ -38,12 +39,13 @@ class Estimate(NamedTuple):
     real_batch: float
     inner_step: float
     evaluation: float
+    so_far: float = 0.0
 
     @property
     def peak(self) -> float:
         """What the run takes at most."""
         work = max(self.weights + max(self.real_batch, self.inner_step), self.evaluation)
-        return self.program + self.graph + work
+        return max(self.so_far, self.program + self.graph + work)
 
 
 def estimate(graph: tf.Graph, learner: Learner, shape: tuple[int, ...], config: Config) -> Estimate:
@@ -72,6 +74,7 @@ def estimate(graph: tf.Graph, learner: Learner, shape: tuple[int, ...], config: 
         real_batch=max(0.0, others - weights),
         inner_step=max(0.0, inner - weights),
         evaluation=max(m.size for m in liveness.moments(_evaluation(learner, shape), cost)),
+        so_far=float(machine.most_resident() or 0),
     )
 
 
@@ -102,7 +105,8 @@ def describe(found: Estimate, config: Config) -> str:
         (f"a real batch of {config.batch_size}", found.real_batch),
         (f"an inner step of {config.samples_per_step} samples", found.inner_step),
         (f"an evaluation, {TEST_BATCH} at a time", found.evaluation),
-        ("at most, since the last three take turns", found.peak),
+        ("loading the data, the most so far", found.so_far),
+        ("at most, since the last four take turns", found.peak),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}} {_gb(size):>9}" for name, size in rows)

@@ -111,9 +111,11 @@ def _check_name(name: str, dataset: Dataset) -> None:
         )
     shape = dataset.encoding.shape
     if len(shape) != {"image": 3, "text": 2}[NETWORKS[name].kind]:
+        pixels = len(shape) == 2 and NETWORKS[name].kind == "image"
+        hint = "if these are pixels of 0 to 255 make them uint8, else " if pixels else ""
         raise UserError(
             f"model {name!r} takes {NETWORKS[name].kind}s, but {dataset.name} has inputs of shape "
-            f"{shape}; give a function that makes a Keras model for these"
+            f"{shape}; {hint}give a function that makes a Keras model for these"
         )
     if NETWORKS[name].kind == "image" and min(shape[:2]) < SMALLEST:
         raise UserError(

@@ -60,7 +60,8 @@ def describe(results: dict[str, Any], config: Config) -> str:
         f"accuracy {after['mean']:.4f}{spread} on {results['test_examples']} "
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
         f"{results['distilled_samples']} distilled samples, {results['seconds']:.0f} s\n"
-        f"{skipped}report.html, figures and the distilled set are in {config.run_dir}"
+        f"{skipped}report.html, distilled/1 (the set) and model/1 (the network that it trains) are "
+        f"in {config.run_dir}"
     )
 
 

@@ -8,7 +8,7 @@ from tf_distill.datasets import images, own, texts, toy_questions
 from tf_distill.datasets.arrays import from_arrays
 from tf_distill.datasets.base import Dataset, Entry, fingerprint, hold_out
 from tf_distill.datasets.embedded import from_texts
-from tf_distill.datasets.frames import from_dataframe
+from tf_distill.datasets.frames import from_csv, from_dataframe
 from tf_distill.datasets.own import is_own
 from tf_distill.datasets.pictures import from_directory
 from tf_distill.datasets.tfds_any import from_tfds
@@ -20,6 +20,7 @@ __all__ = [
     "Entry",
     "fingerprint",
     "from_arrays",
+    "from_csv",
     "from_dataframe",
     "from_directory",
     "from_texts",

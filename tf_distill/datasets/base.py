@@ -15,7 +15,7 @@ from tf_distill.encoding import Encoding
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Dataset:
     """Train and test arrays of (stored input, class index).
 
@@ -39,6 +39,13 @@ class Dataset:
     augment: Augment = lambda x, seed: x
     raw_train: np.ndarray | None = None
     raw_test: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        """One line: the name and the sizes."""
+        sizes = f"{len(self.y_train)} training and {len(self.y_test)} test examples"
+        return (
+            f"<dataset {self.name}: {sizes} of {self.encoding.shape}, {len(self.classes)} classes>"
+        )
 
     @property
     def outputs(self) -> int:

@@ -1,10 +1,10 @@
-"""Tables in memory as a dataset: a pandas DataFrame, or whatever has columns by name."""
+"""Tables as a dataset: a file, a pandas DataFrame, or whatever has columns by name."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_distill.datasets import columns
+from tf_distill.datasets import columns, tables
 from tf_distill.datasets.base import Dataset
 from tf_distill.datasets.embedded import from_texts
 from tf_distill.errors import UserError
@@ -56,6 +56,46 @@ def from_dataframe(
         arrays += [[_text(value) for value in found[text]], found[label]]
     return from_texts(
         *arrays, classes=classes, embeddings=embeddings, length=length, name=name, seed=seed
+    )
+
+
+def from_csv(
+    train: str | Path,
+    test: str | Path | None = None,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    classes: Sequence[str] | None = None,
+    embeddings: str | Path = TRAIN,
+    length: int | None = None,
+    name: str | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """A dataset of the labelled texts in a file, as `--dataset=csv:FILE` reads it.
+
+    Args:
+        train: CSV, TSV or JSON lines in UTF-8, by its ending, also packed (.gz).
+        test: likewise, with the same columns; without it a fifth of the rows is held out.
+        text_column: None to find it by its name or, if it is the only one, by its values.
+        label_column: likewise.
+        classes: as for `from_texts`.
+        embeddings: as for `from_texts`.
+        length: as for `from_texts`.
+        name: of the dataset; by default the file's.
+        seed: as for `from_texts`.
+
+    Raises:
+        UserError: no such file or column, or a line that is broken, with its number.
+    """
+    splits = tables.read_splits(train, test, text_column, label_column)
+    arrays: list[Any] = [part for table in splits for part in (table.texts, table.labels)]
+    return from_texts(
+        *arrays,
+        classes=classes,
+        embeddings=embeddings,
+        length=length,
+        name=name or Path(train).name.split(".")[0],
+        seed=seed,
     )
 
 

@@ -33,6 +33,7 @@ def plain(labels: Iterable[Any], where: str) -> list[str]:
 
 
 def _plain(label: Any, position: int, where: str) -> str:
+    label = label.item() if isinstance(label, np.generic) else label
     if isinstance(label, bytes):
         label = label.decode(errors="replace")
     if isinstance(label, str) and 0 < len(name := label.strip()) <= LONGEST:
@@ -40,7 +41,7 @@ def _plain(label: Any, position: int, where: str) -> str:
     if isinstance(label, numbers.Integral):
         return str(label)
     # Columns of whole numbers become floats in many programs once a value is missing.
-    if isinstance(label, float | np.floating) and float(label).is_integer():
+    if isinstance(label, float) and float(label).is_integer():
         return str(int(label))
     raise UserError(
         f"{where}: label {position} is {brief(label)}, expected a whole number or a string of 1 to "

@@ -111,14 +111,12 @@ def short_name(kind: str, place: str) -> str:
 
 
 def _read_csv(source: Source) -> tuple[str, Parts]:
-    path = Path(source.place).expanduser()
-    train = tables.read(path, source.text_column, source.label_column)
-    where, test = str(path), None
-    if source.test_data:
-        where = source.test_data
-        read = tables.read(Path(where).expanduser(), train.text_column, train.label_column)
-        test = (read.texts, read.labels)
-    return "text", part((train.texts, train.labels), test, (str(path), where))
+    splits = tables.read_splits(
+        source.place, source.test_data, source.text_column, source.label_column
+    )
+    train, *test = [(table.texts, table.labels) for table in splits]
+    where = (source.place, source.test_data or source.place)
+    return "text", part(train, test[0] if test else None, where)
 
 
 def _read_folder(source: Source) -> tuple[str, Parts]:

@@ -1,6 +1,7 @@
 """Images from files: a folder a class, brought to one size."""
 
 import contextlib
+import operator
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -146,9 +147,14 @@ def checked_size(given: Size | int) -> Size:
     """Height and width that are given.
 
     Raises:
-        UserError: too small for a network.
+        UserError: too small for a network, or no size.
     """
-    height, width = (given, given) if isinstance(given, int) else given
+    try:
+        height, width = map(operator.index, (given, given) if isinstance(given, int) else given)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"image_size is {brief(given)}, expected pixels: 28, or (height, width)"
+        ) from None
     if min(height, width) < SMALLEST or max(height, width) > MOST:
         raise UserError(
             f"image_size is {height}x{width}, expected at least {SMALLEST} pixels on each side "

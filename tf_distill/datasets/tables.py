@@ -73,6 +73,19 @@ def read(path: Path, text_column: str | None = None, label_column: str | None = 
     return Table(np.array(texts, object), names, text, label)
 
 
+def read_splits(
+    train: str | Path,
+    test: str | Path | None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+) -> list[Table]:
+    """The training file, and the test file where there is one, which has the same columns."""
+    first = read(Path(train).expanduser(), text_column, label_column)
+    if test is None:
+        return [first]
+    return [first, read(Path(test).expanduser(), first.text_column, first.label_column)]
+
+
 def _text(row: dict[str, Any], column: str, path: Path, line: int) -> str:
     value = row.get(column)
     if isinstance(value, str):
