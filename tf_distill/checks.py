@@ -151,9 +151,10 @@ def ignored(model: keras.Model) -> list[str]:
 def reason(error: BaseException) -> str:
     """The sentence that matters of what Keras or TensorFlow said."""
     text = re.sub(r"\x1b\[\d*m", "", str(error))
+    if text.startswith("in user code:"):  # then the lines of the code stand before the error
+        text = re.sub(r".*?(?=\w+Error: )", "", text, count=1, flags=re.DOTALL)
+        text = re.sub(r"\w+Error: (?=Exception encountered)", "", text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if "in user code:" in lines[:1]:  # then the lines of the code are told before the error
-        lines = [line for line in lines if re.match(r"\w+Error: ", line)] or lines
     told = [line for line in lines if not line.startswith(("Exception encountered", "in user"))]
     return f"{type(error).__name__}" if not told else told[0].rstrip(".")[:300]
 
