@@ -24,7 +24,7 @@ KNOWN = [  # stem; distilled samples, initialization, networks to test with, as 
 
 def configure(path, monkeypatch):
     """The configuration that the program makes of a flag file."""
-    monkeypatch.setattr(run, "run", lambda config: config)
+    monkeypatch.setattr(run, "run", lambda config, _: config)
     made = []
     monkeypatch.setattr(outcome, "describe", lambda results, config: made.append(config))
     with flagsaver.flagsaver():
@@ -64,7 +64,8 @@ def test_holds_only_what_differs_from_the_defaults(path, monkeypatch):
     config = configure(path, monkeypatch)
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line[0] != "#"]
     values = dict(line.removeprefix("--").split("=", 1) for line in lines)
-    default = run.configure({"dataset": config.dataset})
     for name, value in values.items():
+        init = {} if name == "init" else {"init": config.init}  # other settings follow from it
+        default = run.configure({"dataset": config.dataset, **init})
         assert str(getattr(config, name)) == value
         assert name == "dataset" or getattr(default, name) != getattr(config, name), name

@@ -63,7 +63,7 @@ MISTAKES = [
     ),
     (["--inner_lr=-1"], ["--inner_lr must be above 0 and finite, got -1.0"]),
     (["--outer_lr=nan"], ["--outer_lr must be above 0 and finite, got nan"]),
-    (["--seed=-3"], ["--seed must be from 0 to"]),
+    (["--seed=-3"], ["--seed must be at least 0"]),
     (["--labels=hard", "--label_init=random"], ["--label_init must be one_hot"]),
     (["--networks=3"], ["--init=fixed has one network", "--init=random"]),
     (["--flagfile=nowhere.flags"], ["nowhere.flags"]),

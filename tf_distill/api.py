@@ -40,6 +40,7 @@ def distill(
     label_init: str = "one_hot",
     inner_lr: float | None = None,
     outer_lr: float | None = None,
+    outer_momentum: float | None = None,
     outer_steps: int | None = None,
     batch_size: int | None = None,
     networks: int | None = None,
@@ -76,6 +77,7 @@ def distill(
         label_init: "one_hot", or "random" for standard normal labels.
         inner_lr: learning rate of the inner steps at the start; it is learned.
         outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.
+        outer_momentum: Adam's beta1; 0.5.
         outer_steps: updates of the distilled set; 1000 where the data have no name.
         batch_size: real examples in each outer step; 256 where the data have no name.
         networks: random networks in each outer step; 4 with init="random".
@@ -110,6 +112,7 @@ def distill(
         "label_init": label_init,
         "inner_lr": inner_lr,
         "outer_lr": outer_lr,
+        "outer_momentum": outer_momentum,
         "outer_steps": outer_steps,
         "batch_size": batch_size,
         "networks": networks,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import numbers
 import os
 import shlex
@@ -30,6 +31,7 @@ AT_LEAST_ONE = (
     "eval_every",
 )
 POSITIVE = ("outer_lr", "inner_lr", "checkpoint_minutes")
+RANGES = {"seed": (0, 2**31), "outer_momentum": (0, 1)}
 DATASET = "digits"
 """The dataset by default."""
 PLACES = ("data_dir", "run_dir")
@@ -71,23 +73,16 @@ class Config:
     checkpoint_minutes: float = 2.0
     deterministic: bool = False
     distribution: str = "none"
+    outer_momentum: float = 0.5
 
     def __post_init__(self):
         check_numbers(dataclasses.asdict(self))
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise unknown_name(f"--{name}", getattr(self, name), choices)
-        for name in AT_LEAST_ONE:
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name} must be at least 1, got {getattr(self, name)}")
-        for name in POSITIVE:
-            if not 0 < getattr(self, name) < float("inf"):
-                raise UserError(f"--{name} must be above 0 and finite, got {getattr(self, name)}")
         for name in PLACES:
             if getattr(self, name) == "":
                 raise UserError(f"--{name} is empty, expected a path; leave it out for the default")
-        if not 0 <= self.seed < 2**31:
-            raise UserError(f"--seed must be from 0 to {2**31 - 1}, got {self.seed}")
         if self.labels == "hard" and self.label_init == "random":
             raise UserError(
                 "--labels=hard keeps the labels as they start, so --label_init must be "
@@ -120,14 +115,20 @@ class Config:
 
 
 def check_numbers(settings: Mapping[str, Any]) -> None:
-    """Raises UserError where a setting that is given is not of the kind of number that it is."""
-    kinds = {"whole number": (numbers.Integral, (*AT_LEAST_ONE, "seed", "early_stopping")),
-             "number": (numbers.Real, POSITIVE)}  # fmt: skip
-    for word, (kind, names) in kinds.items():
-        for name in names:
-            value = settings.get(name)
-            if value is not None and not isinstance(value, kind):
-                raise UserError(f"--{name} must be a {word}, got {brief(value)}")
+    """Raises UserError where a setting that is given is no number of its kind and range."""
+    whole = (*AT_LEAST_ONE, "seed", "early_stopping")
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name in given.keys() & {*whole, *POSITIVE, *RANGES}:
+        value, told = given[name], f"got {brief(given[name])}"
+        if not isinstance(value, numbers.Integral if name in whole else numbers.Real):
+            raise UserError(f"--{name} must be a {'whole ' * (name in whole)}number, {told}")
+        if name in AT_LEAST_ONE and float(value) < 1:
+            raise UserError(f"--{name} must be at least 1, {told}")
+        if name in POSITIVE and not 0 < float(value) < float("inf"):
+            raise UserError(f"--{name} must be above 0 and finite, {told}")
+        least, below = RANGES.get(name, (-math.inf, math.inf))
+        if not least <= float(value) < below:
+            raise UserError(f"--{name} must be at least {least} and below {below}, {told}")
 
 
 @dataclasses.dataclass(frozen=True)

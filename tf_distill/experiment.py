@@ -225,4 +225,4 @@ def new_distillation(config: Config, dataset: Dataset) -> Distillation:
         seed=config.seed,
     )
     distilled = DistilledSet(samples, LEARNED[config.labels])
-    return Distillation(distilled, config.outer_lr, config.outer_steps)
+    return Distillation(distilled, config.outer_lr, config.outer_steps, config.outer_momentum)

@@ -99,6 +99,7 @@ _SETTINGS = [
         "Learning rate of the outer Adam at the start; it falls to zero along a cosine. "
         "Default: by network.",
     ),
+    flags.DEFINE_float("outer_momentum", None, "Beta1 of the outer Adam. Default: 0.5."),
     flags.DEFINE_float(
         "inner_lr", None, "Inner learning rates at the start; learned. Default: by network."
     ),

@@ -30,11 +30,18 @@ class Distillation(tf.Module):
         distilled: the set to be learned.
         outer_lr: the outer learning rate at the start; it falls to zero along a cosine.
         outer_steps: the length of the whole run.
+        outer_momentum: Adam's beta1.
 
     best: what else a checkpoint should hold, such as the best set so far.
     """
 
-    def __init__(self, distilled: DistilledSet, outer_lr: float, outer_steps: int):
+    def __init__(
+        self,
+        distilled: DistilledSet,
+        outer_lr: float,
+        outer_steps: int,
+        outer_momentum: float = 0.5,
+    ):
         super().__init__(name="distillation")
         self.distilled = distilled
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
@@ -42,7 +49,7 @@ class Distillation(tf.Module):
         factor = tf.Variable(1.0, trainable=False, name="factor")
         self.optimizer = keras.optimizers.Adam(
             Reduced(keras.optimizers.schedules.CosineDecay(outer_lr, outer_steps), factor),
-            beta_1=0.5,
+            beta_1=outer_momentum,
             global_clipnorm=1.0,
         )
         self.optimizer.build(distilled.learned)
