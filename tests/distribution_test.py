@@ -114,6 +114,21 @@ def test_a_cluster_must_be_described(monkeypatch, config):
         distribution.start("multiworker")
 
 
+def test_a_port_that_is_taken_is_one_line():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        task = {"type": "worker", "index": 0}
+        place = "127.0.0.1:{}".format(taken.getsockname()[1])
+        config = json.dumps({"cluster": {"worker": [place]}, "task": task})
+        program = ("-m", "tf_distill.main", "--distribution=multiworker", "--run_dir=nowhere")
+        ended = start(*program, TF_CONFIG=config)
+        _, errors = ended.communicate(timeout=PATIENCE)
+    assert ended.returncode == 2
+    assert errors.startswith("tf_distill: error: can't join the cluster of TF_CONFIG (")
+    assert errors.count("\n") == 1
+
+
 def test_unequal_parts_are_refused(monkeypatch):
     monkeypatch.setattr(Distribution, "replicas", 3)
     shared = Distribution()

@@ -19,7 +19,8 @@ import tensorflow as tf
 from tf_distill.errors import UserError, WorkerLost, brief
 from tf_distill.progress import say
 
-KINDS = ("none", "mirrored", "multiworker")
+JOBS = ("chief", "worker")
+"""Of a cluster, those that take part."""
 LOST = tuple(
     getattr(tf.errors, f"{name}Error")
     for name in ("Unavailable", "Aborted", "Cancelled", "Internal", "DeadlineExceeded")
@@ -46,20 +47,16 @@ class Distribution:
     def __init__(self, strategy: tf.distribute.Strategy | None = None):
         self._strategy = strategy or tf.distribute.get_strategy()
         resolver = self._strategy.cluster_resolver
-        self._cluster = resolver.cluster_spec().as_dict() if resolver else {}
-        task = (resolver.task_type, resolver.task_id) if self._cluster else (None, 0)
-        first = "chief" if "chief" in self._cluster else "worker"
-        self.chief = task in ((None, 0), (first, 0))
+        cluster = resolver.cluster_spec().as_dict() if resolver else {}
+        first = next((job for job in JOBS if cluster.get(job)), None)
+        self.workers = sum(len(cluster.get(job, ())) for job in JOBS) or 1
+        """Processes that take part."""
+        self.chief = not cluster or (resolver.task_type, resolver.task_id) == (first, 0)
 
     @property
     def replicas(self) -> int:
         """Of all machines."""
         return self._strategy.num_replicas_in_sync
-
-    @property
-    def workers(self) -> int:
-        """Processes that take part."""
-        return sum(map(len, self._cluster.values())) or 1
 
     def check(self, networks: int, batch_size: int) -> None:
         """Raises UserError where the networks, or else the batch, can't be divided equally."""
@@ -144,7 +141,13 @@ def start(kind: str) -> Distribution:
     if kind == "multiworker":
         say(f"waiting for {_workers()} workers")
         before = signal.getsignal(signal.SIGTERM)
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        try:
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except (tf.errors.OpError, RuntimeError, ValueError) as error:
+            raise UserError(
+                f"can't join the cluster of TF_CONFIG ({str(error).splitlines()[0]}); expected a "
+                "free port of this machine in the place of its task"
+            ) from error
         signal.signal(signal.SIGTERM, before)  # TensorFlow's handler would only take notice
         return Distribution(strategy)
     return Distribution()
@@ -158,7 +161,7 @@ def _workers() -> int:
         cluster, task = given["cluster"], given["task"]
         if not cluster[task["type"]][task["index"]]:
             raise LookupError
-        return sum(len(cluster.get(job, ())) for job in ("chief", "worker"))
+        return sum(len(cluster.get(job, ())) for job in JOBS)
     except (ValueError, LookupError, TypeError):
         got = brief(text) if text else "none"
         raise UserError(
