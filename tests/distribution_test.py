@@ -119,7 +119,7 @@ def test_a_port_that_is_taken_is_one_line():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         task = {"type": "worker", "index": 0}
-        place = "127.0.0.1:{}".format(taken.getsockname()[1])
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
         config = json.dumps({"cluster": {"worker": [place]}, "task": task})
         program = ("-m", "tf_distill.main", "--distribution=multiworker", "--run_dir=nowhere")
         ended = start(*program, TF_CONFIG=config)
