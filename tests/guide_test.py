@@ -59,7 +59,7 @@ def parsed(arguments):
 def workplace(tmp_path_factory):
     """A folder in which the pages can be followed."""
     folder = tmp_path_factory.mktemp("workplace")
-    for name in ("train.csv", "questions.csv"):
+    for name in ("train.csv", "questions.csv", "million.csv"):
         (folder / name).write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
     arrays = {
         f"{x}_{split}": value
