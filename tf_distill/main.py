@@ -42,7 +42,9 @@ _SETTINGS = [
         "Column of csv:FILE with the texts, or feature of tfds:NAME. Default: the one of an "
         "obvious name, or the only one that looks like it.",
     ),
-    flags.DEFINE_string("label_column", None, "Column or feature with the classes. Likewise."),
+    flags.DEFINE_string(
+        "label_column", None, "Column or feature of the classes, found like --text_column."
+    ),
     flags.DEFINE_string(
         "image_size",
         None,
@@ -135,7 +137,7 @@ _SETTINGS = [
         "then on. Default: last.",
     ),
     flags.DEFINE_integer(
-        "early_stopping", None, "Evaluations to stop after that are no better. Default: none."
+        "early_stopping", None, "Stops after so many evaluations that are no better. Default: none."
     ),
     flags.DEFINE_integer("seed", None, "All randomness follows from it. Default: 0."),
     flags.DEFINE_string(
