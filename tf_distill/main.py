@@ -42,9 +42,7 @@ _SETTINGS = [
         "Column of csv:FILE with the texts, or feature of tfds:NAME. Default: the one of an "
         "obvious name, or the only one that looks like it.",
     ),
-    flags.DEFINE_string(
-        "label_column", None, "Column or feature of the classes, found like --text_column."
-    ),
+    flags.DEFINE_string("label_column", None, "Column or feature of the classes, found alike."),
     flags.DEFINE_string(
         "image_size",
         None,
