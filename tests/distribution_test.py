@@ -1,5 +1,6 @@
 """Outer steps shared by two virtual devices, and by two processes that may lose each other."""
 
+import hashlib
 import json
 import os
 import signal
@@ -106,7 +107,26 @@ def test_two_workers_that_lose_each_other_end_with_what_one_process_reaches(work
 
 
 @pytest.mark.parametrize(
-    "config", ["", "{", "[]", '{"cluster": {}}', '{"cluster": {"worker": []}, "task": 1}']
+    "config",
+    [
+        "",
+        "{",
+        "[]",
+        '{"cluster": {}}',
+        '{"cluster": {"worker": []}, "task": 1}',
+        *(
+            json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})
+            for cluster, job, index in (
+                ({"worker": ["h:1"]}, "worker", -1),
+                ({"worker": ["h:1"]}, "worker", 1),
+                ({"worker": ["h:1", "h:1"]}, "worker", 0),
+                ({"worker": ["h:99999"]}, "worker", 0),
+                ({"worker": "h:1"}, "worker", 0),
+                ({"worker": [5]}, "worker", 0),
+                ({"worker": ["h:1"], "evaluator": ["h:2"]}, "evaluator", 0),
+            )
+        ),
+    ],
 )
 def test_a_cluster_must_be_described(monkeypatch, config):
     monkeypatch.setenv("TF_CONFIG", config)
@@ -138,6 +158,16 @@ def test_unequal_parts_are_refused(monkeypatch):
         shared.check(networks=4, batch_size=6)
     with pytest.raises(UserError, match=r"--batch_size is 8, .*; use --batch_size=9"):
         shared.check(networks=1, batch_size=8)
+
+
+def test_a_worker_with_other_settings_is_refused(monkeypatch):
+    settings = Distribution()
+    settings.check_same("a")
+    chiefs = settings.share(int(hashlib.sha256(b"a").hexdigest()[:15], 16))
+    monkeypatch.setattr(Distribution, "share", lambda self, values: chiefs)
+    settings.check_same("a")
+    with pytest.raises(UserError, match="other settings or data than the chief"):
+        settings.check_same("b")
 
 
 def test_one_device_has_the_whole_step():

@@ -133,6 +133,11 @@ def distill(
         choice = choose(model, data)
         config = _config(given, data, choice)
         learner = choice.learner()
+        if strategy is not None and not isinstance(strategy, tf.distribute.Strategy):
+            raise UserError(
+                f"strategy is of type {type(strategy).__name__}, expected a "
+                "tf.distribute.MirroredStrategy()"
+            )
         distribution = Distribution(strategy)
         if distribution.workers > 1:
             raise UserError(
@@ -140,6 +145,7 @@ def distill(
                 "the command line for a cluster, with --distribution=multiworker"
             )
         work = Experiment(config, learner, data, callbacks, distribution)
+        work.check_shares()
         finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
     return Result(work, finished, choice.build)
 

@@ -103,9 +103,13 @@ class Config:
         """All settings as a JSON object."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
+    def deciding(self) -> dict[str, Any]:
+        """The settings that the outcome follows from."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
+
     def difference(self, other: dict[str, Any]) -> list[str]:
         """The settings, in words, in which a run with settings `other` is another experiment."""
-        mine = {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
+        mine = self.deciding()
         before = {name: other.get(name, getattr(Config, name, None)) for name in mine}
         return [
             f"--{name} was {before[name]!r}, now {value!r}"

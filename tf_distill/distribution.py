@@ -7,8 +7,10 @@ chief, evaluates and writes.
 """
 
 import contextlib
+import hashlib
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
@@ -92,6 +94,15 @@ class Distribution:
 
         return self._reduce(tf.distribute.ReduceOp.SUM, of_chief)
 
+    def check_same(self, text: str) -> None:
+        """Raises UserError on a worker that has another text than the chief: of all settings."""
+        own = int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
+        if int(self.share(own)) != own:
+            raise UserError(
+                "this worker has other settings or data than the chief, expected the same; start "
+                "all workers with the same command"
+            )
+
     def wait(self) -> None:
         """Goes on when all workers have come here."""
         self.share(0)
@@ -109,8 +120,9 @@ class Distribution:
             if self.workers == 1:
                 raise
             raise WorkerLost(
-                f"one of the {self.workers} workers is gone or out of reach; start all of them "
-                "again with the same command, which goes on from the last checkpoint"
+                f"one of the {self.workers} workers is gone or out of reach; see what the others "
+                "say, and start all of them again with the same command, which goes on from the "
+                "last checkpoint"
             ) from error
 
     def _reduce(
@@ -139,7 +151,7 @@ def start(kind: str) -> Distribution:
         say(f"each outer step is done by {', '.join(devices)}")
         return Distribution(tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else None)
     if kind == "multiworker":
-        say(f"waiting for {_workers()} workers")
+        say(f"waiting till all workers are there, {_workers()} in all")
         before = signal.getsignal(signal.SIGTERM)
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -159,16 +171,26 @@ def _workers() -> int:
     try:
         given = json.loads(text or "")
         cluster, task = given["cluster"], given["task"]
-        if not cluster[task["type"]][task["index"]]:
+        places = [place for job in cluster for place in [*cluster[job]]]
+        strange = set(cluster) - set(JOBS) or [p for p in places if not _is_place(p)]
+        if strange or len(set(places)) < len(places):
             raise LookupError
-        return sum(len(cluster.get(job, ())) for job in JOBS)
-    except (ValueError, LookupError, TypeError):
+        if task["index"] not in range(len(cluster[task["type"]])):
+            raise LookupError
+        return len(places)
+    except (ValueError, LookupError, TypeError, AttributeError):
         got = brief(text) if text else "none"
         raise UserError(
             f"--distribution=multiworker takes the cluster from TF_CONFIG, got {got}; expected "
-            'for instance {"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
+            "jobs chief and worker with a host:port for each task, and the number of this one "
+            'among them, for instance {"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
             '"task": {"type": "worker", "index": 0}}'
         ) from None
+
+
+def _is_place(place: str) -> bool:
+    match = re.fullmatch(r".+:(\d{1,5})", place)
+    return match is not None and int(match[1]) < 2**16
 
 
 def _part(whole: Parts, replica: tf.Tensor, replicas: int) -> Parts:

@@ -41,6 +41,11 @@ class Experiment:
     callbacks: Sequence[Callback] = ()
     distribution: Distribution = dataclasses.field(default_factory=Distribution)
 
+    def check_shares(self) -> None:
+        """Raises UserError where the replicas can't share an outer step equally."""
+        size = min(self.config.batch_size, len(self.dataset.y_train))
+        self.distribution.check(self.config.networks, size)
+
 
 class Finished(NamedTuple):
     """The outcome: samples, the fixed initial weights or [], and what is said of both.

@@ -75,6 +75,8 @@ def _sweep(call: Call) -> str:
         config = dataclasses.replace(config, run_dir=f"{config.run_dir}_sweep")
     sizes = jobs.whole_numbers("sizes", call.sizes)
     found = sweep.sweep(config, sizes, call.shard)
+    if not found:
+        return f"none of the sizes {', '.join(call.sizes)} is this process's"
     report.write(Path(config.run_dir))
     return sweep.describe(found, config)
 

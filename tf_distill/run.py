@@ -46,8 +46,11 @@ def run(config: Config, distribution: Distribution | None = None) -> dict[str, A
         Interrupted: on SIGINT or SIGTERM.
     """
     distribution = distribution or Distribution()
-    work = _experiment(config, load_dataset(config), distribution)
+    dataset = load_dataset(config)
+    work = _experiment(config, dataset, distribution)
+    work.check_shares()
     with distribution.watched():
+        distribution.check_same(f"{config.deciding()} {datasets.fingerprint(dataset)}")
         results = _of_chief(work) if distribution.chief else _of_other(work)
         distribution.wait()
     return results
