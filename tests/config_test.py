@@ -73,6 +73,8 @@ BAD = [
     ({"outer_momentum": 1.0}, "--outer_momentum must be at least 0 and below 1, got 1.0"),
     ({"seed": -1}, "--seed must be at least 0 and below 2147483648, got -1"),
     ({"seed": 2**31}, "--seed must be at least 0 and below 2147483648, got 2147483648"),
+    ({"seed": 10**400}, "--seed must be at least 0 and below 2147483648, got 1000"),
+    ({"outer_steps": -1, "inner_lr": -1.0}, "--inner_lr must be above 0"),  # in their order
     ({"labels": "hard", "label_init": "random"}, "--label_init must be one_hot, got random"),
     ({"early_stopping": 3}, "asks for --keep=best, got --early_stopping=3 --keep=last"),
     ({"early_stopping": 0, "keep": "best"}, "--early_stopping must be at least 1"),

@@ -40,8 +40,8 @@ def start(*command, **environment):
 def test_two_devices_reach_what_one_does():
     out, errors = start("tests/two_devices.py").communicate(timeout=PATIENCE)
     assert out, errors
-    for case, found in json.loads(out.splitlines()[-1]).items():
-        assert 0 < found["difference"] < 1e-5, case  # 0 would mean that nothing was divided
+    for case, difference in json.loads(out.splitlines()[-1]).items():
+        assert 0 < difference < 1e-5, case  # 0 would mean that nothing was divided
 
 
 @pytest.fixture

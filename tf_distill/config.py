@@ -31,7 +31,7 @@ AT_LEAST_ONE = (
     "eval_every",
 )
 POSITIVE = ("outer_lr", "inner_lr", "checkpoint_minutes")
-RANGES = {"seed": (0, 2**31), "outer_momentum": (0, 1)}
+RANGES: dict[str, tuple[float, float]] = {"seed": (0, 2**31), "outer_momentum": (0, 1)}
 DATASET = "digits"
 """The dataset by default."""
 PLACES = ("data_dir", "run_dir")
@@ -121,17 +121,19 @@ class Config:
 def check_numbers(settings: Mapping[str, Any]) -> None:
     """Raises UserError where a setting that is given is no number of its kind and range."""
     whole = (*AT_LEAST_ONE, "seed", "early_stopping")
-    given = {name: value for name, value in settings.items() if value is not None}
-    for name in given.keys() & {*whole, *POSITIVE, *RANGES}:
-        value, told = given[name], f"got {brief(given[name])}"
-        if not isinstance(value, numbers.Integral if name in whole else numbers.Real):
+    for name, value in settings.items():
+        if value is None or name not in (*whole, *POSITIVE, *RANGES):
+            continue
+        told = f"got {brief(value)}"
+        kind: Any = numbers.Integral if name in whole else numbers.Real
+        if not isinstance(value, kind):
             raise UserError(f"--{name} must be a {'whole ' * (name in whole)}number, {told}")
-        if name in AT_LEAST_ONE and float(value) < 1:
+        if name in AT_LEAST_ONE and value < 1:
             raise UserError(f"--{name} must be at least 1, {told}")
-        if name in POSITIVE and not 0 < float(value) < float("inf"):
+        if name in POSITIVE and not 0 < value < math.inf:
             raise UserError(f"--{name} must be above 0 and finite, {told}")
         least, below = RANGES.get(name, (-math.inf, math.inf))
-        if not least <= float(value) < below:
+        if not least <= value < below:
             raise UserError(f"--{name} must be at least {least} and below {below}, {told}")
 
 

@@ -23,9 +23,12 @@ from tf_distill.progress import say
 
 JOBS = ("chief", "worker")
 """Of a cluster, those that take part."""
-LOST = tuple(
-    getattr(tf.errors, f"{name}Error")
-    for name in ("Unavailable", "Aborted", "Cancelled", "Internal", "DeadlineExceeded")
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.InternalError,
+    tf.errors.DeadlineExceededError,
 )
 """What TensorFlow's collective operations end with where a peer is gone."""
 _Nest = TypeVar("_Nest")
@@ -140,10 +143,10 @@ class Distribution:
 
 
 def start(kind: str) -> Distribution:
-    """The distribution of a kind; before TensorFlow has been used for anything else.
+    """The distribution of a kind, as `Config` has them, before TensorFlow is used at all.
 
     Raises:
-        UserError: there is no such kind, or no cluster in TF_CONFIG.
+        UserError: there is no cluster in TF_CONFIG, or this process can't join it.
     """
     if kind == "mirrored":
         gpus = tf.config.list_logical_devices("GPU")

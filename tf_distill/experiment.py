@@ -82,7 +82,8 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         distillation.best = best  # so that checkpoints hold it
         callbacks.append(best)
     checkpoints = folder.checkpoints(distillation) if folder else None
-    distillation.take(distribution.share(distillation.values()))
+    if distribution.workers > 1:
+        distillation.take(distribution.share(distillation.values()))
     if folder and (done := int(distillation.step)):
         say(f"going on from outer step {done} of {folder.path}")
 

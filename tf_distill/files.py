@@ -16,6 +16,8 @@ from tf_distill.errors import UserError
 
 MOST_JSON, MOST_LINES = 2**25, 2**27
 """Bytes of a JSON file, and of one of JSON lines, that are read at most."""
+ELSEWHERE = "name a folder that can be written"
+"""What to do where one can't be."""
 
 
 @contextlib.contextmanager
@@ -50,6 +52,15 @@ def os_errors(path: Path) -> Iterator[None]:
             raise
         text = re.sub(r"{{.*?}} | \[Op:\w*\]", "", str(error).splitlines()[0])
         raise OSError(errno.EIO, text, str(path)) from error
+
+
+@contextlib.contextmanager
+def writing_to(place: object, advice: str) -> Iterator[None]:
+    """What can't be written in the block is a UserError that names the place and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"can't write to {place}: {error.strerror or error}; {advice}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -31,14 +31,9 @@ class RunFolder:
 
     def __init__(self, config: Config):
         self.path = Path(config.run_dir)
-        try:
+        with files.writing_to(f"--run_dir={self.path}", files.ELSEWHERE):
             self.path.mkdir(parents=True, exist_ok=True)
             self._check_or_write(config)
-        except OSError as error:
-            raise UserError(
-                f"can't write to --run_dir={self.path}: {error.strerror}; name a folder that can "
-                "be written"
-            ) from error
 
     def _check_or_write(self, config: Config) -> None:
         path = self.path / "config.json"

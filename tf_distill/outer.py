@@ -123,11 +123,10 @@ def outer_graph(
     networks: int,
     init: str,
     seed: int,
-    distribution: Distribution | None = None,
 ) -> tf.Graph:
     """The graph of an outer step that `distill` would do with these arguments; nothing is run."""
     draw = network_drawer(learner, init, seed)
-    update = outer_update(distillation, learner, dataset, draw, networks, seed, distribution)
+    update = outer_update(distillation, learner, dataset, draw, networks, seed)
     return _graph(update, min(batch_size, len(dataset.y_train)))
 
 

@@ -45,17 +45,13 @@ def write(folder: Path) -> Path:
     record = read(folder)
     if (folder / "figures").is_symlink():
         raise UserError(f"{folder / 'figures'} leads to another folder; make it one, or delete it")
-    try:
+    with files.writing_to(folder, "copy it to where you may write"):
         (folder / "figures").mkdir(exist_ok=True)
         if "sentences" in record.metadata:
             words = "\n".join([*record.metadata["sentences"], ""])
             files.write_text(folder / "figures" / "sentences.txt", words)
         page = pages.render("report.html", **_values(record))
         files.write_text(folder / NAME, page)
-    except OSError as error:
-        raise UserError(
-            f"can't write to {folder}: {error.strerror}; copy it to where you may write"
-        ) from error
     return folder / NAME
 
 

@@ -9,7 +9,6 @@ import keras
 
 from tf_distill import experiment as experiments
 from tf_distill import files, versions
-from tf_distill.errors import UserError
 from tf_distill.evaluate import Accuracy
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.figures import gallery
@@ -82,12 +81,8 @@ class Result:
             UserError: the folder can't be written.
         """
         folder = Path(path)
-        try:
+        with files.writing_to(folder, files.ELSEWHERE):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"can't write to {folder}: {error.strerror}; name a folder that can be written"
-            ) from error
         record = self._record(folder)
         written = []
         for plate in gallery.plates(record):

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import files
-from tf_distill.errors import UserError
 from tf_distill.saved_set import LoadedSet
 
 METADATA, WEIGHTS = "distilled.json", "initial_weights.npz"
@@ -34,7 +33,7 @@ def write(distilled: LoadedSet, data_dir: Path) -> Path:
         UserError: the folder can't be written.
     """
     name = dataset_name(distilled)
-    try:
+    with files.writing_to(data_dir, f"{files.ELSEWHERE} with --export_dir"):
         (data_dir / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=data_dir) as scratch:
             version = f"{_latest(data_dir / name) + 1}.0.0"
@@ -43,11 +42,6 @@ def write(distilled: LoadedSet, data_dir: Path) -> Path:
             target = data_dir / name / version
             os.rename(folder, target)
             return target
-    except OSError as error:
-        raise UserError(
-            f"can't write to {data_dir}: {error.strerror or error}; name a folder that can be "
-            "written with --export_dir"
-        ) from error
 
 
 def dataset_name(distilled: LoadedSet) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tf_distill.errors import UserError
+from tf_distill import files
 
 
 def publish(base: Path, write: Callable[[Path], Any]) -> Path:
@@ -22,17 +22,12 @@ def publish(base: Path, write: Callable[[Path], Any]) -> Path:
     Raises:
         UserError: `base` can't be written.
     """
-    try:
+    with files.writing_to(base, f"{files.ELSEWHERE} with --export_dir"):
         base.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=base) as scratch:
             part = Path(scratch, "version")
             write(part)
             return _rename_to_next(part, base)
-    except OSError as error:
-        raise UserError(
-            f"can't write to {base}: {error.strerror or error}; name a folder that can be "
-            "written with --export_dir"
-        ) from error
 
 
 def latest(base: Path) -> int:
