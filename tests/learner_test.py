@@ -147,7 +147,7 @@ def test_a_subclassed_model_is_built_and_equals_itself():
     logits = tf.function(learner.apply)(weights, x)
     for variable, value in zip(model.trainable_variables, weights, strict=True):
         variable.assign(value)
-    np.testing.assert_allclose(logits, model(x), rtol=1e-6)
+    np.testing.assert_allclose(logits, model(x), rtol=1e-6, atol=1e-6)
 
 
 def own_learner(make=own_models.Subclassed):

@@ -17,6 +17,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from tf_distill.convolutions import ConvGlobalMaxPool1D
 from tf_distill.layers import ChannelNormalization, ConvMaxPool2D
 from tf_distill.recurrent import Bidirectional
 
@@ -81,12 +82,7 @@ def textconvnet(
     x = layers.Dropout(WORD_DROPOUT * dropout, name="drop_words")(inputs) if dropout else inputs
     filters, initial = _scaled(100, width), _xavier
     features = [
-        layers.GlobalMaxPooling1D(name=f"maximum_{size}")(
-            layers.Conv1D(
-                filters, size, activation="relu", kernel_initializer=initial(), name=f"width_{size}"
-            )(x)
-        )
-        for size in (3, 4, 5)
+        ConvGlobalMaxPool1D(filters, size, initial(), name=f"width_{size}")(x) for size in (3, 4, 5)
     ]
     x = layers.Concatenate()(features)
     for layer in _head([filters] * depth, outputs, dropout):

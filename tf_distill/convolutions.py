@@ -1,0 +1,141 @@
+"""Convolutions over words and the largest of their results, for long texts.
+
+The largest of hundreds of results needs all of them, its derivative none but the winner:
+so where it is gets looked for without a tape, in parts that fit the cache and without the
+padding behind short texts, and the winner alone is computed under the tape.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+LONG = 64
+"""With fewer words all results are computed under the tape, which then is faster."""
+PART = 16
+"""Texts of about the same length whose convolution fits the cache."""
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class ConvGlobalMaxPool1D(keras.layers.Layer):
+    """A convolution of stride 1, a relu and the maximum over time in one, with a Conv1D's weights.
+
+    It equals Conv1D, relu and GlobalMaxPooling1D up to rounding.
+
+    Args:
+        filters: channels of the output.
+        size: width of the kernel.
+        kernel_initializer: as in Conv1D.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        size: int,
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters, self.size = filters, size
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the kernel `[size, channels, filters]` and the bias `[filters]`."""
+        self.kernel = self.add_weight(
+            shape=(self.size, input_shape[-1], self.filters),
+            initializer=self.kernel_initializer,
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """`[batch, words, channels]` to `[batch, filters]`."""
+        kernel = tf.convert_to_tensor(self.kernel)
+        largest = largest_of_few if (x.shape[1] or 0) < LONG else largest_of_many
+        # The maximum first: bias and relu don't change which it is.
+        return tf.nn.relu(tf.nn.bias_add(largest(x, kernel), self.bias))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The shape of what `call` gives."""
+        return input_shape[0], self.filters
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, for saving."""
+        initializer = keras.initializers.serialize(self.kernel_initializer)
+        own = {"filters": self.filters, "size": self.size, "kernel_initializer": initializer}
+        return {**super().get_config(), **own}
+
+
+def largest_of_few(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_max(tf.nn.conv1d(x, kernel, 1, "VALID"), axis=1)
+
+
+@tf.autograph.experimental.do_not_convert  # which would lose the next line
+@tf.custom_gradient
+def largest_of_many(x: tf.Tensor, kernel: tf.Tensor):
+    """The same with a derivative that knows the winners' words alone."""
+    largest, first = winners(x, kernel)
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        size, channels, filters = kernel.shape
+        texts, words = tf.shape(x)[0], x.shape[1]
+        start = tf.transpose(first + tf.range(texts)[:, tf.newaxis] * words)
+        places = start[:, :, tf.newaxis] + tf.range(size)
+        won = tf.gather(tf.reshape(x, [-1, channels]), places)
+        won = tf.reshape(won, [filters, texts, size * channels])
+        upstream = tf.transpose(upstream)[:, tf.newaxis]
+        by_kernel = tf.reshape(tf.transpose(tf.matmul(upstream, won)[:, 0]), kernel.shape)
+        columns = tf.transpose(tf.reshape(kernel, [size * channels, 1, filters]), [2, 1, 0])
+        parts = tf.matmul(upstream, columns, transpose_a=True)
+        by_place = tf.math.unsorted_segment_sum(
+            tf.reshape(parts, [-1, channels]), tf.reshape(places, [-1]), texts * words
+        )
+        return tf.reshape(by_place, tf.shape(x)), by_kernel
+
+    return largest, gradient
+
+
+def winners(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The largest result of the convolution of each text with each filter, and where it is.
+
+    Args:
+        x: `[batch, words, channels]`.
+        kernel: `[size, channels, filters]`.
+
+    Returns:
+        The results `[batch, filters]`, and the first words of their windows, int32.
+    """
+    size, filters = kernel.shape[0], kernel.shape[2]
+    texts, words = tf.shape(x)[0], x.shape[1]
+    lengths = _lengths(x)
+    order = tf.argsort(lengths)
+    kinds = (x.dtype, tf.int32)
+    found = [
+        tf.TensorArray(kind, _parts(texts), infer_shape=False, element_shape=[None, filters])
+        for kind in kinds
+    ]
+
+    def body(i: tf.Tensor, found: list[tf.TensorArray]) -> tuple[tf.Tensor, list[tf.TensorArray]]:
+        part = order[i * PART : (i + 1) * PART]
+        # One window of padding alone stands for all of them.
+        cut = tf.minimum(lengths[part[-1]] + size, words)
+        results = tf.nn.conv1d(tf.gather(x, part)[:, :cut], kernel, 1, "VALID")
+        values = tf.reduce_max(results, axis=1), tf.argmax(results, axis=1, output_type=tf.int32)
+        return i + 1, [a.write(i, v) for a, v in zip(found, values, strict=True)]
+
+    _, found = tf.while_loop(
+        lambda i, _: i < _parts(texts), body, (0, found), parallel_iterations=1
+    )
+    back = tf.argsort(order)
+    largest, first = (tf.gather(a.concat(), back) for a in found)
+    return largest, first
+
+
+def _parts(texts: tf.Tensor) -> tf.Tensor:
+    return (texts + PART - 1) // PART
+
+
+def _lengths(x: tf.Tensor) -> tf.Tensor:
+    """Words of each text up to the last that is not zero, int32 `[batch]`."""
+    seen = tf.reduce_max(tf.abs(x), axis=-1) > 0
+    return tf.reduce_max(tf.where(seen, tf.range(1, x.shape[1] + 1), 0), axis=-1)
