@@ -51,7 +51,7 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """`[batch, words, channels]` to `[batch, filters]`."""
         kernel = tf.convert_to_tensor(self.kernel)
-        largest = largest_of_few if (x.shape[1] or 0) < LONG else largest_of_many
+        largest = _largest_of_few if (x.shape[1] or 0) < LONG else largest_of_many
         # The maximum first: bias and relu don't change which it is.
         return tf.nn.relu(tf.nn.bias_add(largest(x, kernel), self.bias))
 
@@ -66,7 +66,7 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-def largest_of_few(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def _largest_of_few(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.nn.conv1d(x, kernel, 1, "VALID"), axis=1)
 
 
