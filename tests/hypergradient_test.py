@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 from numeric import assert_gradients_close
 
+from tf_distill import convolutions
+from tf_distill import hypergradient as hypergradients
 from tf_distill.distilled import DistilledSet
 from tf_distill.hypergradient import Hypergradient, hypergradient, reference_hypergradient
 from tf_distill.inner import Optimizer, Samples, train
@@ -123,6 +125,27 @@ def test_adjoint_equals_the_plain_tape(float64, name, outputs):
     case = problem(name, outputs)
     plain = reference_hypergradient(case.learner, case.soft, case.weights, case.x, case.y)
     for a, b in zip(tf.nest.flatten(case.adjoint), tf.nest.flatten(plain), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_long_texts_equal_central_differences(float64, monkeypatch):
+    monkeypatch.setattr(convolutions, "LONG", 1)
+    monkeypatch.setattr(convolutions, "PART", 2)
+    case = Problem("textconvnet", 3, "float64")
+    check_against_differences(
+        lambda s: case.loss(s, case.weights), case.adjoint, case.soft, True, "textconvnet"
+    )
+
+
+@pytest.mark.parametrize("together", [1, 2])
+@pytest.mark.parametrize("name", ["lenet", "bilstm"])
+def test_a_real_batch_in_parts_gives_the_same(float64, monkeypatch, name, together):
+    case = problem(name, 3)
+    monkeypatch.setattr(hypergradients, "REAL_PART", BATCH // 2)
+    in_parts = hypergradient(
+        case.learner, case.soft, case.weights, case.x, case.y, together=together
+    )
+    for a, b in zip(tf.nest.flatten(case.adjoint), tf.nest.flatten(in_parts), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 

@@ -3,6 +3,7 @@
 import pytest
 import tensorflow as tf
 
+from tf_distill import beside
 from tf_distill.liveness import moments, peak
 
 ONE = 4000
@@ -101,6 +102,14 @@ def test_the_second_derivative_of_a_loop_keeps_more():
     # TensorFlow makes calls of these loops, with lists as arguments and results.
     few, many = (peak(graph(gradient(gradient(repeated(rounds))))) for rounds in (10, 110))
     assert many - few >= 2 * 100 * ONE
+
+
+@pytest.mark.parametrize(("together", "alive"), [(1, 1), (3, 3), (9, 4)])
+def test_parts_beside_each_other_are_alive_together(together, alive):
+    def compute(x):
+        return beside.mean(4, lambda i: tf.reduce_sum(grown(x, 50)), tf.zeros([]), together)
+
+    assert peak(graph(compute)) == pytest.approx(50 * alive * ONE, abs=300)
 
 
 def test_the_cost_of_a_tensor_is_the_callers_to_say():

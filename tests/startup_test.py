@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tf_distill import startup
 from tf_distill.startup import quiet
 
 
@@ -40,3 +41,19 @@ def test_shows_all_where_the_block_fails(capfd, real_stderr):
         fail()
     os.write(2, b"after\n")
     assert capfd.readouterr().err.splitlines() == ["from C++", "from Python", "after"]
+
+
+@pytest.mark.parametrize(
+    ("cores", "given", "expected"),
+    [(2, None, "1"), (2, "2", "2"), (8, None, None), (1, None, None)],
+)
+def test_two_cores_take_an_operation_each_unless_the_user_says_otherwise(
+    monkeypatch, cores, given, expected
+):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", given)
+    startup.share_cores()
+    assert os.environ.get("TF_NUM_INTRAOP_THREADS") == expected
+    os.environ.pop("TF_NUM_INTRAOP_THREADS", None)

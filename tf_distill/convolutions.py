@@ -40,7 +40,14 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape: tuple) -> None:
-        """Makes the kernel `[size, channels, filters]` and the bias `[filters]`."""
+        """Makes the kernel `[size, channels, filters]` and the bias `[filters]`.
+
+        Raises:
+            ValueError: the texts are shorter than the kernel.
+        """
+        words = input_shape[1]
+        if words is not None and words < self.size:
+            raise ValueError(f"{words} words are fewer than the kernel's {self.size}")
         self.kernel = self.add_weight(
             shape=(self.size, input_shape[-1], self.filters),
             initializer=self.kernel_initializer,

@@ -6,14 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import seeds
+from tf_distill import beside, seeds
 from tf_distill.compiled import compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.losses import predict
 
-TEST_BATCH = 500
+TEST_BATCH = 250
+"""Test examples at a time, on each core."""
 
 
 class Accuracy(NamedTuple):
@@ -60,18 +61,24 @@ def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
     """
     x, y = tf.constant(dataset.x_test), tf.constant(dataset.y_test)
 
-    @tf.function
-    def correct(weights: Weights, start: tf.Tensor) -> tf.Tensor:
+    examples = len(dataset.y_test)
+
+    def right(start: tf.Tensor, weights: Weights) -> tf.Tensor:
         part = slice(start, start + TEST_BATCH)
         predicted = predict(learner.apply(weights, dataset.encoding(x[part])))
         return tf.math.count_nonzero(predicted == y[part])
 
+    @tf.function
+    def correct(weights: Weights) -> tf.Tensor:
+        return tf.while_loop(
+            lambda start, _: start < examples,
+            lambda start, found: (start + TEST_BATCH, found + right(start, weights)),
+            (0, tf.zeros([], tf.int64)),
+            parallel_iterations=beside.at_once(),
+        )[1]
+
     def test(samples: Samples | None, weights: Weights) -> float:
-        if samples:
-            weights = fit(samples, weights)
-        starts = range(0, len(dataset.y_test), TEST_BATCH)
-        right = sum(int(correct(weights, tf.constant(start))) for start in starts)
-        return right / len(dataset.y_test)
+        return int(correct(fit(samples, weights) if samples else weights)) / examples
 
     return test
 

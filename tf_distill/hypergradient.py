@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_distill import beside
 from tf_distill.inner import (
     GRADIENT_DESCENT,
     Optimizer,
@@ -26,6 +27,8 @@ from tf_distill.losses import cross_entropy
 
 TRAINING, WAY_BACK = "distilled_training", "distilled_way_back"
 """The names of the two loops in a graph."""
+REAL_PART = 256
+"""Real examples whose gradient is computed at a time on a CPU."""
 
 
 class Hypergradient(NamedTuple):
@@ -42,6 +45,7 @@ def hypergradient(
     x: tf.Tensor,
     y: tf.Tensor,
     optimizer: Optimizer = GRADIENT_DESCENT,
+    together: int = 1,
 ) -> Hypergradient:
     """The loss of equation (3), over all steps and epochs, and its gradient.
 
@@ -54,12 +58,13 @@ def hypergradient(
         x: a batch of real inputs, embedded, `[batch, ...]`.
         y: its targets `[batch, outputs]`.
         optimizer: the inner update.
+        together: parts of the real batch that may be computed at a time.
 
     Returns:
         The loss on the real batch and d loss / d (x, y, lr) of the samples.
     """
     final, history = _forward(learner, optimizer, samples, weights)
-    loss, adjoint = value_and_gradients(learner, final, x, y)
+    loss, adjoint = _on_real(learner, final, x, y, together)
     return Hypergradient(loss, _backward(learner, optimizer, samples, history, adjoint))
 
 
@@ -82,6 +87,20 @@ def reference_hypergradient(
             )
         loss = cross_entropy(y, learner.apply(weights, x))
     return Hypergradient(loss, Samples(*tape.gradient(loss, samples, unconnected_gradients="zero")))
+
+
+def _on_real(
+    learner: Learner, weights: Weights, x: tf.Tensor, y: tf.Tensor, together: int
+) -> tuple[tf.Tensor, Weights]:
+    """The loss on the real batch and its gradient by the weights, in parts of one size."""
+    parts = beside.equal_parts(x.shape[0], REAL_PART)
+    if parts == 1:
+        return value_and_gradients(learner, weights, x, y)
+    xs, ys = (tf.reshape(v, [parts, v.shape[0] // parts, *v.shape[1:]]) for v in (x, y))
+    zero = tf.zeros([], x.dtype), [tf.zeros_like(w) for w in weights]
+    return beside.mean(
+        parts, lambda i: value_and_gradients(learner, weights, xs[i], ys[i]), zero, together
+    )
 
 
 def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, weights: Weights):

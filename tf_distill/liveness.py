@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_distill import beside
 from tf_distill.nested import LISTS, VIEWS, graphs, kept_by, root, size_of, whole_number
 
 PARTS = frozenset(["Slice", "Split", "StridedSlice", "Unpack"])
@@ -210,5 +211,6 @@ def _inside(
     more = sum(b.kept for b in made) + sum(
         cost(size_of(op.inputs[i])) for i in varying if given[i].uses > 1 or not given[i].own
     )
+    together = op.get_attr("parallel_iterations") if beside.LOOP in op.name else 1
     for moment in _walk(body, cost, given):
-        yield moment._replace(size=moment.size + more)
+        yield moment._replace(size=together * moment.size + more)

@@ -193,9 +193,7 @@ _SEEDS = flags.DEFINE_list("seeds", [], "Seeds of each flag file, for --mode=eac
 _SHARD = flags.DEFINE_string(
     "shard", "1/1", "The part, i/n, of n processes that share --mode=sweep or --mode=each."
 )
-_OUT = flags.DEFINE_string(
-    "out", None, "File for the table of --mode=compare: its name ends in .csv, .html or .txt."
-)
+_OUT = flags.DEFINE_string("out", None, "Table of --mode=compare: a name in .csv, .html or .txt.")
 _PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
 
 
@@ -217,6 +215,7 @@ def main(argv: list[str]) -> int:
         return 0
     cli.no_arguments(argv)
     kind = flags.FLAGS.distribution or "none"
+    startup.share_cores()
     with startup.quiet(silent=kind == "multiworker"):
         import tensorflow as tf
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_distill import liveness, machine
+from tf_distill import beside, liveness, machine
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.evaluate import TEST_BATCH
-from tf_distill.hypergradient import TRAINING, WAY_BACK
+from tf_distill.hypergradient import REAL_PART, TRAINING, WAY_BACK
 from tf_distill.learner import Learner
 
 RUNTIME, OPERATION = 60e6, 14e3
@@ -57,11 +57,11 @@ def estimate(graph: tf.Graph, learner: Learner, shape: tuple[int, ...], config: 
         shape: of one embedded input.
         config: of the run.
     """
-    cost = float if on_device() else _on_cpu
+    cost = float if beside.on_gpu() else _on_cpu
     inner, others, operations = 0.0, 0.0, 0
     for name, size in liveness.moments(graph, cost):
         operations += 1
-        if f"/{TRAINING}/" in name or f"/{WAY_BACK}/" in name:
+        if f"{TRAINING}/" in name or f"{WAY_BACK}/" in name:
             inner = max(inner, size)
         else:
             others = max(others, size)
@@ -84,7 +84,7 @@ def check(found: Estimate, config: Config) -> str:
     Raises:
         UserError: it is more than there is. The text names the setting that takes most of it.
     """
-    if on_device():  # TensorFlow does not tell how much a device has
+    if beside.on_gpu():  # TensorFlow does not tell how much a device has
         return f"memory: about {_gb(found.peak - found.program)} on the device"
     room = machine.room()
     if room is not None and found.peak > room:
@@ -104,7 +104,7 @@ def describe(found: Estimate, config: Config) -> str:
         (f"weights of {config.steps * config.epochs} inner steps", found.weights),
         (f"a real batch of {config.batch_size}", found.real_batch),
         (f"an inner step of {config.samples_per_step} samples", found.inner_step),
-        (f"an evaluation, {TEST_BATCH} at a time", found.evaluation),
+        (f"an evaluation, {_tested()} at a time", found.evaluation),
         ("loading the data, the most so far", found.so_far),
         ("at most, since the last four take turns", found.peak),
     ]
@@ -112,19 +112,18 @@ def describe(found: Estimate, config: Config) -> str:
     return "\n".join(f"{name:{width}} {_gb(size):>9}" for name, size in rows)
 
 
-def on_device() -> bool:
-    """Whether tensors lie in the memory of a GPU."""
-    return bool(tf.config.list_logical_devices("GPU"))
-
-
 def _on_cpu(size: int) -> float:
     return size * HOLES if size < SMALL else size
+
+
+def _tested() -> int:
+    return TEST_BATCH * beside.at_once()
 
 
 def _evaluation(learner: Learner, shape: tuple[int, ...]) -> tf.Graph:
     """The graph of a network's logits for as many inputs as are tested at a time."""
     given = [tf.TensorSpec(s) for s in learner.shapes]
-    logits = tf.function(lambda weights: learner.apply(weights, tf.zeros([TEST_BATCH, *shape])))
+    logits = tf.function(lambda weights: learner.apply(weights, tf.zeros([_tested(), *shape])))
     return logits.get_concrete_function(given).graph
 
 
@@ -141,7 +140,8 @@ def _advice(found: Estimate, config: Config, room: float) -> str:
     if most < found.evaluation:
         return f"the network alone takes {_gb(found.evaluation)}; take a smaller --model"
     now = getattr(config, name)
-    fits = int(now * (most - (found.peak - room)) / most)
+    alive = min(now, REAL_PART * beside.at_once()) if name == "batch_size" else now
+    fits = int(alive * (most - (found.peak - room)) / most)
     to = f" to {fits} or less" if fits > 0 else ""
     return f"--{name}={now} takes {_gb(most)} of it: lower it{to}"
 

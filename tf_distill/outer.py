@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import seeds
+from tf_distill import beside, seeds
 from tf_distill.compiled import Compiled, compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.distilled import DistilledSet
@@ -19,8 +19,6 @@ from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.losses import encode
 
 Draw = Callable[[tf.Tensor], Weights]
-NETWORKS = "networks"
-"""The name of the loop over them in the graph of an outer step."""
 
 
 class Distillation(tf.Module):
@@ -162,7 +160,9 @@ def mean_hypergradient(
     x: tf.Tensor,
     y: tf.Tensor,
 ) -> Hypergradient:
-    """The hypergradient averaged over networks, one at a time (equation 6).
+    """The hypergradient averaged over networks (equation 6).
+
+    The cores of a CPU share the networks, or the real batch of a single one.
 
     Args:
         learner: the network.
@@ -172,17 +172,15 @@ def mean_hypergradient(
         x: the real batch, embedded.
         y: its targets.
     """
-    networks = keys.shape[0]
-
-    def add(j: tf.Tensor, total: Hypergradient) -> tuple[tf.Tensor, Hypergradient]:
-        part = hypergradient(learner, samples, draw(keys[j]), x, y)
-        return j + 1, tf.nest.map_structure(tf.add, total, part)
-
+    networks, cores = keys.shape[0], beside.at_once()
     zero = Hypergradient(tf.zeros([], x.dtype), Samples(*(tf.zeros_like(v) for v in samples)))
-    _, total = tf.while_loop(
-        lambda j, _: j < networks, add, (0, zero), parallel_iterations=1, name=NETWORKS
+    together = cores if networks == 1 else 1
+    return beside.mean(
+        networks,
+        lambda j: hypergradient(learner, samples, draw(keys[j]), x, y, together=together),
+        zero,
+        cores,
     )
-    return tf.nest.map_structure(lambda v: v / networks, total)
 
 
 def outer_update(

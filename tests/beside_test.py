@@ -1,0 +1,41 @@
+"""Parts of a computation beside each other."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_distill import beside
+
+
+@pytest.mark.parametrize(
+    ("size", "parts"),
+    [(1, 1), (10, 1), (100, 1), (101, 1), (200, 2), (210, 3), (300, 3), (303, 1), (None, 1)],
+)
+def test_a_batch_is_cut_into_the_fewest_equal_parts(size, parts):
+    assert beside.equal_parts(size, 100) == parts
+
+
+def test_a_gpu_gets_all_at_once(monkeypatch):
+    monkeypatch.setattr(beside, "on_gpu", lambda: True)
+    assert (beside.at_once(), beside.equal_parts(1000, 100)) == (1, 1)
+
+
+@pytest.mark.parametrize("together", [1, 4])
+@pytest.mark.parametrize("parts", [1, 5])
+def test_the_mean_is_numpys(together, parts):
+    values = np.random.default_rng(0).standard_normal((parts, 3))
+
+    @tf.function
+    def mean():
+        zero = {"square": tf.zeros([3], tf.float64), "sum": tf.zeros([], tf.float64)}
+        given = tf.constant(values)
+        return beside.mean(
+            parts,
+            lambda i: {"square": given[i] ** 2, "sum": tf.reduce_sum(given[i])},
+            zero,
+            together,
+        )
+
+    found = mean()
+    np.testing.assert_allclose(found["square"], (values**2).mean(axis=0))
+    np.testing.assert_allclose(found["sum"], values.sum(axis=1).mean())
