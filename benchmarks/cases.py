@@ -6,6 +6,7 @@ Random numbers cost as much time as real ones: no dataset is needed.
 import math
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
 from tf_distill.learner import Learner
@@ -68,7 +69,7 @@ def learner(case: Case) -> Learner:
 
 
 def problem(case: Case, weights: list[np.ndarray], seed: int = 0) -> Problem:
-    """Standard normal samples and real inputs, one-hot labels, small learning rates."""
+    """Standard normal samples and real inputs, one-hot labels, small rates, in Keras's floatx."""
     rng = np.random.default_rng(seed)
     lr = 0.01 * rng.uniform(0.5, 1.5, case.inner_steps)
     arrays = (
@@ -78,7 +79,7 @@ def problem(case: Case, weights: list[np.ndarray], seed: int = 0) -> Problem:
         rng.standard_normal((case.batch, *case.shape)),
         _labels(case, rng.integers(0, 100, case.batch)),
     )
-    return Problem(*(a.astype(np.float32) for a in arrays), weights)
+    return Problem(*(a.astype(keras.config.floatx()) for a in arrays), weights)
 
 
 def operations(case: Case, shapes: list[tuple[int, ...]]) -> float:

@@ -15,22 +15,28 @@ from collections.abc import Callable
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
+import keras
 import numpy as np
 import tensorflow as tf
 from cases import CASES, Case, Problem, learner, problem, with_steps
 
-from tf_distill import machine
+from tf_distill import beside, evaluate, machine
 from tf_distill.compiled import compiled
 from tf_distill.hypergradient import hypergradient
-from tf_distill.inner import Samples, train
+from tf_distill.inner import Samples
 from tf_distill.learner import Learner
-from tf_distill.losses import predict
 
 
 def use_threads(threads: int) -> None:
-    """Before anything else runs: the threads within and across operations."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    """Before anything else runs; on two, as in the main program, an operation takes one of them."""
+    tf.config.threading.set_intra_op_parallelism_threads(1 if threads <= 2 else threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def use_precision(dtype: str) -> None:
+    """Of what is made from now on."""
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
 
 
 def make(case: Case) -> tuple[Learner, Problem]:
@@ -42,7 +48,9 @@ def make(case: Case) -> tuple[Learner, Problem]:
 def step(network: Learner, given: Problem) -> Callable[[], list[np.ndarray]]:
     """A function that computes one hypergradient: loss, and its gradient by x, y and lr."""
     samples, real_x, real_y, weights = _tensors(given)
-    compute = compiled(lambda *arguments: hypergradient(network, *arguments))
+    compute = compiled(
+        lambda *arguments: hypergradient(network, *arguments, together=beside.at_once())
+    )
 
     def run():
         result = compute(samples, weights, real_x, real_y)
@@ -54,15 +62,9 @@ def step(network: Learner, given: Problem) -> Callable[[], list[np.ndarray]]:
 def evaluation(network: Learner, given: Problem, test_x: np.ndarray) -> Callable[[], np.ndarray]:
     """A function that trains one network on the samples and predicts the test inputs' classes."""
     samples, _, _, weights = _tensors(given)
-    batches = [tf.constant(part) for part in np.split(test_x, len(test_x) // 500)]
-    fit = compiled(lambda samples, weights: train(network, samples, weights))
-    classes = compiled(lambda weights, x: predict(network.apply(weights, x)))
-
-    def run():
-        trained = fit(samples, weights)
-        return np.concatenate([classes(trained, x).numpy() for x in batches])
-
-    return run
+    fit = evaluate.compiled_train(network)
+    classes = evaluate.predictor(network, lambda x: x, test_x)
+    return lambda: classes(fit(samples, weights)).numpy()
 
 
 def _tensors(given: Problem):

@@ -78,7 +78,7 @@ class Recurrent(nn.Module):
         """Logits of `[batch, words, numbers]`."""
         flat = []
         for place in ("00", "01", "10", "11"):
-            flat += [getattr(self, name + place) for name in "wub"] + [self.no_bias]
+            flat += [getattr(self, name + place) for name in "wub"] + [self.no_bias.to(x.dtype)]
         zero = x.new_zeros(4, len(x), self.units)
         start = (zero, zero) if self.states == 2 else zero
         last = self.function(x, start, flat, True, 2, 0.0, False, True, True)[1]

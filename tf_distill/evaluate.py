@@ -47,6 +47,40 @@ def compiled_train(learner: Learner) -> Fit:
     return compiled(lambda samples, weights: train(learner, samples, weights))
 
 
+def predictor(
+    learner: Learner, encoding: Callable[[tf.Tensor], tf.Tensor], inputs: np.ndarray
+) -> Callable[[Weights], tf.Tensor]:
+    """Compiles the prediction of many inputs, for many calls.
+
+    Args:
+        learner: the network.
+        encoding: of the inputs.
+        inputs: as they are stored, `[examples, ...]`.
+
+    Returns:
+        A function of weights, which gives the predicted class indices, int32 `[examples]`.
+    """
+    x, examples = tf.constant(inputs), len(inputs)
+    parts = -(-examples // TEST_BATCH)
+
+    def predict_part(i: tf.Tensor, found: tf.TensorArray, weights: Weights):
+        part = x[i * TEST_BATCH : (i + 1) * TEST_BATCH]
+        return i + 1, found.write(i, predict(learner.apply(weights, encoding(part))))
+
+    @tf.function
+    def classes(weights: Weights) -> tf.Tensor:
+        found = tf.TensorArray(tf.int32, parts, infer_shape=False, element_shape=[None])
+        _, found = tf.while_loop(
+            lambda i, _: i < parts,
+            lambda i, found: predict_part(i, found, weights),
+            (0, found),
+            parallel_iterations=beside.at_once(),
+        )
+        return found.concat()
+
+    return classes
+
+
 def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
     """Compiles the test of one network, for many calls.
 
@@ -59,26 +93,11 @@ def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
         A function of samples and initial weights, which trains the network on the samples
         and gives its accuracy; without samples (None), that of the weights as they are.
     """
-    x, y = tf.constant(dataset.x_test), tf.constant(dataset.y_test)
-
-    examples = len(dataset.y_test)
-
-    def right(start: tf.Tensor, weights: Weights) -> tf.Tensor:
-        part = slice(start, start + TEST_BATCH)
-        predicted = predict(learner.apply(weights, dataset.encoding(x[part])))
-        return tf.math.count_nonzero(predicted == y[part])
-
-    @tf.function
-    def correct(weights: Weights) -> tf.Tensor:
-        return tf.while_loop(
-            lambda start, _: start < examples,
-            lambda start, found: (start + TEST_BATCH, found + right(start, weights)),
-            (0, tf.zeros([], tf.int64)),
-            parallel_iterations=beside.at_once(),
-        )[1]
+    classes = predictor(learner, dataset.encoding, dataset.x_test)
 
     def test(samples: Samples | None, weights: Weights) -> float:
-        return int(correct(fit(samples, weights) if samples else weights)) / examples
+        predicted = classes(fit(samples, weights) if samples else weights)
+        return float(np.mean(predicted.numpy() == dataset.y_test))
 
     return test
 

@@ -30,7 +30,8 @@ class ChannelNormalization(keras.layers.Layer):
             tf.reshape(tf.square(x), [-1, channels]), self._band(channels, x.dtype)
         )
         window = tf.reshape(window, tf.shape(x))
-        return x * tf.pow(1.0 + (self.alpha / self.size) * window, -self.beta)
+        # As tf.pow, whose derivatives took a quarter of AlexCifarNet's time.
+        return x * tf.exp(-self.beta * tf.math.log1p((self.alpha / self.size) * window))
 
     def _band(self, channels: int, dtype: tf.DType) -> tf.Tensor:
         """Ones where channel i (row) is in the window of channel c (column)."""
@@ -93,9 +94,11 @@ class ConvMaxPool2D(keras.layers.Layer):
         x = tf.nn.space_to_depth(x, tile)
         if channels == 1:  # then a matrix product of patches beats a convolution
             places = [(i, j) for i in range(blocks) for j in range(blocks)]
-            x = tf.concat([x[:, i : i + down, j : j + right] for i, j in places], -1)
-            kernel = tf.reshape(kernel, [1, 1, -1, kernel.shape[-1]])
-        y = tf.split(tf.nn.conv2d(x, kernel, 1, "VALID"), 4, axis=-1)
+            x = tf.concat([tf.slice(x, [0, *p, 0], [-1, down, right, -1]) for p in places], -1)
+            results = tf.tensordot(x, tf.reshape(kernel, [-1, kernel.shape[-1]]), 1)
+        else:
+            results = tf.nn.conv2d(x, kernel, 1, "VALID")
+        y = tf.split(results, 4, axis=-1)
         largest = tf.maximum(tf.maximum(y[0], y[1]), tf.maximum(y[2], y[3]))
         if tile > 2:
             largest = tf.nn.depth_to_space(largest, tile // 2)[:, :rows, :columns]
