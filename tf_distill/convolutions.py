@@ -86,7 +86,9 @@ def largest_of_many(x: tf.Tensor, kernel: tf.Tensor):
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         size, channels, filters = kernel.shape
         texts, words = tf.shape(x)[0], x.shape[1]
-        start = tf.transpose(first + tf.range(texts)[:, tf.newaxis] * words)
+        # As float32, where it is exact, since oneDNN complains of transposed whole numbers.
+        first_of = tf.cast(tf.transpose(tf.cast(first, tf.float32)), tf.int32)
+        start = first_of + tf.range(texts) * words
         places = start[:, :, tf.newaxis] + tf.range(size)
         won = tf.gather(tf.reshape(x, [-1, channels]), places)
         won = tf.reshape(won, [filters, texts, size * channels])
