@@ -1,6 +1,7 @@
 """The commit and the memory of a run."""
 
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -22,3 +23,17 @@ def test_peak_memory_grows_with_what_is_held():
     held = np.ones(before * 2**20 // 8 + 2**23)  # the whole peak anew, and 64 MB
     assert provenance.peak_memory() >= before + 50
     assert held.size
+
+
+def test_the_commit_stays_what_it_was_when_first_asked(monkeypatch, tmp_path):
+    def git(*arguments):
+        who = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+        subprocess.run(["git", "-C", tmp_path, *who, *arguments], check=True, capture_output=True)
+
+    git("init")
+    git("commit", "--allow-empty", "-m", "one")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "tf_distill" / "provenance.py"))
+    first = provenance.commit()
+    git("commit", "--allow-empty", "-m", "two")
+    assert provenance.commit() == first
+    assert first

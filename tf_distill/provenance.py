@@ -1,5 +1,6 @@
 """What a result comes from: the version of the code, and what it took of the machine."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,15 @@ from tf_distill import machine
 
 
 def commit() -> str | None:
-    """The short name of the checkout's commit, with a + where files differ; None elsewhere."""
-    root = Path(__file__).resolve().parents[1]
+    """The short name of the checkout's commit, with a + where files differ; None elsewhere.
+
+    As it was when first asked, since a checkout can change while its code runs.
+    """
+    return _commit_of(Path(__file__).resolve().parents[1])
+
+
+@functools.cache
+def _commit_of(root: Path) -> str | None:
     if not (root / ".git").exists():
         return None
     name = _git(root, "rev-parse", "--short", "HEAD")

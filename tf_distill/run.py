@@ -12,6 +12,7 @@ from tf_distill import (
     lock,
     memory,
     original,
+    provenance,
     report,
     schemas,
 )
@@ -78,6 +79,7 @@ def _of_other(work: Experiment) -> dict[str, Any]:
 
 
 def _make(work: Experiment, folder: RunFolder) -> dict[str, Any]:
+    provenance.commit()  # asked early, as the code is now
     if datasets.is_own(work.config.dataset):  # what tells own data from others
         data_guard.remember(folder.path, datasets.load(dataclasses.asdict(work.config)))
     finished = carry_out(work, folder)
