@@ -15,6 +15,15 @@ def test_a_batch_is_cut_into_the_fewest_equal_parts(size, parts):
     assert beside.equal_parts(size, 100) == parts
 
 
+@pytest.mark.parametrize(("asked", "parts"), [("3", 3), ("0", 5), ("many", 5), (None, 5)])
+def test_as_many_at_once_as_tensorflow_has_threads(monkeypatch, asked, parts):
+    monkeypatch.setattr(beside.os, "cpu_count", lambda: 5)
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
+    if asked:
+        monkeypatch.setenv("TF_NUM_INTEROP_THREADS", asked)
+    assert beside.at_once() == parts
+
+
 def test_a_gpu_gets_all_at_once(monkeypatch):
     monkeypatch.setattr(beside, "on_gpu", lambda: True)
     assert (beside.at_once(), beside.equal_parts(1000, 100)) == (1, 1)

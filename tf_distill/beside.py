@@ -25,7 +25,9 @@ def at_once() -> int:
     """How many parts are computed at a time: one a thread of a CPU, one on a GPU."""
     if on_gpu():
         return 1
-    return tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count() or 1
+    asked = os.environ.get("TF_NUM_INTEROP_THREADS", "")
+    threads = tf.config.threading.get_inter_op_parallelism_threads()
+    return threads or (int(asked) if asked.isdecimal() else 0) or os.cpu_count() or 1
 
 
 def equal_parts(size: int | None, most: int) -> int:
