@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import small
 
-from tf_distill import baselines, evaluate
+from tf_distill import baselines, evaluate, prototypes
 from tf_distill import bench as module
 from tf_distill.baseline_rows import best_sets
 from tf_distill.bench import RATES, Bench, Conditions, training_view, with_rate
@@ -18,7 +18,7 @@ RANDOM = FIXED._replace(init="random")
 def sets_of(data, count, seed=0):
     rngs = [np.random.default_rng((seed, i)) for i in range(count)]
     like = small.samples(steps=1, n=3, epochs=2)
-    return [baselines.as_samples(baselines.random_real(data, 3, rng), like, 0.3) for rng in rngs]
+    return [baselines.as_samples(prototypes.random_real(data, 3, rng), like, 0.3) for rng in rngs]
 
 
 @pytest.fixture(scope="module")

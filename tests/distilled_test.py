@@ -7,6 +7,7 @@ import tensorflow as tf
 from numeric import assert_gradients_close
 
 from tf_distill.distilled import DistilledSet, initial_samples
+from tf_distill.experiment import Experiment, carry_out, new_distillation
 
 
 def start(**settings):
@@ -100,3 +101,17 @@ def test_starts_the_same_for_the_same_seed_only():
     np.testing.assert_array_equal(one.x, again.x)
     assert not np.any(one.x == other.x)
     assert {v.dtype for v in one} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_real_samples_are_training_examples_with_their_classes(tmp_path, keep):
+    config = small.config(tmp_path, sample_init="real", keep=keep, steps=2, samples_per_step=3)
+    data = small.dataset()
+    work = Experiment(config, small.learner(), data)
+    start = new_distillation(config, data).distilled.samples
+    labels = start.y.numpy().reshape(6, -1).argmax(1)
+    for x, label in zip(start.x.numpy().reshape(6, -1), labels, strict=True):
+        (place,) = np.flatnonzero((data.x_train == x).all(axis=1))
+        assert data.y_train[place] == label
+    assert sorted(labels) == [0, 0, 1, 1, 2, 2]
+    assert carry_out(work).results["sample_init"] == "real"

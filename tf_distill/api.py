@@ -38,6 +38,7 @@ def distill(
     init: str = "fixed",
     labels: str = "soft",
     label_init: str = "one_hot",
+    sample_init: str = "normal",
     inner_lr: float | None = None,
     outer_lr: float | None = None,
     outer_momentum: float | None = None,
@@ -75,6 +76,7 @@ def distill(
             any network of the same distribution (Section 3.1).
         labels: "soft", learned and any real values (Section 3.3); "hard", one-hot and left so.
         label_init: "one_hot", or "random" for standard normal labels.
+        sample_init: "normal", or "real" to start from training examples.
         inner_lr: learning rate of the inner steps at the start; it is learned.
         outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.
         outer_momentum: Adam's beta1; 0.5.
@@ -110,6 +112,7 @@ def distill(
         "init": init,
         "labels": labels,
         "label_init": label_init,
+        "sample_init": sample_init,
         "inner_lr": inner_lr,
         "outer_lr": outer_lr,
         "outer_momentum": outer_momentum,
@@ -133,21 +136,26 @@ def distill(
         choice = choose(model, data)
         config = _config(given, data, choice)
         learner = choice.learner()
-        if strategy is not None and not isinstance(strategy, tf.distribute.Strategy):
-            raise UserError(
-                f"strategy is of type {type(strategy).__name__}, expected a "
-                "tf.distribute.MirroredStrategy()"
-            )
-        distribution = Distribution(strategy)
-        if distribution.workers > 1:
-            raise UserError(
-                f"strategy has {distribution.workers} workers, expected those of one process; use "
-                "the command line for a cluster, with --distribution=multiworker"
-            )
-        work = Experiment(config, learner, data, callbacks, distribution)
+        work = Experiment(config, learner, data, callbacks, _distribution(strategy))
         work.check_shares()
         finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
     return Result(work, finished, choice.build)
+
+
+def _distribution(strategy: Any) -> Distribution:
+    """The replicas of a strategy in one process, or none."""
+    if strategy is not None and not isinstance(strategy, tf.distribute.Strategy):
+        raise UserError(
+            f"strategy is of type {type(strategy).__name__}, expected a "
+            "tf.distribute.MirroredStrategy()"
+        )
+    distribution = Distribution(strategy)
+    if distribution.workers > 1:
+        raise UserError(
+            f"strategy has {distribution.workers} workers, expected those of one process; use "
+            "the command line for a cluster, with --distribution=multiworker"
+        )
+    return distribution
 
 
 def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:

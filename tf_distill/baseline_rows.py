@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tf_distill import baselines
-from tf_distill.baselines import Prototypes, as_samples, neighbour_accuracies, shortage
+from tf_distill import baselines, prototypes
+from tf_distill.baselines import as_samples, neighbour_accuracies, shortage
 from tf_distill.bench import LEARNING_STEPS, RATES, Bench, training_view, with_rate
 from tf_distill.inner import Samples
+from tf_distill.prototypes import Prototypes
 from tf_distill.rows import Done, Measured, Row
 from tf_distill.seeds import Stream
 from tf_distill.subject import Subject
@@ -87,7 +88,7 @@ ROWS = (
 def real_sets(subject: Subject) -> list[Prototypes]:
     """The draws of real training examples, always the same for a seed."""
     rngs = [subject.rng(Stream.BASELINES, i) for i in range(subject.protocol.baseline_sets)]
-    return [baselines.random_real(subject.dataset, subject.size, rng) for rng in rngs]
+    return [prototypes.random_real(subject.dataset, subject.size, rng) for rng in rngs]
 
 
 def _k_means_sets(subject: Subject) -> list[Prototypes]:

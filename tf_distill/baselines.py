@@ -5,8 +5,7 @@ classifier, on one of these sets. Nothing here looks at test data, but for
 `neighbour_accuracies`, which measures on what it is given.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,24 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from tf_distill.datasets.base import Dataset
 from tf_distill.inner import Samples
 from tf_distill.losses import encode
-
-EMBED_BATCH = 500
-
-
-class Prototypes(NamedTuple):
-    """A small labelled set: x float32 `[M, *shape]`, embedded; y class indices `[M]`."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-
-def random_real(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
-    """Real training examples, drawn without repetition while a class has enough."""
-
-    def draw(own: np.ndarray, count: int) -> np.ndarray:
-        return _embed(dataset, np.resize(rng.permutation(own), count))
-
-    return _by_class(dataset, size, draw)
+from tf_distill.prototypes import EMBED_BATCH, Prototypes, by_class, class_plan, embed
 
 
 def k_means(dataset: Dataset, size: int, seed: int) -> Prototypes:
@@ -44,27 +26,21 @@ def k_means(dataset: Dataset, size: int, seed: int) -> Prototypes:
 
     def centres(own: np.ndarray, count: int) -> np.ndarray:
         if len(own) <= count:
-            return _embed(dataset, np.resize(own, count))
-        x = _embed(dataset, own)
+            return embed(dataset, np.resize(own, count))
+        x = embed(dataset, own)
         found = KMeans(count, n_init=1, random_state=seed).fit(x.reshape(len(x), -1))
         return found.cluster_centers_.reshape(count, *x.shape[1:])
 
-    return _by_class(dataset, size, centres)
+    return by_class(dataset, size, centres)
 
 
 def average(dataset: Dataset, size: int) -> Prototypes:
     """The mean of each class, repeated where a class has several places."""
 
     def mean(own: np.ndarray, count: int) -> np.ndarray:
-        return np.repeat(_embed(dataset, own).mean(axis=0, keepdims=True), count, axis=0)
+        return np.repeat(embed(dataset, own).mean(axis=0, keepdims=True), count, axis=0)
 
-    return _by_class(dataset, size, mean)
-
-
-def class_plan(y_train: np.ndarray, size: int) -> np.ndarray:
-    """The class of each of `size` places: the classes that have examples, in turn."""
-    present = np.unique(y_train)
-    return present[np.arange(size) % len(present)]
+    return by_class(dataset, size, mean)
 
 
 def shortage(dataset: Dataset, size: int) -> str:
@@ -127,26 +103,3 @@ def neighbour_accuracies(
             right[i] += np.count_nonzero(hits)
             counted[i] += len(hits)
     return (right / np.maximum(counted, 1)).tolist()
-
-
-def _by_class(
-    dataset: Dataset, size: int, make: Callable[[np.ndarray, int], np.ndarray]
-) -> Prototypes:
-    """A set of `size` where `make(own, count)` gives a class's `[count, *shape]`.
-
-    `own` are the places of the class's examples in the training split.
-    """
-    y = class_plan(dataset.y_train, size)
-    x = np.empty((size, *dataset.encoding.shape), np.float32)
-    for c in np.unique(y):
-        places = np.flatnonzero(y == c)
-        x[places] = make(np.flatnonzero(dataset.y_train == c), len(places))
-    return Prototypes(x, y.astype(np.int32))
-
-
-def _embed(dataset: Dataset, index: np.ndarray) -> np.ndarray:
-    x = np.empty((len(index), *dataset.encoding.shape), np.float32)
-    for start in range(0, len(index), EMBED_BATCH):
-        part = slice(start, start + EMBED_BATCH)
-        x[part] = dataset.encoding(tf.constant(dataset.x_train[index[part]]))
-    return x

@@ -16,6 +16,7 @@ CHOICES = {
     "init": ("fixed", "random"),
     "labels": ("soft", "hard"),
     "label_init": ("one_hot", "random"),
+    "sample_init": ("normal", "real"),
     "eval_split": ("test", "held_out"),
     "keep": ("last", "best"),
     "distribution": ("none", "mirrored", "multiworker"),
@@ -74,6 +75,7 @@ class Config:
     deterministic: bool = False
     distribution: str = "none"
     outer_momentum: float = 0.5
+    sample_init: str = "normal"
 
     def __post_init__(self):
         check_numbers(dataclasses.asdict(self))

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_distill import seeds
 from tf_distill.inner import Samples
 from tf_distill.losses import encode
+from tf_distill.prototypes import Prototypes
 
 
 class DistilledSet(tf.Module):
@@ -62,11 +63,12 @@ def initial_samples(
     inner_lr: float,
     label_init: str,
     seed: int,
+    real: Prototypes | None = None,
 ) -> Samples:
     """What distillation starts from (Algorithm 1a, line 1).
 
-    Samples are drawn from a standard normal. One-hot labels give the samples the
-    classes in turn, going on from one step to the next: with 4 samples a step and 10
+    Samples are drawn from a standard normal, unless real ones are given. One-hot labels give
+    them the classes in turn, going on from one step to the next: with 4 samples a step and 10
     classes, the first step has classes 0 to 3, the second 4 to 7, the third 8, 9, 0, 1.
 
     Args:
@@ -78,6 +80,7 @@ def initial_samples(
         inner_lr: every learning rate at the start.
         label_init: "one_hot", or "random" for standard normal labels.
         seed: of the run.
+        real: samples to start from, as many as there are, with their classes.
 
     Returns:
         float32 x `[steps, n, *shape]`, y `[steps, n, outputs]`, lr `[epochs * steps]`.
@@ -85,13 +88,13 @@ def initial_samples(
     outputs = 1 if classes == 2 else classes
     size = (steps, samples_per_step)
     draw = seeds.generator(seed, seeds.Stream.SAMPLES).standard_normal
-    x = draw((*size, *shape), dtype=np.float32)
+    x = real.x.reshape(*size, *shape) if real else draw((*size, *shape), dtype=np.float32)
     if label_init == "random":
         draw = seeds.generator(seed, seeds.Stream.LABELS).standard_normal
         y = draw((*size, outputs), dtype=np.float32)
     else:
         in_turn = np.arange(steps * samples_per_step) % classes
-        y = encode(in_turn, outputs).numpy().reshape(*size, outputs)
+        y = encode(real.y if real else in_turn, outputs).numpy().reshape(*size, outputs)
     return Samples(x, y, np.full(epochs * steps, inner_lr, np.float32))
 
 

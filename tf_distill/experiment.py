@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_distill import files, memory, outcome, report, saved_set, servable
+from tf_distill import files, memory, outcome, report, saved_set, seeds, servable
 from tf_distill.callbacks import Callback, KeepBest
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
@@ -21,6 +21,7 @@ from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.loop import outer_loop
 from tf_distill.outer import Distillation, distill, outer_graph
 from tf_distill.progress import say
+from tf_distill.prototypes import random_real
 
 NETWORKS_ON_THE_WAY = 20
 LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
@@ -74,10 +75,12 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         WorkerLost: another worker of the cluster is gone; there is a checkpoint then too.
     """
     config, distribution = experiment.config, experiment.distribution
-    distillation = new_distillation(config, experiment.dataset)
+    keep_best = config.keep == "best"
+    near = hold_out(experiment.dataset, config.seed) if keep_best else experiment.dataset
+    distillation = new_distillation(config, near)
     callbacks = [*experiment.callbacks]
     best = None
-    if config.keep == "best":
+    if keep_best:
         best = KeepBest(distillation.distilled.samples, config.early_stopping)
         distillation.best = best  # so that checkpoints hold it
         callbacks.append(best)
@@ -88,10 +91,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         say(f"going on from outer step {done} of {folder.path}")
 
     evaluate = evaluation(config, experiment.learner, experiment.dataset)
-    near, nearby = experiment.dataset, evaluate
-    if best:
-        near = hold_out(experiment.dataset, config.seed)
-        nearby = evaluation(config, experiment.learner, near)
+    nearby = evaluation(config, experiment.learner, near) if best else evaluate
     metrics = Metrics(folder.path, int(distillation.step)) if folder else History()
 
     def of_chief(samples: Samples) -> Accuracy:  # so that all workers stop at the same step
@@ -220,6 +220,10 @@ def write_model(experiment: Experiment, samples: Samples, path: Path) -> None:
 
 def new_distillation(config: Config, dataset: Dataset) -> Distillation:
     """The state that every run of these settings begins with."""
+    real = None
+    if config.sample_init == "real":
+        rng = seeds.generator(config.seed, seeds.Stream.SAMPLES)
+        real = random_real(dataset, config.steps * config.samples_per_step, rng)
     samples = initial_samples(
         dataset.encoding.shape,
         len(dataset.classes),
@@ -229,6 +233,7 @@ def new_distillation(config: Config, dataset: Dataset) -> Distillation:
         inner_lr=config.inner_lr,
         label_init=config.label_init,
         seed=config.seed,
+        real=real,
     )
     distilled = DistilledSet(samples, LEARNED[config.labels])
     return Distillation(distilled, config.outer_lr, config.outer_steps, config.outer_momentum)

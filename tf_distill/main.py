@@ -71,11 +71,12 @@ _SETTINGS = [
         "fixed: one initial network, the same for distillation and use; random: any network of "
         "the same distribution. Default: fixed.",
     ),
+    flags.DEFINE_string("labels", None, "soft: learned; hard: one-hot, left so. Default: soft."),
+    flags.DEFINE_string("label_init", None, "Labels at first: one_hot; random. Default: one_hot."),
     flags.DEFINE_string(
-        "labels", None, "soft: learned, any real values; hard: one-hot and left so. Default: soft."
-    ),
-    flags.DEFINE_string(
-        "label_init", None, "Labels at the start: one_hot; random, normal. Default: one_hot."
+        "sample_init",
+        None,
+        "Samples at the start: normal; real, examples of the data. Default: normal.",
     ),
     flags.DEFINE_integer(
         "samples_per_step",
