@@ -8,6 +8,7 @@ Prints a line for each input: label, probability, input. gRPC needs the extra `s
 """
 
 import base64
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -25,7 +26,7 @@ _URL = flags.DEFINE_string(
 _MODEL = flags.DEFINE_string("model", None, "Name of the model on the server.", required=True)
 _VERSION = flags.DEFINE_integer("version", None, "Version of the model. Default: the newest.")
 _IMAGES = flags.DEFINE_bool("images", False, "The arguments are PNG or JPEG files, not texts.")
-_TIMEOUT = flags.DEFINE_float("timeout", 10.0, "Seconds to wait for the answer.")
+_TIMEOUT = flags.DEFINE_float("timeout", 10.0, "Seconds to wait for the answer.", lower_bound=0.001)
 
 
 class Request(NamedTuple):
@@ -83,17 +84,21 @@ def ask_rest(url: str, request: Request, timeout: float) -> list[Row]:
         "signature_name": request.signature,
         "instances": [{"b64": base64.b64encode(row).decode()} for row in request.rows],
     }
-    post = urllib.request.Request(
-        address, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
     try:
+        post = urllib.request.Request(
+            address, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(post, timeout=timeout) as response:
-            rows = json.load(response)["predictions"]
+            answer = response.read()
     except urllib.error.HTTPError as error:
         raise UserError(f"{address} answered {error.code}: {_message(error)}") from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise UserError(f"no answer from {address}: {error}; is a server there?") from error
-    return [Row(row["label"], max(row["probabilities"])) for row in rows]
+    try:
+        rows = json.loads(answer)["predictions"]
+        return [Row(row["label"], max(row["probabilities"])) for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _other(address) from error
 
 
 def ask_grpc(address: str, request: Request, timeout: float) -> list[Row]:
@@ -119,6 +124,8 @@ def ask_grpc(address: str, request: Request, timeout: float) -> list[Row]:
             outputs = stub.Predict(message, timeout).outputs
         except grpc.RpcError as error:
             raise UserError(f"{address} answered {error.code().name}: {error.details()}") from error
+    if not {"label", "probabilities"} <= set(outputs):
+        raise _other(address)
     labels = outputs["label"].string_val
     probabilities = tf.make_ndarray(outputs["probabilities"]).max(axis=1)
     return [Row(label.decode(), float(p)) for label, p in zip(labels, probabilities, strict=True)]
@@ -130,6 +137,12 @@ def read(file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as error:
         raise UserError(f"can't read {file}: {error.strerror}; name a PNG or JPEG file") from error
+
+
+def _other(address: str) -> UserError:
+    return UserError(
+        f"the answer of {address} has no label and probabilities; ask for a model of tf_distill"
+    )
 
 
 def _message(error: urllib.error.HTTPError) -> str:

@@ -1,7 +1,9 @@
 """The client, and the exports over Serving's two protocols, answered by a stand-in."""
 
 import base64
+import http.server
 import json
+import threading
 import urllib.error
 import urllib.request
 
@@ -57,6 +59,7 @@ def expected(text_run):
         (("--model=toy",), "got nothing to classify"),
         (("--model=toy", "--url=localhost", "a"), "expected http://host:port or grpc://"),
         (("--model=toy", "--url=http://127.0.0.1:1", "a"), "no answer from http://127.0.0.1:1"),
+        (("--model=toy", "--url=http://127.0.0.1:port", "a"), "nonnumeric port: 'port'"),
         (("--model=toy", "--images", "none.png"), "can't read none.png"),
     ],
 )
@@ -75,6 +78,24 @@ def test_client_over_rest(rest_url, image_run, tmp_path, expected):
     assert label in map(str, range(10))
     refused = program("export/client.py", f"--url={rest_url}", "--model=other", "a", status=2)
     assert refused.endswith("answered 404: Servable not found for request: Latest(other)\n")
+
+
+class OtherModel(http.server.BaseHTTPRequestHandler):
+    """Answers as Serving does for a model with one unnamed output."""
+
+    def do_POST(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"predictions": [[0.25, 0.75]]}')
+
+
+def test_client_says_that_a_model_is_not_ours():
+    with http.server.HTTPServer(("127.0.0.1", 0), OtherModel) as server:
+        threading.Thread(target=server.handle_request).start()
+        url = f"--url=http://127.0.0.1:{server.server_port}"
+        refused = program("export/client.py", url, "--model=toy", "a", status=2)
+    assert "has no label and probabilities" in refused
+    assert len(refused.splitlines()) == 1
 
 
 def test_client_over_grpc(grpc_url, expected):
