@@ -6,6 +6,7 @@ python results/table.py add RUN_DIR  # keeps the results.json of a run, as its f
 A file is the results.json of one run and seed; its command is worked out from its settings.
 """
 
+import functools
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tf_distill.wording import percent, spread
 HERE = Path(__file__).parent
 README, PAGE = HERE.parent / "README.md", HERE.parent / "docs" / "results.md"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
+ORIGINALS_BEGIN, ORIGINALS_END = "<!-- originals -->\n", "<!-- end of originals -->"
 SHOWN = (
     "digits_lenet",
     "mnist_lenet_fixed",
@@ -29,6 +31,17 @@ SHOWN = (
     "sst5_birnn_fixed",
 )
 """The README's rows; docs/results.md has all."""
+ORIGINALS = {
+    ("mnist", "lenet"): "99",
+    ("cifar10", "alexcifarnet"): "80",
+    ("imdb", "textconvnet"): "87.1",
+    ("sst5", "birnn"): "41.0",
+    ("sst5", "textconvnet"): "",
+    ("trec6", "bilstm"): "89.4",
+    ("trec6", "textconvnet"): "",
+    ("trec50", "textconvnet"): "84.4",
+}
+"""The paper's original accuracies, of Sections 4.2 and 4.3, in percent."""
 NAMES = {
     "mnist": "MNIST", "cifar10": "CIFAR-10", "imdb": "IMDB", "sst5": "SST-5", "trec6": "TREC-6",
     "trec50": "TREC-50", "lenet": "LeNet", "alexcifarnet": "AlexCifarNet", "birnn": "Bi-RNN",
@@ -66,20 +79,49 @@ def readme_table() -> str:
 
 def page_table() -> str:
     """All experiments of the paper."""
-    heads = ["experiment", "size", "ours, %", "paper, %", "minutes", "peak, MB", "flag file"]
-    return "".join(map(page.line, [heads, ["---"] * 7, *map(_row, cells.cells())]))
+    heads = ["experiment", "size", "ours, %", "paper, %", "ratio, %", "minutes", "peak, MB"]
+    lines = [[*heads, "flag file"], ["---"] * 8, *map(_row, cells.cells())]
+    return "".join(map(page.line, lines))
 
 
 def _row(cell: cells.Cell) -> list[str]:
     dataset, network, init, *rest = cell.name.split("_")
     words = [NAMES[dataset], NAMES[network], init, "hard labels" if "hard" in rest else ""]
-    measured = [cells.NOT_YET, _paper(cell), "", ""]
+    measured = [cells.NOT_YET, _paper(cell), "", "", ""]
     if found := cell.results:
-        memory = str(found[0].get("peak_memory_mb", ""))
-        measured = [_measured(found), _paper(cell), _minutes(found), memory]
+        memory, ratio = str(found[0].get("peak_memory_mb", "")), _ratio(found)
+        measured = [_measured(found), _paper(cell), ratio, _minutes(found), memory]
     size = cell.title.rsplit(", ", 1)[1]
     link = f"[{cell.name}](../flags/{cell.name}.flags)"
     return [", ".join(filter(None, words)), size, *measured, link]
+
+
+def originals_table() -> str:
+    """Networks trained on all of the training data."""
+    lines = [["network", "ours, %", "paper, %", "command"], ["---"] * 4]
+    for (dataset, network), paper in ORIGINALS.items():
+        accuracy = _originals().get((dataset, network))
+        ours = cells.NOT_YET if accuracy is None else percent(accuracy)
+        flags = f"--mode=original --dataset={dataset} --model={network}"
+        names = f"{NAMES[dataset]}, {NAMES[network]}"
+        lines.append([names, ours, paper, f"`python -m tf_distill.main {flags}`"])
+    return "".join(map(page.line, lines))
+
+
+@functools.cache
+def _originals() -> dict[tuple[str, str], float]:
+    """The original accuracies by dataset and network, as the kept results tell."""
+    return {
+        (found["dataset"], found["model"]): found["original_accuracy"]
+        for cell in cells.cells()
+        for found in reversed(cell.results)  # the first seed has the say
+        if "original_accuracy" in found
+    }
+
+
+def _ratio(found: list[dict]) -> str:
+    original = _originals().get((found[0]["dataset"], found[0]["model"]))
+    return percent(original and cells.summarize(found).accuracy / original, 1)
 
 
 def _paper(cell: cells.Cell) -> str:
@@ -103,6 +145,7 @@ def pages() -> dict[Path, str]:
         path: page.put_between(path.read_text(encoding="utf-8"), BEGIN, END, table)
         for path, table in ((README, readme_table()), (PAGE, page_table()))
     }
+    made[PAGE] = page.put_between(made[PAGE], ORIGINALS_BEGIN, ORIGINALS_END, originals_table())
     for cell in cells.cells():
         path = cells.FLAGS / f"{cell.name}.flags"
         made[path] = cells.headed(path.read_text(encoding="utf-8"), cell.results)
