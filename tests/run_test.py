@@ -9,7 +9,7 @@ import pytest
 import small
 import tensorflow as tf
 
-from tf_distill import loop, run, saved_set
+from tf_distill import evaluate, experiment, loop, run, saved_set
 from tf_distill.errors import Diverged, Interrupted
 from tf_distill.learner import fixed_network
 
@@ -121,6 +121,32 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
             run.run(config)
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert not (tmp_path / "stopped" / "results.json").exists()
+    run.run(config)
+    assert learned(tmp_path / "stopped") == learned(whole[0])
+    one, other = ((p / "metrics.jsonl").read_text() for p in (tmp_path / "stopped", whole[0]))
+    assert one == other
+
+
+def test_a_run_that_was_stopped_in_an_evaluation_ends_like_one_that_was_not(
+    tmp_path, whole, monkeypatch
+):
+    config = small.config(tmp_path / "stopped")
+    shown = []
+
+    def kill(networks):
+        for network in networks:
+            shown.append(network)
+            if len(shown) == 2:  # in the second evaluation on the way
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield network
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            experiment, "test_networks", lambda *args: kill(evaluate.test_networks(*args))
+        )
+        with pytest.raises(KeyboardInterrupt):
+            run.run(config)
+    assert len(shown) == 2
     run.run(config)
     assert learned(tmp_path / "stopped") == learned(whole[0])
     one, other = ((p / "metrics.jsonl").read_text() for p in (tmp_path / "stopped", whole[0]))

@@ -1,5 +1,6 @@
 """Going through the outer steps of a run, with evaluations, checkpoints and a way to stop."""
 
+import contextlib
 import math
 import signal
 import threading
@@ -39,7 +40,8 @@ def outer_loop(
 
     Raises:
         Diverged: too many steps gave no numbers.
-        Interrupted: on SIGINT or SIGTERM, where checkpoints are kept.
+        Interrupted: on SIGINT or SIGTERM in a step, where checkpoints are kept, after one.
+        KeyboardInterrupt: on either in an evaluation, which leaves the last checkpoint.
     """
     for callback in callbacks:
         callback.distilled = distillation.distilled
@@ -51,7 +53,8 @@ def outer_loop(
         due = step % config.eval_every == 0 or step == config.outer_steps
         values = {"loss": loss}
         if due:
-            values["accuracy"] = evaluate(distillation.distilled.samples).mean
+            with interruptible(checkpoints):
+                values["accuracy"] = evaluate(distillation.distilled.samples).mean
             progress.accuracy(values["accuracy"])
         metrics.write(step, **{k: v for k, v in values.items() if math.isfinite(v)})
         for callback in callbacks:
@@ -83,19 +86,29 @@ def timed(distillation: Distillation, steps: Iterator) -> Iterator:
 
 def stoppable(steps: Iterator, checkpoints: Checkpoints | None) -> Iterator:
     """Ends the loop after the step at which SIGINT or SIGTERM came, with a checkpoint."""
-    if not checkpoints or threading.current_thread() is not threading.main_thread():
-        yield from steps  # only the main thread is told of signals
-        return
-    asked = []
-    before = {
-        s: signal.signal(s, lambda *_: asked.append(1)) for s in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    asked: list[int] = []
+    with handling(lambda number, _: asked.append(number), checkpoints):
         for item in steps:
             yield item
-            if asked:
+            if checkpoints and asked:
                 checkpoints.save()
                 raise Interrupted(f"stopped after outer step {item[0]}")
+
+
+def interruptible(checkpoints: Checkpoints | None) -> contextlib.AbstractContextManager:
+    """Lets SIGINT and SIGTERM end an evaluation at once: with many networks it takes minutes."""
+    return handling(signal.default_int_handler, checkpoints)
+
+
+@contextlib.contextmanager
+def handling(handler: Callable, checkpoints: Checkpoints | None) -> Iterator[None]:
+    """Gives SIGINT and SIGTERM a handler, where there are checkpoints to go on from."""
+    if not checkpoints or threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is told of signals
+        return
+    before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
