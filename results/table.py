@@ -58,7 +58,8 @@ def add(run_dir: Path) -> None:
 
 def command(results: dict) -> str:
     """The shortest command that gives these settings."""
-    settings = {k: v for k, v in results.items() if k != "eval_every"}  # changes no result
+    kept = results.get("keep", "last")  # if the last set is, eval_every changes no result
+    settings = {k: v for k, v in results.items() if kept == "best" or k != "eval_every"}
     return config.command(settings, DATASETS, NETWORKS)
 
 

@@ -17,7 +17,7 @@ def test_a_batch_is_cut_into_the_fewest_equal_parts(size, parts):
 
 @pytest.mark.parametrize(("asked", "parts"), [("3", 3), ("0", 5), ("many", 5), (None, 5)])
 def test_as_many_at_once_as_tensorflow_has_threads(monkeypatch, asked, parts):
-    monkeypatch.setattr(beside.os, "cpu_count", lambda: 5)
+    monkeypatch.setattr(beside.machine, "cores", lambda: 5)
     monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
     if asked:
         monkeypatch.setenv("TF_NUM_INTEROP_THREADS", asked)

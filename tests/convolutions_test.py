@@ -82,3 +82,15 @@ def test_winners_are_where_the_results_are_largest():
 def test_layer_is_made_again_from_its_configuration():
     layer = ConvGlobalMaxPool1D(2, 3, "zeros")
     assert ConvGlobalMaxPool1D.from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+@pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
+@pytest.mark.parametrize("words", [FEW, MANY])
+def test_keras_trains_and_predicts_where_it_would_choose_xla(words):
+    """As it does by itself on a GPU; XLA has no slices whose size it can't know."""
+    x = texts(words)
+    model = keras.Sequential([keras.Input(x.shape[1:]), ConvGlobalMaxPool1D(FILTERS, SIZE)])
+    assert model.layers[0].supports_jit == (words == FEW)
+    model.compile("sgd", "mse", jit_compile=True)
+    model.fit(x, np.zeros((TEXTS, FILTERS)), batch_size=TEXTS, verbose=0)
+    np.testing.assert_allclose(model.predict(x[:5], verbose=0), model(x[:5]), rtol=1e-5, atol=1e-6)

@@ -14,6 +14,7 @@ NETWORKS = ["lenet", "bilstm", "birnn"]
         ("bistm", NETWORKS, "did you mean bilstm"),
         ("xyz", NETWORKS, "unknown --model 'xyz'; known: bilstm, birnn, lenet"),
         ("", ["a"], "unknown --model ''; known: a"),
+        (3, ["a"], "unknown --model 3; known: a"),
     ],
 )
 def test_unknown_name_gives_the_nearest_first(got, known, text):

@@ -55,3 +55,11 @@ def test_this_machine_tells_sound_numbers():
     held = np.ones(50_000_000, np.uint8)
     assert machine.resident() - before == pytest.approx(len(held), rel=0.3)
     assert before < machine.room()
+
+
+def test_cores_are_those_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {1, 3, 5}, raising=False)
+    assert machine.cores() == 3
+    monkeypatch.delattr(machine.os, "sched_getaffinity")
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 7)
+    assert machine.cores() == 7

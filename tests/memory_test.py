@@ -81,6 +81,21 @@ def test_the_weights_of_all_steps_are_counted(tmp_path):
     assert found.weights == 3 * 7 * numbers * 4
 
 
+def test_networks_beside_each_other_have_weights_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory.beside, "at_once", lambda: 2)
+    one, three = (estimate(tmp_path, steps=3, epochs=7, init="random", networks=n) for n in (1, 3))
+    assert three.weights == 2 * one.weights
+    assert three.together == 2
+
+
+def test_an_evaluation_holds_no_more_than_the_test_examples(tmp_path, monkeypatch):
+    few = estimate(tmp_path)
+    monkeypatch.setattr(memory.beside, "at_once", lambda: 64)
+    many = estimate(tmp_path)
+    assert few.tested == many.tested == len(small.dataset().y_test)
+    assert few.evaluation == many.evaluation
+
+
 @pytest.mark.parametrize(
     ("part", "setting", "sizes"),
     [("real_batch", "batch_size", (100, 200)), ("inner_step", "samples_per_step", (2000, 4000))],
@@ -110,6 +125,7 @@ def room(monkeypatch):
     ("estimate", "settings", "text"),
     [
         ((1, 0, 1, 14, 2, 0), {"batch_size": 700}, "takes 14 GB of it: lower it to 300"),
+        ((1, 0, 1, 14, 2, 0), {"batch_size": 1021}, "takes 14 GB of it: lower it to 437"),
         ((1, 0, 1, 2, 14, 0), {"samples_per_step": 70}, "samples_per_step=70 takes 14 GB of it"),
         ((1, 0, 14, 1, 1, 0), {"steps": 70}, "--steps=70 takes 14 GB of it: lower it to 30"),
         ((1, 0, 14, 1, 1, 0), {"epochs": 70}, "--epochs=70 takes 14 GB of it: lower it to 30"),
@@ -131,7 +147,7 @@ def test_what_can_not_fit_is_refused_with_the_setting_to_lower(
 
 def test_parts_of_the_batch_that_wait_for_their_turn_take_nothing(tmp_path, room):
     found = Estimate(*(GB * part for part in (1, 0, 1, 14, 2, 0)))
-    with pytest.raises(UserError, match="--batch_size=7000 takes 14 GB of it: lower it to 438 or"):
+    with pytest.raises(UserError, match="--batch_size=7000 takes 14 GB of it: lower it to 428 or"):
         memory.check(found, small.config(tmp_path, batch_size=7000))
 
 

@@ -50,7 +50,7 @@ def test_shows_all_where_the_block_fails(capfd, real_stderr):
 def test_two_cores_take_an_operation_each_unless_the_user_says_otherwise(
     monkeypatch, cores, given, expected
 ):
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(startup.machine, "cores", lambda: cores)
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     if given:
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", given)

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-LOOP = "beside"
+from tf_distill import machine
+
+LOOP = "distilled_beside"
 """The name of a loop of such parts in a graph; it tells `liveness` that they are alive together."""
 
 _Structure = TypeVar("_Structure")
@@ -27,7 +29,7 @@ def at_once() -> int:
         return 1
     asked = os.environ.get("TF_NUM_INTEROP_THREADS", "")
     threads = tf.config.threading.get_inter_op_parallelism_threads()
-    return threads or (int(asked) if asked.isdecimal() else 0) or os.cpu_count() or 1
+    return threads or (int(asked) if asked.isdecimal() else 0) or machine.cores()
 
 
 def equal_parts(size: int | None, most: int) -> int:

@@ -20,7 +20,9 @@ PART = 16
 class ConvGlobalMaxPool1D(keras.layers.Layer):
     """A convolution of stride 1, a relu and the maximum over time in one, with a Conv1D's weights.
 
-    It equals Conv1D, relu and GlobalMaxPooling1D up to rounding.
+    It equals Conv1D, relu and GlobalMaxPooling1D up to rounding, and so do its derivatives, but
+    where several results are the largest: from LONG words on the first takes all of the gradient.
+    Loading a saved model with it takes an import of `tf_distill.layers`.
 
     Args:
         filters: channels of the output.
@@ -48,6 +50,8 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
         words = input_shape[1]
         if words is not None and words < self.size:
             raise ValueError(f"{words} words are fewer than the kernel's {self.size}")
+        # XLA can't compile parts of unequal sizes, and Keras would choose it on a GPU by itself.
+        self.supports_jit = not _is_long(words)
         self.kernel = self.add_weight(
             shape=(self.size, input_shape[-1], self.filters),
             initializer=self.kernel_initializer,
@@ -58,7 +62,7 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """`[batch, words, channels]` to `[batch, filters]`."""
         kernel = tf.convert_to_tensor(self.kernel)
-        largest = _largest_of_few if (x.shape[1] or 0) < LONG else largest_of_many
+        largest = largest_of_many if _is_long(x.shape[1]) else _largest_of_few
         # The maximum first: bias and relu don't change which it is.
         return tf.nn.relu(tf.nn.bias_add(largest(x, kernel), self.bias))
 
@@ -73,14 +77,23 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
+def _is_long(words: int | None) -> bool:
+    return words is not None and words >= LONG
+
+
 def _largest_of_few(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.nn.conv1d(x, kernel, 1, "VALID"), axis=1)
 
 
-@tf.autograph.experimental.do_not_convert  # which would lose the next line
+@tf.autograph.experimental.do_not_convert  # or it would compile the function without its gradient
 @tf.custom_gradient
 def largest_of_many(x: tf.Tensor, kernel: tf.Tensor):
-    """The same with a derivative that knows the winners' words alone."""
+    """The largest result of each text with each filter, by the winners' words alone.
+
+    Args:
+        x: `[batch, words, channels]`.
+        kernel: `[size, channels, filters]`.
+    """
     largest, first = winners(x, kernel)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

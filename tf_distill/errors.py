@@ -36,7 +36,7 @@ class Interrupted(Exception):
 def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not in a registry, with the nearest names first."""
     known = sorted(known)
-    near = difflib.get_close_matches(got, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(got), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return UserError(f"unknown {what} {brief(got)}; {hint}known: {', '.join(known)}")
 

@@ -149,7 +149,7 @@ def outer_steps(
     config, learner = experiment.config, experiment.learner
 
     def before(graph: tf.Graph) -> None:
-        found = memory.estimate(graph, learner, dataset.encoding.shape, config)
+        found = memory.estimate(graph, learner, dataset, config)
         try:
             say(memory.check(found, config))
         except UserError:
@@ -175,7 +175,7 @@ def estimate(experiment: Experiment) -> memory.Estimate:
     distillation = new_distillation(config, dataset)
     evaluation(config, learner, dataset)  # it holds the test data
     graph = outer_graph(distillation, learner, dataset, **_settings(config))
-    return memory.estimate(graph, learner, dataset.encoding.shape, config)
+    return memory.estimate(graph, learner, dataset, config)
 
 
 def _settings(config: Config) -> dict[str, Any]:

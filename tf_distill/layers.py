@@ -5,6 +5,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_distill.convolutions import ConvGlobalMaxPool1D
+from tf_distill.recurrent import Bidirectional
+
+__all__ = [
+    "Bidirectional",
+    "ChannelNormalization",
+    "ConvGlobalMaxPool1D",
+    "ConvMaxPool2D",
+    "LayerNormalization",
+]
+
 
 @keras.saving.register_keras_serializable("tf_distill")
 class ChannelNormalization(keras.layers.Layer):

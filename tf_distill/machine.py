@@ -1,4 +1,4 @@
-"""What memory the machine has, and what this process has of it; all in bytes."""
+"""What cores and memory the machine has, and what of it this process has; memory in bytes."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,13 @@ STATUS, MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
 TENSORFLOW = 800_000_000
 """What a process takes that has loaded TensorFlow, where the system does not tell."""
+
+
+def cores() -> int:
+    """How many cores this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def resident() -> int:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_distill import beside, liveness, machine
 from tf_distill.config import Config
+from tf_distill.datasets.base import Dataset
 from tf_distill.errors import UserError
 from tf_distill.evaluate import TEST_BATCH
 from tf_distill.hypergradient import REAL_PART, TRAINING, WAY_BACK
@@ -30,7 +31,8 @@ class Estimate(NamedTuple):
     program: this process as it is, with TensorFlow, the data and the network; graph: to run
     the outer step; weights: of all inner steps, which are kept; then what comes one after the
     other, and beside those: real_batch, inner_step and evaluation. so_far: the most that this
-    process has held, which is to load the data.
+    process has held, which is to load the data; tested: the examples of an evaluation at a
+    time; together: the networks that are in work at a time.
     """
 
     program: float
@@ -40,6 +42,8 @@ class Estimate(NamedTuple):
     inner_step: float
     evaluation: float
     so_far: float = 0.0
+    tested: int = 0
+    together: int = 1
 
     @property
     def peak(self) -> float:
@@ -48,13 +52,13 @@ class Estimate(NamedTuple):
         return max(self.so_far, self.program + self.graph + work)
 
 
-def estimate(graph: tf.Graph, learner: Learner, shape: tuple[int, ...], config: Config) -> Estimate:
+def estimate(graph: tf.Graph, learner: Learner, dataset: Dataset, config: Config) -> Estimate:
     """The memory of a run, from the graph of its outer step; nothing is run.
 
     Args:
         graph: as `outer.distill` gives it to `before`.
         learner: the network.
-        shape: of one embedded input.
+        dataset: of the run.
         config: of the run.
     """
     cost = float if beside.on_gpu() else _on_cpu
@@ -66,15 +70,20 @@ def estimate(graph: tf.Graph, learner: Learner, shape: tuple[int, ...], config: 
         else:
             others = max(others, size)
     one = sum(tf.TensorShape(s).num_elements() * 4 for s in learner.shapes)
-    weights = float(config.steps * config.epochs * one)
+    together = min(config.networks, beside.at_once())
+    weights = float(config.steps * config.epochs * one * together)
+    tested = min(len(dataset.y_test), TEST_BATCH * beside.at_once())
+    test = _evaluation(learner, (tested, *dataset.encoding.shape))
     return Estimate(
         program=machine.resident(),
         graph=RUNTIME + OPERATION * operations,
         weights=weights,
         real_batch=max(0.0, others - weights),
         inner_step=max(0.0, inner - weights),
-        evaluation=max(m.size for m in liveness.moments(_evaluation(learner, shape), cost)),
+        evaluation=max(m.size for m in liveness.moments(test, cost)),
         so_far=float(machine.most_resident() or 0),
+        tested=tested,
+        together=together,
     )
 
 
@@ -98,13 +107,14 @@ def check(found: Estimate, config: Config) -> str:
 
 def describe(found: Estimate, config: Config) -> str:
     """A table of the parts, for a person."""
+    networks = f" of {found.together} networks" if found.together > 1 else ""
     rows = [
         ("program, data and network, as they are now", found.program),
         ("compiled outer step", found.graph),
-        (f"weights of {config.steps * config.epochs} inner steps", found.weights),
+        (f"weights of {config.steps * config.epochs} inner steps{networks}", found.weights),
         (f"a real batch of {config.batch_size}", found.real_batch),
         (f"an inner step of {config.samples_per_step} samples", found.inner_step),
-        (f"an evaluation, {_tested()} at a time", found.evaluation),
+        (f"an evaluation, {found.tested} at a time", found.evaluation),
         ("loading the data, the most so far", found.so_far),
         ("at most, since the last four take turns", found.peak),
     ]
@@ -116,14 +126,10 @@ def _on_cpu(size: int) -> float:
     return size * HOLES if size < SMALL else size
 
 
-def _tested() -> int:
-    return TEST_BATCH * beside.at_once()
-
-
 def _evaluation(learner: Learner, shape: tuple[int, ...]) -> tf.Graph:
-    """The graph of a network's logits for as many inputs as are tested at a time."""
+    """The graph of a network's logits for inputs of this shape, the batch too."""
     given = [tf.TensorSpec(s) for s in learner.shapes]
-    logits = tf.function(lambda weights: learner.apply(weights, tf.zeros([_tested(), *shape])))
+    logits = tf.function(lambda weights: learner.apply(weights, tf.zeros(shape)))
     return logits.get_concrete_function(given).graph
 
 
@@ -140,7 +146,10 @@ def _advice(found: Estimate, config: Config, room: float) -> str:
     if most < found.evaluation:
         return f"the network alone takes {_gb(found.evaluation)}; take a smaller --model"
     now = getattr(config, name)
-    alive = min(now, REAL_PART * beside.at_once()) if name == "batch_size" else now
+    alive = now
+    if name == "batch_size":  # of its parts some are in work at a time
+        parts = beside.equal_parts(now, REAL_PART)
+        alive = now // parts * min(parts, beside.at_once())
     fits = int(alive * (most - (found.peak - room)) / most)
     to = f" to {fits} or less" if fits > 0 else ""
     return f"--{name}={now} takes {_gb(most)} of it: lower it{to}"

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from tf_distill import machine
 from tf_distill.errors import UserError
 
 
@@ -15,7 +16,7 @@ def share_cores() -> None:
     Call it before TensorFlow is imported. TF_NUM_INTRAOP_THREADS of the user's own counts more.
     On more cores TensorFlow's own choice stays, as nothing was measured there.
     """
-    if os.cpu_count() == 2:
+    if machine.cores() == 2:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
