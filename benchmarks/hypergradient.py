@@ -9,7 +9,6 @@ memory and growth with the inner steps are ours alone, each in a process of its 
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +24,11 @@ from absl import app, flags
 from cases import CASES, Case, operations, problem
 from timing import interleaved, peak_gflops
 
+from tf_distill import machine
+
 _JSON = flags.DEFINE_string("json", None, "File to write the results to.")
 _QUICK = flags.DEFINE_bool("quick", False, "Fewer cases and repeats: about two minutes.")
-_THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Threads of both.")
+_THREADS = flags.DEFINE_integer("threads", machine.cores(), "Threads of both.")
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed steps of each; 3 with --quick.")
 _ONLY = flags.DEFINE_list("only", None, "Numbers of cases (from 0); then rows alone.")
 
@@ -43,7 +44,7 @@ def main(_: list[str]) -> None:
     torch.set_num_threads(_THREADS.value)
     peak = measured_peak()
     results: dict[str, Any] = {
-        "machine": {"cores": os.cpu_count(), "threads": _THREADS.value, "peak_gflops": peak},
+        "machine": {"cores": machine.cores(), "threads": _THREADS.value, "peak_gflops": peak},
         "rows": [compare(case, peak) for case in chosen()],
     }
     if _ONLY.value is None:

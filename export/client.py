@@ -98,7 +98,7 @@ def ask_rest(url: str, request: Request, timeout: float) -> list[Row]:
         rows = json.loads(answer)["predictions"]
         return [Row(row["label"], max(row["probabilities"])) for row in rows]
     except (ValueError, KeyError, TypeError) as error:
-        raise _other(address) from error
+        raise _another_model(address) from error
 
 
 def ask_grpc(address: str, request: Request, timeout: float) -> list[Row]:
@@ -125,7 +125,7 @@ def ask_grpc(address: str, request: Request, timeout: float) -> list[Row]:
         except grpc.RpcError as error:
             raise UserError(f"{address} answered {error.code().name}: {error.details()}") from error
     if not {"label", "probabilities"} <= set(outputs):
-        raise _other(address)
+        raise _another_model(address)
     labels = outputs["label"].string_val
     probabilities = tf.make_ndarray(outputs["probabilities"]).max(axis=1)
     return [Row(label.decode(), float(p)) for label, p in zip(labels, probabilities, strict=True)]
@@ -139,7 +139,7 @@ def read(file: str) -> bytes:
         raise UserError(f"can't read {file}: {error.strerror}; name a PNG or JPEG file") from error
 
 
-def _other(address: str) -> UserError:
+def _another_model(address: str) -> UserError:
     return UserError(
         f"the answer of {address} has no label and probabilities; ask for a model of tf_distill"
     )

@@ -15,6 +15,7 @@ import page
 
 from tf_distill import config, files
 from tf_distill.datasets import DATASETS
+from tf_distill.evaluate import distillation_ratio
 from tf_distill.models import NETWORKS
 from tf_distill.wording import percent, spread
 
@@ -122,7 +123,7 @@ def _originals() -> dict[tuple[str, str], float]:
 
 def _ratio(found: list[dict]) -> str:
     original = _originals().get((found[0]["dataset"], found[0]["model"]))
-    return percent(original and cells.summarize(found).accuracy / original, 1)
+    return percent(original and distillation_ratio(cells.summarize(found).accuracy, original), 1)
 
 
 def _paper(cell: cells.Cell) -> str:

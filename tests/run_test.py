@@ -102,6 +102,12 @@ def test_two_runs_have_the_same_bits_and_another_seed_others(tmp_path, whole):
     assert all(one != other for one, other in zip(a, c, strict=True))
 
 
+def check_same(folder, other):
+    """Two runs have learned the same bits, and had the same losses and accuracies on the way."""
+    assert learned(folder) == learned(other)
+    assert (folder / "metrics.jsonl").read_text() == (other / "metrics.jsonl").read_text()
+
+
 @pytest.mark.parametrize(("number", "stop"), [(signal.SIGINT, 1), (signal.SIGTERM, 3)])
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(
     tmp_path, whole, monkeypatch, number, stop
@@ -122,9 +128,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert not (tmp_path / "stopped" / "results.json").exists()
     run.run(config)
-    assert learned(tmp_path / "stopped") == learned(whole[0])
-    one, other = ((p / "metrics.jsonl").read_text() for p in (tmp_path / "stopped", whole[0]))
-    assert one == other
+    check_same(tmp_path / "stopped", whole[0])
 
 
 def test_a_run_that_was_stopped_in_an_evaluation_ends_like_one_that_was_not(
@@ -148,9 +152,7 @@ def test_a_run_that_was_stopped_in_an_evaluation_ends_like_one_that_was_not(
             run.run(config)
     assert len(shown) == 2
     run.run(config)
-    assert learned(tmp_path / "stopped") == learned(whole[0])
-    one, other = ((p / "metrics.jsonl").read_text() for p in (tmp_path / "stopped", whole[0]))
-    assert one == other
+    check_same(tmp_path / "stopped", whole[0])
 
 
 def test_a_crash_between_checkpoints_is_made_up_for(tmp_path, whole, monkeypatch):
