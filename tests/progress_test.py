@@ -56,3 +56,13 @@ def test_a_terminal_has_a_bar_that_goes_on_where_the_run_does(capsys, monkeypatc
 def test_say_prints_a_line(capsys):
     progress.say("hello")
     assert capsys.readouterr().out == "hello\n"
+
+
+def test_counted_passes_all_on_and_says_how_many_are_done(capsys, clock):
+    assert list(progress.counted("abcde", 5, "{} of {} letters")) == list("abcde")
+    assert capsys.readouterr().out == "1 of 5 letters\n3 of 5 letters\n"
+
+
+def test_counted_is_silent_where_it_is_quick(capsys):
+    assert list(progress.counted("abc", 3, "{} of {}")) == list("abc")
+    assert capsys.readouterr().out == ""

@@ -20,10 +20,11 @@ from tf_distill.inner import Samples
 from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.loop import outer_loop
 from tf_distill.outer import Distillation, distill, outer_graph
-from tf_distill.progress import say
+from tf_distill.progress import counted, say
 from tf_distill.prototypes import random_real
 
 NETWORKS_ON_THE_WAY = 20
+"""At most, wherever the number is not the result: on the way, and untrained."""
 LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
 
 
@@ -123,7 +124,8 @@ def evaluation(config: Config, learner: Learner, dataset: Dataset):
     test = evaluator(learner, dataset)
 
     def evaluate(samples: Samples | None, networks: int) -> Accuracy:
-        return test(samples, test_networks(learner, config.init, networks, config.seed))
+        weights = test_networks(learner, config.init, networks, config.seed)
+        return test(samples, counted(weights, networks, "tested {} of {} networks"))
 
     return evaluate
 
@@ -189,7 +191,8 @@ def finish(
     """The last evaluation, and everything in words."""
     config, dataset, learner = experiment.config, experiment.dataset, experiment.learner
     samples = distillation.distilled.samples
-    before, after = (evaluate(s, config.eval_networks) for s in (None, samples))
+    before = evaluate(None, min(config.eval_networks, NETWORKS_ON_THE_WAY))
+    after = evaluate(samples, config.eval_networks)
     results = outcome.summarize(config, dataset, distillation, before, after)
     weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
     metadata = outcome.describe_set(config, dataset, samples)

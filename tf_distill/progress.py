@@ -3,10 +3,13 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from tqdm import tqdm
 
 QUIET_SECONDS = 30
+
+Item = TypeVar("Item")
 
 
 class Progress:
@@ -56,3 +59,19 @@ def say(line: str) -> None:
     # Names of files may hold bytes that are no text.
     tqdm.write(line.encode("utf-8", "replace").decode(), file=sys.stdout)
     sys.stdout.flush()
+
+
+def counted(items: Iterable[Item], total: int, line: str) -> Iterator[Item]:
+    """Passes items on and says now and then how many are done.
+
+    Args:
+        items: each is done when the next one is asked for.
+        total: how many there are.
+        line: with `{}` for the number that is done and for the total.
+    """
+    spoken = time.monotonic()
+    for done, item in enumerate(items):
+        if time.monotonic() - spoken > QUIET_SECONDS:
+            spoken = time.monotonic()
+            say(line.format(done, total))
+        yield item
