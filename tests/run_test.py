@@ -68,12 +68,12 @@ def test_a_run_leaves_its_folder(tmp_path, settings, samples, test_examples, dra
     assert bool(loaded.initial_weights) == (config.init == "fixed")
     assert results["learned_lr"] == loaded.samples.lr.numpy().tolist()
 
+
 def test_only_the_result_takes_all_networks(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "NETWORKS_ON_THE_WAY", 1)
     results = run.run(small.config(tmp_path, init="random", networks=1, eval_networks=2))
     assert results["accuracy"]["networks"] == 2
     assert results["accuracy_before"]["networks"] == 1
-
 
 
 def test_a_run_learns(tmp_path):
