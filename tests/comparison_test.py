@@ -39,7 +39,7 @@ def small_work():
     """A small network beside one of the registry, and full training in two epochs."""
     with pytest.MonkeyPatch.context() as patch:
         textconvnet = models.NETWORKS["textconvnet"]
-        training = textconvnet.training._replace(max_epochs=2, dropout=0.0)
+        training = textconvnet.training._replace(epochs=2, dropout=0.0)
         patch.setitem(models.NETWORKS, "tiny", textconvnet._replace(build=tiny, training=training))
         few = {name: models.NETWORKS[name] for name in ("tiny", "textconvnet")}
         patch.setattr(other_networks, "NETWORKS", few)

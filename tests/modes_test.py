@@ -60,7 +60,7 @@ def test_the_original_accuracy_comes_with_the_ratio(cli, tmp_path, monkeypatch):
     config = small.config(tmp_path / "runs" / "one", dataset="toy_questions")
     run.run(config)
     shorter = NETWORKS[config.model]
-    shorter = shorter._replace(training=shorter.training._replace(max_epochs=2))
+    shorter = shorter._replace(training=shorter.training._replace(epochs=2))
     monkeypatch.setitem(NETWORKS, config.model, shorter)
     outcome = cli("--mode=original", f"--run_dir={config.run_dir}")
     assert outcome.status == 0

@@ -62,7 +62,7 @@ def test_ranks_one_variant_at_a_time_and_goes_on(tmp_path, monkeypatch):
     samples = samples._replace(lr=samples.lr * 300.0)
     some = {"narrow": _network(1), "wide": _network(8)}
     monkeypatch.setattr(models, "variants", lambda network: some)
-    training = models.Training(lr=0.05, batch_size=16, max_epochs=2, patience=2, dropout=0.0)
+    training = models.Training(lr=0.05, batch_size=16, epochs=2, steps=100, dropout=0.0)
     quick = models.NETWORKS["lenet"]._replace(training=training)
     monkeypatch.setitem(models.NETWORKS, "lenet", quick)
     cache = tmp_path / "cache"

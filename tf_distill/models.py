@@ -32,15 +32,20 @@ class Defaults(NamedTuple):
 class Training(NamedTuple):
     """How a network is trained on all of the training data (Section 4.1).
 
-    lr: Adam's learning rate; batch_size: examples a step; max_epochs: at most; patience:
-    epochs without a better held-out accuracy to stop after; dropout: rate.
+    lr: Adam's learning rate at the start; it falls to zero along a cosine. batch_size: examples
+    a step; epochs: through the training data; steps: at most, however many these would be;
+    dropout: rate.
     """
 
     lr: float
     batch_size: int
-    max_epochs: int
-    patience: int
+    epochs: int
+    steps: int
     dropout: float = 0.0
+
+    def length(self, examples: int) -> int:
+        """Steps in all with so many training examples."""
+        return min(self.epochs * -(-examples // self.batch_size), self.steps)
 
 
 class Network(NamedTuple):
@@ -57,31 +62,31 @@ NETWORKS: dict[str, Network] = {
         networks.lenet,
         "image",
         Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
-        Training(lr=0.001, batch_size=64, max_epochs=40, patience=8, dropout=0.0),
+        Training(lr=0.001, batch_size=64, epochs=20, steps=20_000),
     ),
     "alexcifarnet": Network(
         networks.alexcifarnet,
         "image",
         Defaults(0.02, 0.01, 3),
-        Training(0.001, 128, max_epochs=40, patience=4, dropout=0.0),
+        Training(0.001, 128, epochs=40, steps=20_000),
     ),
     "textconvnet": Network(
         networks.textconvnet,
         "text",
         Defaults(0.01, 0.05, 5),
-        Training(0.001, 64, max_epochs=40, patience=6, dropout=0.5),
+        Training(0.001, 64, epochs=80, steps=8_000, dropout=0.5),
     ),
     "birnn": Network(
         networks.birnn,
         "text",
         Defaults(0.5, 0.05, 2),
-        Training(0.0005, 64, max_epochs=20, patience=4, dropout=0.2),
+        Training(0.0005, 64, epochs=12, steps=8_000, dropout=0.2),
     ),
     "bilstm": Network(
         networks.bilstm,
         "text",
         Defaults(1.5, 0.1, 2),
-        Training(0.002, 64, max_epochs=20, patience=4, dropout=0.3),
+        Training(0.002, 64, epochs=20, steps=8_000, dropout=0.3),
     ),
 }
 

@@ -63,9 +63,8 @@ def _original(call: Call) -> str:
         run.add_ratio(config, found["accuracy"])
     return (
         f"accuracy {found['accuracy']:.4f} on {len(dataset.y_test)} "
-        f"{config.eval_split.replace('_', '-')} examples, {config.model} after {found['epochs']} "
-        f"epochs on all of {config.dataset} ({found['held_out_accuracy']:.4f} on the held-out "
-        f"tenth that the epoch is chosen on), {found['seconds']:.0f} s"
+        f"{config.eval_split.replace('_', '-')} examples, {config.model} after {found['epochs']:g} "
+        f"epochs on all of {config.dataset}, {found['seconds']:.0f} s"
     )
 
 

@@ -17,11 +17,10 @@ import tensorflow as tf
 from tf_distill import files, seeds
 from tf_distill._version import __version__
 from tf_distill.datasets import base
-from tf_distill.datasets.base import Dataset, hold_out
+from tf_distill.datasets.base import Dataset
 from tf_distill.errors import UserError
-from tf_distill.evaluate import TEST_BATCH, evaluator
+from tf_distill.evaluate import evaluator
 from tf_distill.learner import Learner, Weights, fixed_network
-from tf_distill.losses import predict
 from tf_distill.models import Build, Training
 from tf_distill.progress import QUIET_SECONDS, say
 from tf_distill.text import TextEncoding
@@ -30,14 +29,12 @@ from tf_distill.text import TextEncoding
 class Original(NamedTuple):
     """A network after full training.
 
-    accuracy: fraction of the test examples; held_out_accuracy: of the held-out training
-    examples, by which the epoch was chosen; epochs: up to the chosen one; seconds: of all;
-    settings: those of the training.
+    accuracy: fraction of the test examples; epochs: through the training data; seconds: of
+    all; settings: those of the training.
     """
 
     accuracy: float
-    held_out_accuracy: float
-    epochs: int
+    epochs: float
     seconds: float
     settings: dict[str, Any]
 
@@ -45,7 +42,7 @@ class Original(NamedTuple):
 def original_accuracy(
     build: Build, dataset: Dataset, training: Training, seed: int, name: str = "network"
 ) -> Original:
-    """Trains on the training data but a tenth, keeps the epoch best on that, and tests once.
+    """Trains on all of the training data and tests what comes out at the end.
 
     Args:
         build: an entry of the registry's, or a variant.
@@ -59,11 +56,13 @@ def original_accuracy(
     model = build(dataset.encoding.shape, dataset.outputs, dropout=training.dropout)
     random.setstate(state)
     set_state(model, fixed_network(Learner(model), seed), seed)
-    best = _fit(model, hold_out(dataset, seed), training, seed, name)
+    steps = training.length(len(dataset.y_train))
+    _fit(model, dataset, training, seed, name)
     learner, weights = Learner(model), [v.value for v in model.trainable_variables]
     accuracy = evaluator(learner, dataset)(None, [weights]).mean
+    epochs = round(steps / -(-len(dataset.y_train) // training.batch_size), 1)
     seconds = round(time.monotonic() - start, 1)
-    return Original(accuracy, best.best, best.best_epoch + 1, seconds, training._asdict())
+    return Original(accuracy, epochs, seconds, training._asdict())
 
 
 def cached(
@@ -126,7 +125,7 @@ def set_state(model: keras.Model, weights: Weights, seed: int) -> None:
 
 
 def batches(dataset: Dataset, training: Training, seed: int) -> tf.data.Dataset:
-    """Shuffled training batches of `max_epochs` epochs: embedded inputs and class indices."""
+    """Shuffled training batches, epoch after epoch: embedded inputs and class indices."""
     x, y = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     order_key = seeds.key(seed, seeds.Stream.BATCHES)
     augment_key = seeds.key(seed, seeds.Stream.AUGMENTATION)
@@ -140,34 +139,25 @@ def batches(dataset: Dataset, training: Training, seed: int) -> tf.data.Dataset:
         key = tf.random.fold_in(augment_key, tf.cast(step, tf.int32))
         return dataset.encoding(dataset.augment(tf.gather(x, index), key)), tf.gather(y, index)
 
-    order = tf.data.Dataset.range(training.max_epochs).flat_map(epoch)
-    return order.enumerate().map(embed).prefetch(2)
+    order = tf.data.Dataset.range(training.epochs).flat_map(epoch)
+    return order.take(training.length(len(y))).enumerate().map(embed).prefetch(2)
 
 
-def _fit(
-    model: keras.Model, dataset: Dataset, training: Training, seed: int, name: str
-) -> keras.callbacks.EarlyStopping:
-    """Trains in place, with the test split as held-out data; the model ends with its best epoch."""
+def _fit(model: keras.Model, dataset: Dataset, training: Training, seed: int, name: str) -> None:
+    """Trains in place."""
+    steps = training.length(len(dataset.y_train))
     model.compile(
-        keras.optimizers.Adam(training.lr),
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(training.lr, steps)),
         _loss(dataset.outputs),
-        metrics=[accuracy],
         jit_compile=False,
-    )
-    held_out = tf.data.Dataset.from_tensor_slices((dataset.x_test, dataset.y_test))
-    stop = keras.callbacks.EarlyStopping(
-        "val_accuracy", mode="max", patience=training.patience, restore_best_weights=True
     )
     model.fit(
         batches(dataset, training, seed),
-        epochs=training.max_epochs,
-        steps_per_epoch=-(-len(dataset.y_train) // training.batch_size),
-        validation_data=held_out.batch(TEST_BATCH).map(lambda x, y: (dataset.encoding(x), y)),
-        callbacks=[stop, _Lines(name)],
+        steps_per_epoch=steps,
+        callbacks=[_Lines(name, steps)],
         shuffle=False,  # `batches` does
         verbose=0,
     )
-    return stop
 
 
 def _loss(outputs: int) -> keras.losses.Loss:
@@ -176,25 +166,17 @@ def _loss(outputs: int) -> keras.losses.Loss:
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def accuracy(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Which of a batch are right, float `[batch]`: Keras's own take a sigmoid, not logits."""
-    return tf.cast(predict(logits) == tf.cast(tf.reshape(y, [-1]), tf.int32), tf.float32)
-
-
 class _Lines(keras.callbacks.Callback):
-    """A line after an epoch, now and then."""
+    """A line now and then."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, steps: int):
         super().__init__()
-        self._name, self._spoken = name, time.monotonic()
+        self._name, self._steps, self._spoken = name, steps, time.monotonic()
 
-    def on_epoch_end(self, epoch, logs):
+    def on_train_batch_end(self, batch, logs):
         if time.monotonic() - self._spoken > QUIET_SECONDS:
             self._spoken = time.monotonic()
-            say(
-                f"{self._name}: epoch {epoch + 1}, loss {logs['loss']:.4f}, "
-                f"held-out accuracy {logs['val_accuracy']:.4f}"
-            )
+            say(f"{self._name}: step {batch + 1} of {self._steps}, loss {logs['loss']:.4f}")
 
 
 def _read(path: Path, key: dict[str, Any]) -> Original | None:
