@@ -35,14 +35,16 @@ def test_every_dataset_has_complete_defaults(name):
     config, entry = configure(dataset=name), DATASETS[name]
     assert config.model == entry.model
     assert config.samples_per_step == entry.classes
-    for setting, value in NETWORKS[entry.model].defaults._asdict().items():
-        assert getattr(config, setting) == value
+    for init in ("fixed", "random"):
+        config = configure(dataset=name, init=init)
+        for setting, value in getattr(NETWORKS[entry.model], init)._asdict().items():
+            assert getattr(config, setting) == value
     assert config.run_dir == str(Path("runs", f"{name}_{entry.model}"))
 
 
-def test_random_initialization_draws_several_networks():
+def test_random_initialization_is_evaluated_over_many_networks():
     config = configure(init="random")
-    assert (config.networks, config.eval_networks) == (4, 200)
+    assert (config.networks, config.eval_networks) == (1, 200)
 
 
 def test_evaluates_ten_times_by_default_and_at_least_every_step():
@@ -53,7 +55,7 @@ def test_evaluates_ten_times_by_default_and_at_least_every_step():
 def test_what_is_given_wins_and_none_is_the_default():
     config = configure(steps=3, inner_lr=0.7, epochs=None)
     assert (config.steps, config.inner_lr) == (3, 0.7)
-    assert config.epochs == NETWORKS["lenet"].defaults.epochs
+    assert config.epochs == NETWORKS["lenet"].fixed.epochs
 
 
 def test_data_dir_follows_the_environment(monkeypatch):

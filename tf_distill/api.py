@@ -38,7 +38,7 @@ def distill(
     init: str = "fixed",
     labels: str = "soft",
     label_init: str = "one_hot",
-    sample_init: str = "normal",
+    sample_init: str | None = None,
     inner_lr: float | None = None,
     outer_lr: float | None = None,
     outer_momentum: float | None = None,
@@ -76,13 +76,14 @@ def distill(
             any network of the same distribution (Section 3.1).
         labels: "soft", learned and any real values (Section 3.3); "hard", one-hot and left so.
         label_init: "one_hot", or "random" for standard normal labels.
-        sample_init: "normal", or "real" to start from training examples.
+        sample_init: "normal", or "real" to start from training examples; with init="random" that
+            is the default of all but the recurrent networks.
         inner_lr: learning rate of the inner steps at the start; it is learned.
         outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.
-        outer_momentum: Adam's beta1; 0.5.
+        outer_momentum: Adam's beta1; by default 0.5, for most random networks 0.9.
         outer_steps: updates of the distilled set; 1000 where the data have no name.
         batch_size: real examples in each outer step; 256 where the data have no name.
-        networks: random networks in each outer step; 4 with init="random".
+        networks: random networks in each outer step; 1.
         eval_networks: fresh networks to evaluate the final set with; 200 with init="random".
         eval_every: outer steps from one evaluation to the next; by default a tenth of all.
         seed: everything random follows from it.
@@ -134,7 +135,7 @@ def distill(
                 f"data is of type {type(data).__name__}, expected a dataset; make one by "
                 "tf_distill.datasets.from_arrays, from_texts or another of these"
             )
-        choice = choose(model, data)
+        choice = choose(model, data, init)
         config = _config(given, data, choice)
         learner = choice.learner()
         work = Experiment(config, learner, data, callbacks, _distribution(strategy))
@@ -163,15 +164,14 @@ def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     """All settings: those that were given, and for the rest what fits the data and network."""
     check_numbers(given)
     entry = DATASETS.get(data.name)
-    random = given["init"] == "random"
     outer_steps = given["outer_steps"] or (entry.outer_steps if entry else OUTER_STEPS)
     defaults = {
         **choice.defaults._asdict(),
         "samples_per_step": len(data.classes),
         "batch_size": entry.batch_size if entry else BATCH_SIZE,
         "outer_steps": outer_steps,
-        "networks": 4 if random else 1,
-        "eval_networks": 200 if random else 1,
+        "networks": 1,
+        "eval_networks": 200 if given["init"] == "random" else 1,
         "eval_every": max(1, outer_steps // 10),
         "run_dir": ".",
     }

@@ -181,7 +181,7 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
             f"--model={model} takes {network.kind}s, but --dataset={name} has {entry.kind}s; "
             f"use one of {', '.join(fitting)}"
         )
-    random = given.get("init") == "random"
+    init = given.get("init", "fixed")
     outer_steps = given.get("outer_steps", entry.outer_steps)
     defaults = {
         "dataset": name,
@@ -191,11 +191,11 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
         "label_init": "one_hot",
         "samples_per_step": entry.classes,
         "steps": 1,
-        **network.defaults._asdict(),
+        **network.defaults(init)._asdict(),
         "batch_size": entry.batch_size,
         "outer_steps": outer_steps,
-        "networks": 4 if random else 1,
-        "eval_networks": 200 if random else 1,
+        "networks": 1,
+        "eval_networks": 200 if init == "random" else 1,
         "eval_every": max(1, outer_steps // 10),
         "eval_split": "test",
         "keep": "last",

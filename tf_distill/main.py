@@ -76,7 +76,7 @@ _SETTINGS = [
     flags.DEFINE_string(
         "sample_init",
         None,
-        "Samples at the start: normal; real, examples of the data. Default: normal.",
+        "Samples at the start: normal; real, examples of the data. Default: by network.",
     ),
     flags.DEFINE_integer(
         "samples_per_step",
@@ -100,7 +100,7 @@ _SETTINGS = [
         "Learning rate of the outer Adam at the start; it falls to zero along a cosine. "
         "Default: by network.",
     ),
-    flags.DEFINE_float("outer_momentum", None, "Beta1 of the outer Adam. Default: 0.5."),
+    flags.DEFINE_float("outer_momentum", None, "Beta1 of the outer Adam. Default: by network."),
     flags.DEFINE_float(
         "inner_lr", None, "Inner learning rates at the start; learned. Default: by network."
     ),
@@ -110,8 +110,7 @@ _SETTINGS = [
     flags.DEFINE_integer(
         "networks",
         None,
-        "Random networks in each outer step, whose hypergradients are averaged. "
-        "Default: 4 with --init=random, else 1.",
+        "Random networks in each outer step, whose hypergradients are averaged. Default: 1.",
     ),
     flags.DEFINE_integer(
         "eval_networks",

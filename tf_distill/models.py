@@ -20,13 +20,15 @@ WIDTHS, DEPTHS = (0.1, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
 class Defaults(NamedTuple):
     """Settings that belong to a network rather than to a dataset.
 
-    inner_lr: starting learning rate of the inner steps; outer_lr: of the outer
-    optimizer; epochs: passes over the distilled samples.
+    inner_lr: starting learning rate of the inner steps; outer_lr, outer_momentum: of the outer
+    optimizer; epochs: passes over the distilled samples; sample_init: what these start as.
     """
 
     inner_lr: float
     outer_lr: float
     epochs: int
+    outer_momentum: float = 0.5
+    sample_init: str = "normal"
 
 
 class Training(NamedTuple):
@@ -49,12 +51,21 @@ class Training(NamedTuple):
 
 
 class Network(NamedTuple):
-    """An entry of the registry: `build(input_shape, outputs)` makes the Keras model."""
+    """An entry of the registry: `build(input_shape, outputs)` makes the Keras model.
+
+    fixed, random: the defaults for one initial network and for random ones; training: for its
+    original accuracy.
+    """
 
     build: Build
     kind: str
-    defaults: Defaults
+    fixed: Defaults
+    random: Defaults
     training: Training
+
+    def defaults(self, init: str) -> Defaults:
+        """Those of `init`, "fixed" or "random"."""
+        return self.random if init == "random" else self.fixed
 
 
 NETWORKS: dict[str, Network] = {
@@ -62,23 +73,27 @@ NETWORKS: dict[str, Network] = {
         networks.lenet,
         "image",
         Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
+        Defaults(0.02, 0.02, 10, outer_momentum=0.9, sample_init="real"),
         Training(lr=0.001, batch_size=64, epochs=20, steps=20_000),
     ),
     "alexcifarnet": Network(
         networks.alexcifarnet,
         "image",
         Defaults(0.02, 0.01, 3),
+        Defaults(0.02, 0.02, 3, outer_momentum=0.9, sample_init="real"),
         Training(0.001, 128, epochs=40, steps=20_000),
     ),
     "textconvnet": Network(
         networks.textconvnet,
         "text",
         Defaults(0.01, 0.05, 5),
+        Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real"),
         Training(0.001, 64, epochs=80, steps=8_000, dropout=0.5),
     ),
     "birnn": Network(
         networks.birnn,
         "text",
+        Defaults(0.5, 0.05, 2),
         Defaults(0.5, 0.05, 2),
         Training(0.0005, 64, epochs=12, steps=8_000, dropout=0.2),
     ),
@@ -86,6 +101,7 @@ NETWORKS: dict[str, Network] = {
         networks.bilstm,
         "text",
         Defaults(1.5, 0.1, 2),
+        Defaults(1.5, 0.02, 2, outer_momentum=0.9),
         Training(0.002, 64, epochs=20, steps=8_000, dropout=0.3),
     ),
 }
