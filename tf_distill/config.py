@@ -222,6 +222,8 @@ def command(settings: dict[str, Any], datasets: dict, networks: dict) -> str:
         datasets: the registry of datasets.
         networks: the registry of networks.
     """
+    had = {f.name: f.default for f in dataclasses.fields(Config)}  # before there was the setting
+    settings = {k: v for k, v in had.items() if v is not dataclasses.MISSING} | settings
     named = {name: settings[name] for name in ("dataset", "model")}
     deciding = {name: settings[name] for name in ("init", "outer_steps")}  # on other defaults
     try:
