@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import cells
+import numpy as np
 import page
 
 from tf_distill import config, files
@@ -102,8 +103,8 @@ def originals_table() -> str:
     """Networks trained on all of the training data."""
     lines = [["network", "ours, %", "paper, %", "command"], ["---"] * 4]
     for (dataset, network), paper in ORIGINALS.items():
-        accuracy = _originals().get((dataset, network))
-        ours = cells.NOT_YET if accuracy is None else percent(accuracy)
+        found = _originals().get((dataset, network))
+        ours = _by_seed(found) if found else cells.NOT_YET
         flags = f"--mode=original --dataset={dataset} --model={network}"
         names = f"{NAMES[dataset]}, {NAMES[network]}"
         lines.append([names, ours, paper, f"`python -m tf_distill.main {flags}`"])
@@ -111,19 +112,30 @@ def originals_table() -> str:
 
 
 @functools.cache
-def _originals() -> dict[tuple[str, str], float]:
-    """The original accuracies by dataset and network, as the kept results tell."""
-    return {
-        (found["dataset"], found["model"]): found["original_accuracy"]
-        for cell in cells.cells()
-        for found in reversed(cell.results)  # the first seed has the say
-        if "original_accuracy" in found
-    }
+def _originals() -> dict[tuple[str, str], dict[int, float]]:
+    """The original accuracies of a dataset and a network by seed, as the kept results tell."""
+    known: dict[tuple[str, str], dict[int, float]] = {}
+    for found in (found for cell in cells.cells() for found in cell.results):
+        if "original_accuracy" in found:
+            by_seed = known.setdefault((found["dataset"], found["model"]), {})
+            by_seed[found["seed"]] = found["original_accuracy"]
+    return known
+
+
+def _by_seed(accuracies: dict[int, float]) -> str:
+    values = list(accuracies.values())
+    if len(values) == 1:
+        return f"{percent(values[0])} (seed {next(iter(accuracies))})"
+    mean, std = float(np.mean(values)), float(np.std(values))
+    return f"{percent(mean)} ± {percent(std)} ({len(values)} seeds)"
 
 
 def _ratio(found: list[dict]) -> str:
     original = _originals().get((found[0]["dataset"], found[0]["model"]))
-    return percent(original and distillation_ratio(cells.summarize(found).accuracy, original), 1)
+    if not original:
+        return ""
+    mean = float(np.mean(list(original.values())))
+    return percent(distillation_ratio(cells.summarize(found).accuracy, mean), 1)
 
 
 def _paper(cell: cells.Cell) -> str:
