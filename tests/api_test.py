@@ -50,7 +50,7 @@ def test_a_result_reads_well_and_has_what_came_out(result):
     assert result.accuracy == td.Accuracy(**result.results["accuracy"])
     assert result.accuracy.networks == 4
     assert repr(result) == (
-        "<distilled vectors: 3 samples of (5,) in 1 step, 3 epochs; accuracy "
+        "<distilled vectors: 3 samples of (5,) in 1 step, 10 epochs; accuracy "
         f"{result.accuracy.mean:.4f} +- {result.accuracy.std:.4f} over 4 networks with "
         "Subclassed, random initialization>"
     )
