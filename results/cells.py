@@ -68,17 +68,22 @@ def results(name: str) -> list[dict[str, Any]]:
 
 def summarize(found: list[dict[str, Any]]) -> Summary:
     """Over the networks of one seed, or over seeds."""
-    means = [r["accuracy"]["mean"] for r in found]
+    mean, spread, over = over_seeds({r["seed"]: r["accuracy"]["mean"] for r in found})
     networks = found[0]["accuracy"]["networks"]
     seconds = float(np.mean([r["seconds"] for r in found]))
     if networks > 1:
         spread, over = float(np.mean([r["accuracy"]["std"] for r in found])), f"{networks} networks"
         if len(found) > 1:
             over += f", {len(found)} seeds"
-    else:
-        spread = float(np.std(means)) if len(found) > 1 else None
-        over = f"{len(found)} seeds" if len(found) > 1 else f"seed {found[0]['seed']}"
-    return Summary(float(np.mean(means)), spread, over, seconds)
+    return Summary(mean, spread, over, seconds)
+
+
+def over_seeds(accuracies: dict[int, float]) -> tuple[float, float | None, str]:
+    """Accuracy, spread and over of a `Summary`, where each seed has one network."""
+    values = list(accuracies.values())
+    if len(values) == 1:
+        return values[0], None, f"seed {next(iter(accuracies))}"
+    return float(np.mean(values)), float(np.std(values)), f"{len(values)} seeds"
 
 
 def headed(text: str, found: list[dict[str, Any]]) -> str:

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import cells
-import numpy as np
 import page
 
 from tf_distill import config, files
@@ -104,7 +103,7 @@ def originals_table() -> str:
     lines = [["network", "ours, %", "paper, %", "command"], ["---"] * 4]
     for (dataset, network), paper in ORIGINALS.items():
         found = _originals().get((dataset, network))
-        ours = _by_seed(found) if found else cells.NOT_YET
+        ours = _shown(*cells.over_seeds(found)) if found else cells.NOT_YET
         flags = f"--mode=original --dataset={dataset} --model={network}"
         names = f"{NAMES[dataset]}, {NAMES[network]}"
         lines.append([names, ours, paper, f"`python -m tf_distill.main {flags}`"])
@@ -122,19 +121,11 @@ def _originals() -> dict[tuple[str, str], dict[int, float]]:
     return known
 
 
-def _by_seed(accuracies: dict[int, float]) -> str:
-    values = list(accuracies.values())
-    if len(values) == 1:
-        return f"{percent(values[0])} (seed {next(iter(accuracies))})"
-    mean, std = float(np.mean(values)), float(np.std(values))
-    return f"{percent(mean)} ± {percent(std)} ({len(values)} seeds)"
-
-
 def _ratio(found: list[dict]) -> str:
     original = _originals().get((found[0]["dataset"], found[0]["model"]))
     if not original:
         return ""
-    mean = float(np.mean(list(original.values())))
+    mean, _, _ = cells.over_seeds(original)
     return percent(distillation_ratio(cells.summarize(found).accuracy, mean), 1)
 
 
@@ -145,8 +136,12 @@ def _paper(cell: cells.Cell) -> str:
 
 def _measured(found: list[dict]) -> str:
     summary = cells.summarize(found)
-    deviation = "" if summary.spread is None else f" ± {percent(summary.spread)}"
-    return f"{percent(summary.accuracy)}{deviation} ({summary.over})"
+    return _shown(summary.accuracy, summary.spread, summary.over)
+
+
+def _shown(accuracy: float, spread: float | None, over: str) -> str:
+    deviation = "" if spread is None else f" ± {percent(spread)}"
+    return f"{percent(accuracy)}{deviation} ({over})"
 
 
 def _minutes(found: list[dict]) -> str:

@@ -37,7 +37,7 @@ def test_every_dataset_has_complete_defaults(name):
     assert config.samples_per_step == entry.classes
     for init in ("fixed", "random"):
         config = configure(dataset=name, init=init)
-        for setting, value in getattr(NETWORKS[entry.model], init)._asdict().items():
+        for setting, value in getattr(NETWORKS[entry.model].defaults, init)._asdict().items():
             assert getattr(config, setting) == value
     assert config.run_dir == str(Path("runs", f"{name}_{entry.model}"))
 
@@ -55,7 +55,7 @@ def test_evaluates_ten_times_by_default_and_at_least_every_step():
 def test_what_is_given_wins_and_none_is_the_default():
     config = configure(steps=3, inner_lr=0.7, epochs=None)
     assert (config.steps, config.inner_lr) == (3, 0.7)
-    assert config.epochs == NETWORKS["lenet"].fixed.epochs
+    assert config.epochs == NETWORKS["lenet"].defaults.fixed.epochs
 
 
 def test_data_dir_follows_the_environment(monkeypatch):

@@ -135,7 +135,7 @@ def distill(
                 f"data is of type {type(data).__name__}, expected a dataset; make one by "
                 "tf_distill.datasets.from_arrays, from_texts or another of these"
             )
-        choice = choose(model, data, init)
+        choice = choose(model, data)
         config = _config(given, data, choice)
         learner = choice.learner()
         work = Experiment(config, learner, data, callbacks, _distribution(strategy))
@@ -166,7 +166,7 @@ def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     entry = DATASETS.get(data.name)
     outer_steps = given["outer_steps"] or (entry.outer_steps if entry else OUTER_STEPS)
     defaults = {
-        **choice.defaults._asdict(),
+        **choice.defaults.of(given["init"])._asdict(),
         "samples_per_step": len(data.classes),
         "batch_size": entry.batch_size if entry else BATCH_SIZE,
         "outer_steps": outer_steps,

@@ -112,12 +112,19 @@ class Config:
     def difference(self, other: dict[str, Any]) -> list[str]:
         """The settings, in words, in which a run with settings `other` is another experiment."""
         mine = self.deciding()
-        before = {name: other.get(name, getattr(Config, name, None)) for name in mine}
+        before = completed(other)
         return [
-            f"--{name} was {before[name]!r}, now {value!r}"
+            f"--{name} was {before.get(name)!r}, now {value!r}"
             for name, value in mine.items()
-            if before[name] != value
+            if before.get(name) != value
         ]
+
+
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a run has written them, with what was the case before there was a setting."""
+    fields = dataclasses.fields(Config)
+    before = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+    return {**before, **settings}
 
 
 def check_numbers(settings: Mapping[str, Any]) -> None:
@@ -191,7 +198,7 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
         "label_init": "one_hot",
         "samples_per_step": entry.classes,
         "steps": 1,
-        **network.defaults(init)._asdict(),
+        **network.defaults.of(init)._asdict(),
         "batch_size": entry.batch_size,
         "outer_steps": outer_steps,
         "networks": 1,
@@ -222,8 +229,7 @@ def command(settings: dict[str, Any], datasets: dict, networks: dict) -> str:
         datasets: the registry of datasets.
         networks: the registry of networks.
     """
-    had = {f.name: f.default for f in dataclasses.fields(Config)}  # before there was the setting
-    settings = {k: v for k, v in had.items() if v is not dataclasses.MISSING} | settings
+    settings = completed(settings)
     named = {name: settings[name] for name in ("dataset", "model")}
     deciding = {name: settings[name] for name in ("init", "outer_steps")}  # on other defaults
     try:

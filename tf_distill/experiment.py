@@ -96,7 +96,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     metrics = Metrics(folder.path, int(distillation.step)) if folder else History()
 
     def of_chief(samples: Samples) -> Accuracy:  # so that all workers stop at the same step
-        networks = min(config.eval_networks, NETWORKS_ON_THE_WAY)
+        networks = _few(config)
         own = nearby(samples, networks) if distribution.chief else Accuracy(0.0, 0.0, networks)
         mean, std, _ = distribution.share(own)
         return Accuracy(float(mean), float(std), networks)
@@ -117,6 +117,11 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     if best:
         finished.results["kept_step"] = int(best.step)
     return finished
+
+
+def _few(config: Config) -> int:
+    """How many networks are enough for what is not the result."""
+    return min(config.eval_networks, NETWORKS_ON_THE_WAY)
 
 
 def evaluation(config: Config, learner: Learner, dataset: Dataset):
@@ -191,7 +196,7 @@ def finish(
     """The last evaluation, and everything in words."""
     config, dataset, learner = experiment.config, experiment.dataset, experiment.learner
     samples = distillation.distilled.samples
-    before = evaluate(None, min(config.eval_networks, NETWORKS_ON_THE_WAY))
+    before = evaluate(None, _few(config))
     after = evaluate(samples, config.eval_networks)
     results = outcome.summarize(config, dataset, distillation, before, after)
     weights = fixed_network(learner, config.seed) if config.init == "fixed" else []

@@ -31,6 +31,17 @@ class Defaults(NamedTuple):
     sample_init: str = "normal"
 
 
+class ByInit(NamedTuple):
+    """The defaults for one fixed initial network and for random ones."""
+
+    fixed: Defaults
+    random: Defaults
+
+    def of(self, init: str) -> Defaults:
+        """Those of `init`, "fixed" or "random"."""
+        return self.random if init == "random" else self.fixed
+
+
 class Training(NamedTuple):
     """How a network is trained on all of the training data (Section 4.1).
 
@@ -45,63 +56,71 @@ class Training(NamedTuple):
     steps: int
     dropout: float = 0.0
 
+    def per_epoch(self, examples: int) -> int:
+        """Steps in an epoch of so many training examples; the last batch may be smaller."""
+        return -(-examples // self.batch_size)
+
     def length(self, examples: int) -> int:
         """Steps in all with so many training examples."""
-        return min(self.epochs * -(-examples // self.batch_size), self.steps)
+        return min(self.epochs * self.per_epoch(examples), self.steps)
 
 
 class Network(NamedTuple):
     """An entry of the registry: `build(input_shape, outputs)` makes the Keras model.
 
-    fixed, random: the defaults for one initial network and for random ones; training: for its
-    original accuracy.
+    training: for its original accuracy.
     """
 
     build: Build
     kind: str
-    fixed: Defaults
-    random: Defaults
+    defaults: ByInit
     training: Training
-
-    def defaults(self, init: str) -> Defaults:
-        """Those of `init`, "fixed" or "random"."""
-        return self.random if init == "random" else self.fixed
 
 
 NETWORKS: dict[str, Network] = {
     "lenet": Network(
         networks.lenet,
         "image",
-        Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
-        Defaults(0.02, 0.02, 10, outer_momentum=0.9, sample_init="real"),
+        ByInit(
+            Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
+            Defaults(0.02, 0.02, 10, outer_momentum=0.9, sample_init="real"),
+        ),
         Training(lr=0.001, batch_size=64, epochs=20, steps=20_000),
     ),
     "alexcifarnet": Network(
         networks.alexcifarnet,
         "image",
-        Defaults(0.02, 0.01, 3),
-        Defaults(0.02, 0.02, 3, outer_momentum=0.9, sample_init="real"),
+        ByInit(
+            Defaults(0.02, 0.01, 3),
+            Defaults(0.02, 0.02, 3, outer_momentum=0.9, sample_init="real"),
+        ),
         Training(0.001, 128, epochs=40, steps=20_000),
     ),
     "textconvnet": Network(
         networks.textconvnet,
         "text",
-        Defaults(0.01, 0.05, 5),
-        Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real"),
+        ByInit(
+            Defaults(0.01, 0.05, 5),
+            Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real"),
+        ),
         Training(0.001, 64, epochs=80, steps=8_000, dropout=0.5),
     ),
     "birnn": Network(
         networks.birnn,
         "text",
-        Defaults(0.5, 0.05, 2),
-        Defaults(0.5, 0.05, 2),
+        ByInit(
+            Defaults(0.5, 0.05, 2),
+            Defaults(0.5, 0.05, 2),
+        ),
         Training(0.0005, 64, epochs=12, steps=8_000, dropout=0.2),
     ),
     "bilstm": Network(
         networks.bilstm,
         "text",
-        Defaults(1.5, 0.1, 2),
-        Defaults(1.5, 0.02, 2, outer_momentum=0.9),
+        ByInit(
+            Defaults(1.5, 0.1, 2),
+            Defaults(1.5, 0.02, 2, outer_momentum=0.9),
+        ),
         Training(0.002, 64, epochs=20, steps=8_000, dropout=0.3),
     ),
 }

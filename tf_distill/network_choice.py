@@ -12,14 +12,13 @@ from tf_distill.datasets.base import Dataset
 from tf_distill.datasets.pictures import SMALLEST
 from tf_distill.errors import UserError, unknown_name
 from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS, OWN, Defaults
+from tf_distill.models import NETWORKS, OWN, ByInit, Defaults
 from tf_distill.progress import say
 
-OWN_DEFAULTS = {
-    "fixed": Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3),
-    "random": NETWORKS["lenet"].random,
-}
-"""Where a network of a user starts from, by init."""
+OWN_DEFAULTS = ByInit(
+    Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3), NETWORKS["lenet"].defaults.random
+)
+"""Where a network of a user starts from."""
 Model = str | Callable[..., keras.Model]
 
 
@@ -32,7 +31,7 @@ class Choice(NamedTuple):
 
     name: str
     build: Callable[[], keras.Model]
-    defaults: Defaults
+    defaults: ByInit
     shape: tuple[int, ...]
     outputs: int
 
@@ -76,14 +75,13 @@ class Choice(NamedTuple):
             )
 
 
-def choose(model: Model, dataset: Dataset, init: str = "fixed") -> Choice:
+def choose(model: Model, dataset: Dataset) -> Choice:
     """The network for a dataset; a model of one's own is not made yet.
 
     Args:
         model: a name of the registry, or a function that makes a Keras model: without
             arguments, or with those of the registry's, (input_shape, outputs).
         dataset: to be distilled.
-        init: "fixed" or "random", which the defaults are for.
 
     Raises:
         UserError: no such name, a network of another kind than the dataset, or no function.
@@ -92,7 +90,7 @@ def choose(model: Model, dataset: Dataset, init: str = "fixed") -> Choice:
     if isinstance(model, str):
         _check_name(model, dataset)
         build = functools.partial(NETWORKS[model].build, shape, outputs)
-        return Choice(model, build, NETWORKS[model].defaults(init), shape, outputs)
+        return Choice(model, build, NETWORKS[model].defaults, shape, outputs)
     if isinstance(model, keras.Model) or not callable(model):
         raise UserError(
             f"model is {type(model).__name__}, expected a name or a function that makes a Keras "
@@ -100,8 +98,7 @@ def choose(model: Model, dataset: Dataset, init: str = "fixed") -> Choice:
         )
     name = getattr(model, "__name__", type(model).__name__).strip("<>")
     made = _without_arguments(model, shape, outputs)
-    defaults = OWN_DEFAULTS.get(init, OWN_DEFAULTS["fixed"])
-    return Choice(f"{OWN}{name}", made, defaults, shape, outputs)
+    return Choice(f"{OWN}{name}", made, OWN_DEFAULTS, shape, outputs)
 
 
 def _check_name(name: str, dataset: Dataset) -> None:

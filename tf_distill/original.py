@@ -22,7 +22,7 @@ from tf_distill.errors import UserError
 from tf_distill.evaluate import evaluator
 from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.models import Build, Training
-from tf_distill.progress import QUIET_SECONDS, say
+from tf_distill.progress import Seldom, say
 from tf_distill.text import TextEncoding
 
 
@@ -60,7 +60,7 @@ def original_accuracy(
     _fit(model, dataset, training, seed, name)
     learner, weights = Learner(model), [v.value for v in model.trainable_variables]
     accuracy = evaluator(learner, dataset)(None, [weights]).mean
-    epochs = round(steps / -(-len(dataset.y_train) // training.batch_size), 1)
+    epochs = round(steps / training.per_epoch(len(dataset.y_train)), 1)
     seconds = round(time.monotonic() - start, 1)
     return Original(accuracy, epochs, seconds, training._asdict())
 
@@ -171,11 +171,11 @@ class _Lines(keras.callbacks.Callback):
 
     def __init__(self, name: str, steps: int):
         super().__init__()
-        self._name, self._steps, self._spoken = name, steps, time.monotonic()
+        self._name, self._steps, self._seldom = name, steps, Seldom()
+        self.async_safe = True  # else Keras waits for the loss of every batch
 
     def on_train_batch_end(self, batch, logs):
-        if time.monotonic() - self._spoken > QUIET_SECONDS:
-            self._spoken = time.monotonic()
+        if self._seldom.due():
             say(f"{self._name}: step {batch + 1} of {self._steps}, loss {logs['loss']:.4f}")
 
 

@@ -12,6 +12,21 @@ QUIET_SECONDS = 30
 Item = TypeVar("Item")
 
 
+class Seldom:
+    """Tells when `QUIET_SECONDS` have passed in silence."""
+
+    def __init__(self):
+        self._spoken = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time for a line; silence begins anew with it."""
+        now = time.monotonic()
+        if now - self._spoken <= QUIET_SECONDS:
+            return False
+        self._spoken = now
+        return True
+
+
 class Progress:
     """A bar over the outer steps on a terminal; elsewhere a line now and then.
 
@@ -27,7 +42,7 @@ class Progress:
         self._bar = tqdm(
             total=total, initial=done, unit="step", desc="distilling", disable=not self._terminal
         )
-        self._spoken = time.monotonic()
+        self._seldom = Seldom()
 
     def steps(self, steps: Iterable[tuple[int, float]]) -> Iterator[tuple[int, float]]:
         """Passes (step, loss) on, showing each."""
@@ -45,11 +60,9 @@ class Progress:
         known = {"loss": f"{loss:.4f}"}
         if self._accuracy is not None:
             known["accuracy"] = f"{self._accuracy:.4f}"
-        now = time.monotonic()
         if self._terminal:
             self._bar.set_postfix(known, refresh=False)
-        elif now - self._spoken > QUIET_SECONDS or step == self._total:
-            self._spoken = now
+        elif self._seldom.due() or step == self._total:
             words = ", ".join(f"{name} {value}" for name, value in known.items())
             print(f"outer step {step} of {self._total}: {words}", flush=True)
 
@@ -69,9 +82,8 @@ def counted(items: Iterable[Item], total: int, line: str) -> Iterator[Item]:
         total: how many there are.
         line: with `{}` for the number that is done and for the total.
     """
-    spoken = time.monotonic()
+    seldom = Seldom()
     for done, item in enumerate(items):
-        if time.monotonic() - spoken > QUIET_SECONDS:
-            spoken = time.monotonic()
+        if seldom.due():
             say(line.format(done, total))
         yield item
