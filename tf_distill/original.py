@@ -172,7 +172,6 @@ class _Lines(keras.callbacks.Callback):
     def __init__(self, name: str, steps: int):
         super().__init__()
         self._name, self._steps, self._seldom = name, steps, Seldom()
-        self.async_safe = True  # else Keras waits for the loss of every batch
 
     def on_train_batch_end(self, batch, logs):
         if self._seldom.due():
