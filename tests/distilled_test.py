@@ -1,5 +1,7 @@
 """The distilled set: what it starts from, its softplus, and what is learned of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import small
@@ -96,6 +98,10 @@ def test_samples_and_random_labels_are_standard_normal():
     assert abs(np.corrcoef(samples.x.ravel()[:10_000], samples.y.ravel())[0, 1]) < 0.05
 
 
+def test_samples_are_scaled():
+    np.testing.assert_array_equal(start(scale=0.2).x, np.float32(0.2) * start().x)
+
+
 def test_starts_the_same_for_the_same_seed_only():
     one, again, other = start(seed=1), start(seed=1), start(seed=2)
     np.testing.assert_array_equal(one.x, again.x)
@@ -114,4 +120,6 @@ def test_real_samples_are_training_examples_with_their_classes(tmp_path, keep):
         (place,) = np.flatnonzero((data.x_train == x).all(axis=1))
         assert data.y_train[place] == label
     assert sorted(labels) == [0, 0, 1, 1, 2, 2]
+    half = new_distillation(dataclasses.replace(config, sample_scale=0.5), data).distilled.samples
+    np.testing.assert_array_equal(half.x, start.x / 2)
     assert carry_out(work).results["sample_init"] == "real"

@@ -39,6 +39,7 @@ def distill(
     labels: str = "soft",
     label_init: str = "one_hot",
     sample_init: str | None = None,
+    sample_scale: float | None = None,
     inner_lr: float | None = None,
     outer_lr: float | None = None,
     outer_momentum: float | None = None,
@@ -78,6 +79,7 @@ def distill(
         label_init: "one_hot", or "random" for standard normal labels.
         sample_init: "normal", or "real" to start from training examples; with init="random" that
             is the default of all but the recurrent networks.
+        sample_scale: a factor of the samples at the start; 1.
         inner_lr: learning rate of the inner steps at the start; it is learned.
         outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.
         outer_momentum: Adam's beta1; by default 0.5, for most random networks 0.9.
@@ -115,6 +117,7 @@ def distill(
         "labels": labels,
         "label_init": label_init,
         "sample_init": sample_init,
+        "sample_scale": sample_scale,
         "inner_lr": inner_lr,
         "outer_lr": outer_lr,
         "outer_momentum": outer_momentum,

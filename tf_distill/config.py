@@ -31,7 +31,7 @@ AT_LEAST_ONE = (
     "eval_networks",
     "eval_every",
 )
-POSITIVE = ("outer_lr", "inner_lr", "checkpoint_minutes")
+POSITIVE = ("outer_lr", "inner_lr", "sample_scale", "checkpoint_minutes")
 RANGES: dict[str, tuple[float, float]] = {"seed": (0, 2**31), "outer_momentum": (0, 1)}
 DATASET = "digits"
 """The dataset by default."""
@@ -76,6 +76,7 @@ class Config:
     distribution: str = "none"
     outer_momentum: float = 0.5
     sample_init: str = "normal"
+    sample_scale: float = 1.0
 
     def __post_init__(self):
         check_numbers(dataclasses.asdict(self))

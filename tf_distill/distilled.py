@@ -63,13 +63,15 @@ def initial_samples(
     inner_lr: float,
     label_init: str,
     seed: int,
+    scale: float = 1.0,
     real: Prototypes | None = None,
 ) -> Samples:
     """What distillation starts from (Algorithm 1a, line 1).
 
-    Samples are drawn from a standard normal, unless real ones are given. One-hot labels give
-    them the classes in turn, going on from one step to the next: with 4 samples a step and 10
-    classes, the first step has classes 0 to 3, the second 4 to 7, the third 8, 9, 0, 1.
+    Samples are drawn from a standard normal, unless real ones are given, and scaled. One-hot
+    labels give them the classes in turn, going on from one step to the next: with 4 samples a
+    step and 10 classes, the first step has classes 0 to 3, the second 4 to 7, the third 8, 9,
+    0, 1.
 
     Args:
         shape: of one embedded sample.
@@ -80,6 +82,7 @@ def initial_samples(
         inner_lr: every learning rate at the start.
         label_init: "one_hot", or "random" for standard normal labels.
         seed: of the run.
+        scale: a factor of the samples.
         real: samples to start from, as many as there are, with their classes.
 
     Returns:
@@ -95,7 +98,7 @@ def initial_samples(
     else:
         in_turn = np.arange(steps * samples_per_step) % classes
         y = encode(real.y if real else in_turn, outputs).numpy().reshape(*size, outputs)
-    return Samples(x, y, np.full(epochs * steps, inner_lr, np.float32))
+    return Samples(np.float32(scale) * x, y, np.full(epochs * steps, inner_lr, np.float32))
 
 
 def _inverse_softplus(value: np.ndarray) -> np.ndarray:

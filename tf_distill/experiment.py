@@ -241,6 +241,7 @@ def new_distillation(config: Config, dataset: Dataset) -> Distillation:
         inner_lr=config.inner_lr,
         label_init=config.label_init,
         seed=config.seed,
+        scale=config.sample_scale,
         real=real,
     )
     distilled = DistilledSet(samples, LEARNED[config.labels])

@@ -78,6 +78,7 @@ _SETTINGS = [
         None,
         "Samples at the start: normal; real, examples of the data. Default: by network.",
     ),
+    flags.DEFINE_float("sample_scale", None, "Factor of the samples at the start. Default: 1."),
     flags.DEFINE_integer(
         "samples_per_step",
         None,
