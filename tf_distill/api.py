@@ -77,8 +77,9 @@ def distill(
             any network of the same distribution (Section 3.1).
         labels: "soft", learned and any real values (Section 3.3); "hard", one-hot and left so.
         label_init: "one_hot", or "random" for standard normal labels.
-        sample_init: "normal", or "real" to start from training examples; with init="random" that
-            is the default of all but the recurrent networks.
+        sample_init: "normal"; "real" to start from training examples, with init="random" the
+            default of all but the recurrent networks; "linear" to start from training examples
+            that are moved towards each class along a linear classifier.
         sample_scale: a factor of the samples at the start; 1.
         inner_lr: learning rate of the inner steps at the start; it is learned.
         outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.

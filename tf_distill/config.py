@@ -16,7 +16,7 @@ CHOICES = {
     "init": ("fixed", "random"),
     "labels": ("soft", "hard"),
     "label_init": ("one_hot", "random"),
-    "sample_init": ("normal", "real"),
+    "sample_init": ("normal", "real", "linear"),
     "eval_split": ("test", "held_out"),
     "keep": ("last", "best"),
     "distribution": ("none", "mirrored", "multiworker"),

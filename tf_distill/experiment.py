@@ -11,6 +11,7 @@ from tf_distill import files, memory, outcome, report, saved_set, seeds, servabl
 from tf_distill.callbacks import Callback, KeepBest
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
+from tf_distill.directions import directed
 from tf_distill.distilled import DistilledSet, initial_samples
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError, WorkerLost
@@ -25,6 +26,8 @@ from tf_distill.prototypes import random_real
 
 NETWORKS_ON_THE_WAY = 20
 """At most, wherever the number is not the result: on the way, and untrained."""
+REAL = {"real": random_real, "linear": directed}
+"""How samples are made of real examples, by `sample_init`."""
 LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
 
 
@@ -229,9 +232,9 @@ def write_model(experiment: Experiment, samples: Samples, path: Path) -> None:
 def new_distillation(config: Config, dataset: Dataset) -> Distillation:
     """The state that every run of these settings begins with."""
     real = None
-    if config.sample_init == "real":
+    if make := REAL.get(config.sample_init):
         rng = seeds.generator(config.seed, seeds.Stream.SAMPLES)
-        real = random_real(dataset, config.steps * config.samples_per_step, rng)
+        real = make(dataset, config.steps * config.samples_per_step, rng)
     samples = initial_samples(
         dataset.encoding.shape,
         len(dataset.classes),

@@ -76,7 +76,8 @@ _SETTINGS = [
     flags.DEFINE_string(
         "sample_init",
         None,
-        "Samples at the start: normal; real, examples of the data. Default: by network.",
+        "Samples at the start: normal; real, examples of the data; linear, these, moved towards "
+        "each class along a linear classifier. Default: by network.",
     ),
     flags.DEFINE_float("sample_scale", None, "Factor of the samples at the start. Default: 1."),
     flags.DEFINE_integer(

@@ -1,0 +1,66 @@
+"""Real examples that differ by their class alone, along a linear classifier."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from tf_distill.datasets.base import Dataset
+from tf_distill.prototypes import EMBED_BATCH, Prototypes, class_plan, embed
+
+SHARE = 0.27
+"""How far an example is moved, as a share of the norm of a typical word, or example."""
+MOST = 6000
+"""Training examples that the classifier learns from, at most."""
+
+
+def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+    """Real examples, each repeated for every class and moved in the direction of that class.
+
+    Any two long texts are nearly the same to a random network, and what they differ in says
+    little of their classes. These differ in nothing else.
+
+    Args:
+        dataset: whose training split is taken. In texts, `[words, channels]`, all words are
+            moved alike.
+        size: examples in all; the classes come in turn.
+        rng: draws the examples, and those that the classifier learns from.
+    """
+    order = rng.permutation(len(dataset.y_train))
+    y = class_plan(dataset.y_train, size)
+    turn = np.arange(size) // len(np.unique(dataset.y_train))
+    directions = class_directions(dataset, order[:MOST])
+    x = embed(dataset, np.resize(order, turn[-1] + 1))[turn] + directions[y]
+    return Prototypes(x, y.astype(np.int32))
+
+
+def class_directions(dataset: Dataset, index: np.ndarray) -> np.ndarray:
+    """The way to each class, `[classes, 1, channels]` for texts, else `[classes, *shape]`.
+
+    They are the weights of a logistic regression, on the mean word of a text or on the whole
+    example, at SHARE of the norm of a typical one.
+
+    Args:
+        dataset: whose training split is taken.
+        index: the examples to learn from.
+    """
+    shape = dataset.encoding.shape
+    features, norm = _features(dataset, index)
+    model = LogisticRegression(C=10, max_iter=2000).fit(features, dataset.y_train[index])
+    weights = (
+        model.coef_ if len(model.classes_) > 2 else np.concatenate([-model.coef_, model.coef_])
+    )
+    ways = np.zeros((len(dataset.classes), features.shape[1]), np.float32)
+    ways[model.classes_] = SHARE * norm * weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    return ways.reshape(-1, 1, shape[1]) if len(shape) == 2 else ways.reshape(-1, *shape)
+
+
+def _features(dataset: Dataset, index: np.ndarray) -> tuple[np.ndarray, float]:
+    """The mean word of each text, or the whole example as one, and the norm of a typical word."""
+    means, squares, words = [], 0.0, 0
+    for part in np.split(index, range(EMBED_BATCH, len(index), EMBED_BATCH)):
+        x = embed(dataset, part)
+        vectors = x if x.ndim == 3 else x.reshape(len(x), 1, -1)
+        there = vectors.any(axis=-1)  # zeros pad a short text
+        means.append(vectors.sum(axis=1) / np.maximum(there.sum(axis=1, keepdims=True), 1))
+        squares += float(np.sum(vectors**2))
+        words += int(there.sum())
+    return np.concatenate(means), float(np.sqrt(squares / max(words, 1)))
