@@ -115,7 +115,7 @@ def poisoned(row):
 
 def start(outer_steps):
     return Distillation(
-        DistilledSet(Samples(*(v.numpy() for v in small.samples()))), 0.05, outer_steps
+        DistilledSet(Samples(*(v.numpy() for v in small.samples()))), 0.05, outer_steps, 0.5
     )
 
 
