@@ -17,7 +17,7 @@ from typing import Any
 
 from absl import flags
 
-from tf_distill import cli, compare, jobs, startup
+from tf_distill import cli, compare, jobs, mode_flags, startup
 from tf_distill.errors import Interrupted, UserError
 
 _SETTINGS = [
@@ -204,6 +204,7 @@ def _home(name: str, value: Any) -> Any:
 
 def main(argv: list[str]) -> int:
     """Does what --mode says with the experiment that the flags describe."""
+    mode_flags.check(_MODE.value, [name for name in flags.FLAGS if flags.FLAGS[name].present])
     settings = {holder.name: _home(holder.name, holder.value) for holder in _SETTINGS}
     shard = jobs.Shard.parse(_SHARD.value)
     if _MODE.value == "compare":
@@ -238,7 +239,7 @@ def main(argv: list[str]) -> int:
         distribution=replicas,
     )
     try:
-        print(modes.named(_MODE.value)(call))
+        print(modes.MODES[_MODE.value](call))
     except Interrupted as stop:
         print(f"{stop}; the same command goes on from there", file=sys.stderr)
         return 130
