@@ -118,7 +118,7 @@ def begin(distribution: Distribution, networks: int):
         label_init="one_hot", seed=0,
     )  # fmt: skip
     total = WARM_UP + _REPEATS.value
-    distillation = outer.Distillation(DistilledSet(samples), 0.01, total)
+    distillation = outer.Distillation(DistilledSet(samples), 0.01, total, 0.5)
     return distillation, outer.distill(
         distillation, learner, dataset, outer_steps=total, batch_size=BATCH, networks=networks,
         init="random", seed=0, distribution=distribution,

@@ -21,6 +21,8 @@ from tf_distill import (
 )
 from tf_distill.config import Protocol
 from tf_distill.errors import UserError
+from tf_distill.experiment import new_distillation
+from tf_distill.subject import Subject
 
 PROTOCOL = Protocol(baseline_sets=5, baseline_networks=3, sgd_epochs=3, control_steps=3)
 BASELINES = [row.name for row in baseline_rows.ROWS]
@@ -72,6 +74,33 @@ def test_every_baseline_and_control_is_measured(compared):
         == json.loads((folder / "results.json").read_text())["accuracy"]["mean"]
     )
     assert json.loads((folder / "comparison.json").read_text()) == found
+
+
+def test_learned_labels_have_the_outer_optimizer_of_the_set(tmp_path, monkeypatch):
+    settings = {"outer_momentum": 0.9, "outer_lr": 0.03, "init": "random", "networks": 2}
+    config = small.config(tmp_path / "run", model="tiny", eval_networks=2, **settings)
+    dataset = run.load_dataset(config)
+    own = new_distillation(config, dataset)
+    subject = Subject(config, PROTOCOL, dataset, own.distilled.samples)
+    asked = []
+
+    def note(distillation, learner, dataset, **settings):
+        asked.append((distillation, settings))
+        return iter([(1, 0.5)])
+
+    monkeypatch.setattr(control_rows, "distill", note)
+    control_rows.learned_labels(subject, {"random_real": {"lr": subject.samples.lr.numpy()}})
+    [(distillation, told)] = asked
+    assert optimizer(distillation) == optimizer(own)
+    for name in ("batch_size", "networks", "init", "seed"):
+        assert told[name] == getattr(config, name)
+
+
+def optimizer(distillation):
+    """What an outer optimizer does, and its first rate."""
+    adam = distillation.optimizer
+    kept = {k: v for k, v in adam.get_config().items() if k not in ("name", "learning_rate")}
+    return {**kept, "first_rate": float(adam.learning_rate)}
 
 
 def test_the_curve_ends_where_the_set_does(compared):

@@ -100,7 +100,7 @@ def test_without_any_good_step_the_run_has_diverged_at_once(guarded, tmp_path, c
     for number in range(1, SKIPS + 1):
         recover(guard, number - 1, small.config(tmp_path))
         step(NAN, [1.0, 1.0], number)
-    with pytest.raises(Diverged, match=f"outer step {SKIPS}, as at all before; lower"):
+    with pytest.raises(Diverged, match=f"outer step {SKIPS}, as in every step so far; lower"):
         recover(guard, SKIPS, small.config(tmp_path))
     assert capsys.readouterr().out == ""
 
@@ -115,7 +115,7 @@ def poisoned(row):
 
 def start(outer_steps):
     return Distillation(
-        DistilledSet(Samples(*(v.numpy() for v in small.samples()))), 0.05, outer_steps
+        DistilledSet(Samples(*(v.numpy() for v in small.samples()))), 0.05, outer_steps, 0.5
     )
 
 

@@ -233,14 +233,19 @@ def test_a_note_that_replaces_nothing_is_found():
 
 def test_links_lead_somewhere():
     for path in PATHS:
-        page = PAGES[path.name]
-        titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
-        anchors = {re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles}
-        for link in re.findall(r"\]\(([^)]+)\)", page):
-            if link.startswith("#"):
-                assert link[1:] in anchors, link
-            elif not link.startswith("http"):
-                assert (path.parent / link.split("#")[0]).exists(), link
+        for link in re.findall(r"\]\(([^)]+)\)", PAGES[path.name]):
+            if link.startswith("http"):
+                continue
+            place, _, anchor = link.partition("#")
+            target = path.parent / place if place else path
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def anchors(page):
+    """What links to the sections of a page are called."""
+    titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
 def test_numbers_of_the_guide_are_those_of_the_evaluation():

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import small
+from absl import flags
 
-from tf_distill import main, run, saved_set
+from tf_distill import main, mode_flags, modes, run, saved_set
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ("--dataset=toy_questions", "--outer_steps=2", "--batch_size=8", "--epochs=1")
@@ -68,6 +69,16 @@ MISTAKES = [
     (["--networks=3"], ["--init=fixed has one network", "--init=random"]),
     (["--flagfile=nowhere.flags"], ["nowhere.flags"]),
     (["--mode=baseline"], ["unknown --mode 'baseline'", "did you mean baselines?", "sweep"]),
+    *(
+        ([f"--{name}={value}", f"--mode={mode}"], [f"--{name} is for --mode={others}, got", mode])
+        for name, value, mode, others in (
+            ("seeds", "3,4", "distill", "each"),
+            ("sizes", "7", "distill", "sweep"),
+            ("sgd_epochs", "4", "ranking", "baselines"),
+            ("shard", "1/2", "compare", "sweep or --mode=each"),
+            ("out", "foo.csv", "each", "compare"),
+        )
+    ),
     (["--mode=sweep", "--sizes=1,x"], ["--sizes=1,x is no list of whole numbers"]),
     (["--mode=sweep", "--sizes=0"], ["--sizes has 0, expected positive multiples"]),
     (["--mode=baselines", "--baseline_sets=0"], ["--baseline_sets must be at least 1, got 0"]),
@@ -151,6 +162,15 @@ def test_help_ends_well_and_names_every_setting():
         assert f"--{holder.name}:" in done.stdout or f"--[no]{holder.name}:" in done.stdout
     for field in run.Config.__dataclass_fields__:
         assert f"--{field}:" in done.stdout or f"--[no]{field}:" in done.stdout
+
+
+def test_every_mode_and_every_flag_that_is_no_setting_is_in_the_table():
+    assert {*mode_flags.OWN} == {*modes.MODES, "compare", "each"}
+    settings = {holder.name for holder in main._SETTINGS}
+    own = {flag.name for flag in flags.FLAGS.flags_by_module_dict()[main.__name__]}
+    assert own - settings - {"mode"} == {
+        name for names in mode_flags.OWN.values() for name in names
+    }
 
 
 def test_a_mistake_in_a_process_of_its_own_shows_no_noise():

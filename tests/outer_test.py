@@ -17,12 +17,13 @@ from tf_distill.learner import fixed_network
 from tf_distill.losses import encode
 from tf_distill.outer import Distillation, batch_indices, distill, mean_hypergradient
 
-OUTER_LR, OUTER_STEPS = 0.05, 6
+OUTER_LR, OUTER_STEPS, OUTER_MOMENTUM = 0.05, 6, 0.5
 
 
 def start(soft=True, outer_lr=OUTER_LR) -> Distillation:
     samples = Samples(*(v.numpy() for v in small.samples()))
-    return Distillation(DistilledSet(samples, ("x", "lr", *("y" * soft))), outer_lr, OUTER_STEPS)
+    learned = DistilledSet(samples, ("x", "lr", *("y" * soft)))
+    return Distillation(learned, outer_lr, OUTER_STEPS, OUTER_MOMENTUM)
 
 
 def go(distillation, outer_steps=OUTER_STEPS, dataset=None, learner=None, **settings):

@@ -102,6 +102,14 @@ def test_files_and_functions_are_short_and_described(path):
             assert length <= 45, f"{node.name} has {length} lines"
 
 
+@pytest.mark.parametrize("path", PACKAGE_FILES, ids=name)
+def test_the_picture_of_the_imports_has_every_module(path):
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    picture = page.split("## Imports go down only")[1].split("## Decisions")[0]
+    module = path.stem if path.parent.name == PACKAGE else path.parent.name
+    assert module.startswith("_") or re.search(rf"\b{module}\b", picture)
+
+
 def test_bazel_knows_every_distribution():
     lock = (ROOT / "requirements_lock.txt").read_text(encoding="utf-8")
     locked = {line.split("==")[0].lower().replace("-", "_") for line in lock.splitlines()}

@@ -5,8 +5,9 @@ import json
 import pytest
 import small
 
-from tf_distill import run, sweep
+from tf_distill import report, run, sweep
 from tf_distill.errors import UserError
+from tf_distill.folder import RunFolder
 from tf_distill.jobs import Shard
 
 
@@ -49,15 +50,66 @@ def test_each_size_is_a_run_of_its_own(tmp_path, original, capsys):
     assert capsys.readouterr().out.count("is finished") == 2
 
 
-def test_shards_enter_their_sizes_into_one_table(tmp_path, original, monkeypatch):
+@pytest.fixture
+def at_once(original, monkeypatch):
+    """Runs leave their settings and nothing else."""
     results = {"accuracy": {"mean": 0.5, "std": 0.0, "networks": 1}, "seconds": 1.0}
-    monkeypatch.setattr(run, "run", lambda c: {**results, "distilled_samples": c.samples_per_step})
+
+    def instead(config):
+        RunFolder(config)
+        return {**results, "distilled_samples": config.samples_per_step}
+
+    monkeypatch.setattr(run, "run", instead)
     monkeypatch.setattr(run, "add_ratio", lambda *_: None)
+
+
+def test_shards_enter_their_sizes_into_one_table(tmp_path, at_once):
     config = small.config(tmp_path / "sweep")
     first = sweep.sweep(config, [3, 1, 2], Shard(1, 2))
     assert [e["samples"] for e in first["sizes"]] == [1, 3]
     both = sweep.sweep(config, [3, 1, 2], Shard(2, 2))
     assert [e["samples"] for e in both["sizes"]] == [1, 2, 3]
+
+
+OTHERS = [
+    {"outer_lr": 5.0},
+    {"batch_size": 8},
+    {"inner_lr": 0.7},
+    {"seed": 1},
+    {"label_init": "random"},
+    {"eval_split": "held_out"},
+    {"steps": 2},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=str)
+@pytest.mark.parametrize("named", [None, 3, 0])
+def test_other_settings_are_refused_and_nothing_is_lost(tmp_path, at_once, other, named):
+    """Also where an older version wrote sweep.json, which named fewer settings, or none."""
+    sweep.sweep(small.config(tmp_path), [1, 2])
+    path = tmp_path / "sweep.json"
+    found = json.loads(path.read_text())
+    found["settings"] = dict(list(found["settings"].items())[:named])
+    path.write_text(json.dumps(found))
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(UserError) as error:
+        sweep.sweep(small.config(tmp_path, **other), [4])
+    [name] = other
+    assert f"--{name}" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_sizes_are_added_to_the_sweep_of_an_older_version(tmp_path, at_once):
+    config = small.config(tmp_path)
+    whole = sweep.sweep(config, [1, 2])
+    assert whole["settings"].keys() == config.deciding().keys() - {"samples_per_step"}
+    few = {name: whole["settings"][name] for name in ("dataset", "model", "init", "seed")}
+    (tmp_path / "sweep.json").write_text(json.dumps({**whole, "settings": few}))
+    assert report.write(tmp_path).exists()
+    found = sweep.sweep(config, [4])
+    assert [e["samples"] for e in found["sizes"]] == [1, 2, 4]
+    assert found["settings"] == whole["settings"]
 
 
 @pytest.mark.parametrize("sizes", [[3], [0], [-2], [2, 5]])

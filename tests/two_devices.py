@@ -24,7 +24,7 @@ CASES = {
 def distilled(distribution, case):
     """The samples after some outer steps."""
     start = DistilledSet(Samples(*(v.numpy() for v in small.samples())))
-    distillation = outer.Distillation(start, 0.05, STEPS)
+    distillation = outer.Distillation(start, 0.05, STEPS, 0.5)
     steps = outer.distill(
         distillation,
         small.learner(),

@@ -108,7 +108,7 @@ def distill(
             differentiated twice, or a folder with a run of other settings.
         Diverged: loss or gradient is no number, again and again; lower inner_lr or outer_lr.
         Interrupted: on SIGINT or SIGTERM, where there is a run_dir, after a checkpoint.
-        KeyboardInterrupt: on either in an evaluation; the last checkpoint is as in a crash.
+        KeyboardInterrupt: on either in an evaluation; work since the last checkpoint is lost.
     """
     given = {
         "samples_per_step": samples_per_step,

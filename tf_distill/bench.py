@@ -26,7 +26,7 @@ TRIALS = 10
 """Sets, and networks if these are random, that a rate is tried on."""
 LEARNING_STEPS = 100
 """Outer steps in which the rates of the single inner steps are then learned."""
-LEARNING_RATE = 0.05
+LEARNING_RATE, LEARNING_MOMENTUM = 0.05, 0.5
 
 
 class Conditions(NamedTuple):
@@ -132,7 +132,7 @@ class RateLearner:
 
     def __init__(self, learner: Learner, dataset: Dataset, conditions: Conditions, like: Samples):
         self._distillation = Distillation(
-            DistilledSet(like, learned=("lr",)), LEARNING_RATE, LEARNING_STEPS
+            DistilledSet(like, learned=("lr",)), LEARNING_RATE, LEARNING_STEPS, LEARNING_MOMENTUM
         )
         draw = network_drawer(learner, conditions.init, conditions.seed)
         self._update = outer_update(

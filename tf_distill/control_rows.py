@@ -23,7 +23,9 @@ def learned_labels(subject: Subject, done: Done) -> Measured:
     steps = min(subject.protocol.control_steps, config.outer_steps)
     lr = np.array(done["random_real"]["lr"], np.float32)
     start = as_samples(real_sets(subject)[0], subject.samples, lr)
-    distillation = Distillation(DistilledSet(start, ("lr", "y")), config.outer_lr, steps)
+    distillation = Distillation(
+        DistilledSet(start, ("lr", "y")), config.outer_lr, steps, config.outer_momentum
+    )
     going = distill(
         distillation,
         subject.learner,

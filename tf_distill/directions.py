@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from tf_distill.datasets.base import Dataset
-from tf_distill.prototypes import EMBED_BATCH, Prototypes, class_plan, embed
+from tf_distill.prototypes import EMBED_BATCH, Prototypes, class_plan, embed, random_real
 
 SHARE = 0.27
 """How far an example is moved, as a share of the norm of a typical word, or example."""
@@ -30,6 +30,10 @@ def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototype
     directions = class_directions(dataset, order[:MOST])
     x = embed(dataset, np.resize(order, turn[-1] + 1))[turn] + directions[y]
     return Prototypes(x, y.astype(np.int32))
+
+
+REAL = {"real": random_real, "linear": directed}
+"""The samples that are made of real examples, by `sample_init`."""
 
 
 def class_directions(dataset: Dataset, index: np.ndarray) -> np.ndarray:

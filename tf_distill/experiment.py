@@ -11,7 +11,7 @@ from tf_distill import files, memory, outcome, report, saved_set, seeds, servabl
 from tf_distill.callbacks import Callback, KeepBest
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
-from tf_distill.directions import directed
+from tf_distill.directions import REAL
 from tf_distill.distilled import DistilledSet, initial_samples
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError, WorkerLost
@@ -22,12 +22,9 @@ from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.loop import outer_loop
 from tf_distill.outer import Distillation, distill, outer_graph
 from tf_distill.progress import counted, say
-from tf_distill.prototypes import random_real
 
 NETWORKS_ON_THE_WAY = 20
 """At most, wherever the number is not the result: on the way, and untrained."""
-REAL = {"real": random_real, "linear": directed}
-"""How samples are made of real examples, by `sample_init`."""
 LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
 
 

@@ -91,9 +91,14 @@ class RunFolder:
 
 def check_same(config: Config, path: Path) -> None:
     """Raises UserError where the config.json at `path` is of another experiment."""
-    if changed := config.difference(schemas.read(path)):
+    check_settings(config, schemas.read(path), path.parent)
+
+
+def check_settings(config: Config, before: dict[str, Any], folder: Path) -> None:
+    """Raises UserError where what a folder holds was made with settings of another experiment."""
+    if changed := config.difference(before):
         raise UserError(
-            f"{path.parent} holds a run of other settings: {'; '.join(changed)}; "
+            f"{folder} holds a run of other settings: {'; '.join(changed)}; "
             "name another --run_dir, or delete this one to begin again"
         )
 

@@ -124,7 +124,7 @@ def check_learned(guard: Guard, step: int, config: Config) -> None:
 def diverged(guard: Guard, step: int, config: Config) -> Diverged:
     """The error that ends a run, with what to lower."""
     never = int(guard.skipped) == step
-    past = "as at all before" if never else "and a smaller outer rate did not help"
+    past = "as in every step so far" if never else "and a smaller outer rate did not help"
     return Diverged(
         f"loss or gradient is no number at outer step {step}, {past}; lower --inner_lr (now "
         f"{config.inner_lr}) or --outer_lr (now {config.outer_lr}) and begin again in another "

@@ -6,8 +6,8 @@ rates of the training on them.
 `hypergradient` is the manual adjoint: the weights of every inner step are kept,
 and each step is computed again on the way back and differentiated alone. The
 graph does not grow with the number of steps, and only one step's activations
-are alive at a time. `reference_hypergradient` is the definition, by one tape over
-all steps; tests hold the two equal.
+are alive at a time. `reference_hypergradient` is the definition, by nested tapes
+over all steps; tests hold the two equal.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Keras layers that TensorFlow has only without a second derivative."""
+"""Keras layers that have a right second derivative, or are faster than Keras's own."""
 
 from typing import Any
 

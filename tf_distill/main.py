@@ -6,9 +6,9 @@
   python -m tf_distill.main --mode=baselines --run_dir=runs/trec6_bilstm   # beside baselines
   python -m tf_distill.main --mode=compare runs/*            # several runs in one table
 
-The results lie in the run's folder, --run_dir. The same command again goes on where an
-interrupted run stood. Where a default reads "by dataset" or "by network", see
-tf_distill/datasets/__init__.py and tf_distill/models.py.
+Results are in the run's folder, --run_dir. The same command again continues an interrupted
+run. For defaults "by dataset" see tf_distill/datasets/__init__.py, for those "by network"
+tf_distill/models.py.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import Any
 
 from absl import flags
 
-from tf_distill import cli, compare, jobs, startup
+from tf_distill import cli, compare, jobs, mode_flags, startup
 from tf_distill.errors import Interrupted, UserError
 
 _SETTINGS = [
@@ -26,27 +26,32 @@ _SETTINGS = [
         None,
         "Name: digits, mnist, cifar10, imdb, sst5, trec6, trec50, toy_questions. Or own data: "
         "csv:FILE (labelled texts as CSV, TSV or JSON lines, also .gz), folder:PATH (a folder of "
-        "PNG, JPEG or BMP for each class), npz:FILE (images as Keras's archives have them), "
-        "tfds:NAME (any of tensorflow-datasets with an image or a text and a class). "
+        "PNG, JPEG or BMP for each class), npz:FILE (images, in the format of Keras's archives), "
+        "tfds:NAME (a dataset of tensorflow-datasets that has an image or a text, and a class). "
         "Default: digits.",
     ),
     flags.DEFINE_string(
         "test_data",
         None,
-        "File or folder to test on, of the same form as csv:FILE or folder:PATH. Default: "
-        "folder:PATH/test where it is there, else a fifth of the data, stratified.",
+        "File or folder to test on, in the format of csv:FILE or folder:PATH. Default: "
+        "folder:PATH/test if there is one, else a fifth of the data, stratified.",
     ),
     flags.DEFINE_string(
         "text_column",
         None,
-        "Column of csv:FILE with the texts, or feature of tfds:NAME. Default: the one of an "
-        "obvious name, or the only one that looks like it.",
+        "Column of csv:FILE with the texts, or feature of tfds:NAME. Default: one with a usual "
+        "name (text, sentence, review ...), else the only one with several words in a value.",
     ),
-    flags.DEFINE_string("label_column", None, "Column or feature of the classes, found alike."),
+    flags.DEFINE_string(
+        "label_column",
+        None,
+        "Column or feature with the classes. Default: one with a usual name (label, class, "
+        "category ...), else the only one with few different values.",
+    ),
     flags.DEFINE_string(
         "image_size",
         None,
-        "Pixels that own images are brought to: 28, or height and width as 28x32. Default: the "
+        "Pixels that own images are scaled to: 28, or height and width as 28x32. Default: the "
         "size of most images, within 12 to 64.",
     ),
     flags.DEFINE_string(
@@ -55,45 +60,42 @@ _SETTINGS = [
     flags.DEFINE_string(
         "data_dir",
         None,
-        "Folder with the datasets as tensorflow-datasets prepared them and with "
+        "Folder with the datasets that tensorflow-datasets prepared, and with "
         "glove/glove.6B.100d.txt. Default: $TFDS_DATA_DIR or ~/tensorflow_datasets.",
     ),
     flags.DEFINE_string(
         "embeddings",
         None,
-        "File of word vectors: text as of GloVe, word2vec or fastText, or .npz. Or train: made of "
-        "the training texts, with nothing to download. Default: "
-        "<data_dir>/glove/glove.6B.100d.txt.",
+        "File of word vectors (GloVe, word2vec or fastText as text, or .npz), or train: made from "
+        "the training texts, nothing to download. Default: <data_dir>/glove/glove.6B.100d.txt.",
     ),
     flags.DEFINE_string(
         "init",
         None,
-        "fixed: one initial network, the same for distillation and use; random: any network of "
-        "the same distribution. Default: fixed.",
+        "fixed: one initial network, the same for distillation and use; random: any network "
+        "drawn by the same initializers. Default: fixed.",
     ),
-    flags.DEFINE_string("labels", None, "soft: learned; hard: one-hot, left so. Default: soft."),
-    flags.DEFINE_string("label_init", None, "Labels at first: one_hot; random. Default: one_hot."),
+    flags.DEFINE_string("labels", None, "soft: learned; hard: stay one-hot. Default: soft."),
+    flags.DEFINE_string("label_init", None, "First labels: one_hot; random. Default: one_hot."),
     flags.DEFINE_string(
         "sample_init",
         None,
-        "Samples at the start: normal; real, examples of the data; linear, these, moved towards "
-        "each class along a linear classifier. Default: by network.",
+        "First samples: normal (noise); real (training examples); linear (these, moved along a "
+        "linear classifier). Default: by network.",
     ),
-    flags.DEFINE_float("sample_scale", None, "Factor of the samples at the start. Default: 1."),
+    flags.DEFINE_float("sample_scale", None, "Factor of the first samples. Default: 1."),
     flags.DEFINE_integer(
         "samples_per_step",
         None,
-        "Distilled samples in each inner step; any number, also fewer than there are classes. "
-        "Default: one a class.",
+        "Distilled samples in an inner step; can be fewer than classes. Default: one a class.",
     ),
     flags.DEFINE_integer(
-        "steps", None, "Inner gradient steps an epoch, each with samples of its own. Default: 1."
+        "steps", None, "Inner steps in an epoch, each with samples of its own. Default: 1."
     ),
     flags.DEFINE_integer(
         "epochs",
         None,
-        "Times that the inner steps are gone through, each with its own learning rates. "
-        "Default: by network.",
+        "Passes through the inner steps, each with learning rates of its own. Default: by network.",
     ),
     flags.DEFINE_integer("outer_steps", None, "Updates of the distilled set. Default: by dataset."),
     flags.DEFINE_float(
@@ -104,21 +106,19 @@ _SETTINGS = [
     ),
     flags.DEFINE_float("outer_momentum", None, "Beta1 of the outer Adam. Default: by network."),
     flags.DEFINE_float(
-        "inner_lr", None, "Inner learning rates at the start; learned. Default: by network."
+        "inner_lr", None, "Inner learning rates before they are learned. Default: by network."
     ),
-    flags.DEFINE_integer(
-        "batch_size", None, "Real examples in each outer step. Default: by dataset."
-    ),
+    flags.DEFINE_integer("batch_size", None, "Real examples an outer step. Default: by dataset."),
     flags.DEFINE_integer(
         "networks",
         None,
-        "Random networks in each outer step, whose hypergradients are averaged. Default: 1.",
+        "Random networks in each outer step; their hypergradients are averaged. Default: 1.",
     ),
     flags.DEFINE_integer(
         "eval_networks",
         None,
-        "Fresh random networks to evaluate the final set with; evaluations on the way take at most "
-        "20. Default: 200 with --init=random, else 1.",
+        "New random networks that the final set is evaluated with; earlier evaluations take at "
+        "most 20. Default: 200 with --init=random, else 1.",
     ),
     flags.DEFINE_integer(
         "eval_every", None, "Outer steps from one evaluation to the next. Default: a tenth of all."
@@ -126,76 +126,73 @@ _SETTINGS = [
     flags.DEFINE_string(
         "eval_split",
         None,
-        "test: the whole test split; held_out: a tenth of the training data, set aside, to choose "
-        "settings on. Default: test.",
+        "Data for evaluations. test: the whole test split; held_out: a tenth of the training "
+        "data, set aside, to choose settings on. Default: test.",
     ),
     flags.DEFINE_string(
         "keep",
         None,
-        "last: the set after the last outer step; best: the one of the highest accuracy on a "
-        "tenth of the training data, which is set aside and which the evaluations on the way are "
-        "then on. Default: last.",
+        "Set that is exported. last: after the last outer step; best: with the highest accuracy "
+        "on a tenth of the training data, which is set aside for it. Default: last.",
     ),
     flags.DEFINE_integer(
-        "early_stopping", None, "Stops after so many evaluations that are no better. Default: none."
+        "early_stopping", None, "Stop after so many evaluations that are no better. Default: never."
     ),
-    flags.DEFINE_integer("seed", None, "All randomness follows from it. Default: 0."),
+    flags.DEFINE_integer("seed", None, "Seed of everything random. Default: 0."),
     flags.DEFINE_string(
         "run_dir",
         None,
-        "Folder of the run. Default: runs/<dataset>_<model>, of a sweep with _sweep after it. The "
-        "modes baselines and ranking take settings that are not given from the run in this folder.",
+        "Folder of the run. Default: runs/<dataset>_<model>, for a sweep with _sweep added. The "
+        "modes baselines, original and ranking take settings that are not given from its run.",
     ),
-    flags.DEFINE_float(
-        "checkpoint_minutes", None, "Minutes from a checkpoint to the next, at most. Default: 2."
-    ),
+    flags.DEFINE_float("checkpoint_minutes", None, "Most minutes between checkpoints. Default: 2."),
     flags.DEFINE_boolean(
         "deterministic",
         None,
-        "The same bits every time on a GPU too, more slowly: TensorFlow's op determinism. On a CPU "
-        "they are the same without it. Default: false.",
+        "The same bits every time on a GPU too, by TensorFlow's op determinism, which is slower. A "
+        "CPU does not need it. Default: false.",
     ),
     flags.DEFINE_string(
         "distribution",
         None,
-        "none; mirrored: the networks, or of one network the real batch, divided among this "
-        "machine's GPUs; multiworker: among the machines in TF_CONFIG. Default: none.",
+        "Where the networks, or a single network's real batch, are shared out. none; mirrored: "
+        "among this machine's GPUs; multiworker: among the machines in TF_CONFIG. Default: none.",
     ),
 ]
 
 _PROTOCOL = [
     flags.DEFINE_integer(
-        "baseline_sets", None, "Sets of each random baseline; the best fifth learn. Default: 20."
+        "baseline_sets", None, "Draws of random real samples, for --mode=baselines. Default: 20."
     ),
     flags.DEFINE_integer(
-        "baseline_networks", None, "Random networks for a baseline or control. Default: 200."
+        "baseline_networks", None, "Networks to test a row, for --mode=baselines. Default: 200."
     ),
     flags.DEFINE_integer(
-        "sgd_epochs", None, "Epochs of ordinary SGD on the distilled set. Default: 100."
+        "sgd_epochs", None, "Epochs of ordinary SGD, for --mode=baselines. Default: 100."
     ),
     flags.DEFINE_integer(
-        "control_steps", None, "Outer steps for labels of random real samples. Default: 2000."
+        "control_steps", None, "Outer steps of learned labels, for --mode=baselines. Default: 2000."
     ),
 ]
 
 _MODE = flags.DEFINE_string(
     "mode",
     "distill",
-    "distill: make a set, evaluate and export it; estimate: the memory that this would take, and "
-    "nothing is run; baselines: put it beside six baselines and the controls; original: train its "
-    "network on all of the real data, and work out the ratio; sweep: distill sets of several "
-    "--sizes; ranking: does the set rank variants of its network as full training does; report: "
-    "draw the figures and report.html anew; compare: the runs in the folders that are named, in "
-    "one table; each: run the flag files that are named, one after the other.",
+    "distill: make a set, evaluate and export it; estimate: only tell the memory that it would "
+    "take; baselines: compare it with six baselines and the controls; original: train its network "
+    "on all of the real data, for the ratio; sweep: distill sets of several --sizes; ranking: does "
+    "the set rank variants of its network as full training does; report: draw the figures and "
+    "report.html again; compare: the runs in the given folders, in one table; each: run the given "
+    "flag files, one after the other.",
 )
 _SIZES = flags.DEFINE_list(
     "sizes", ["1", "2", "3", "5", "10", "20"], "Numbers of distilled samples, for --mode=sweep."
 )
 _SEEDS = flags.DEFINE_list("seeds", [], "Seeds of each flag file, for --mode=each.")
 _SHARD = flags.DEFINE_string(
-    "shard", "1/1", "The part, i/n, of n processes that share --mode=sweep or --mode=each."
+    "shard", "1/1", "This process's part, i/n, where n share --mode=sweep or --mode=each."
 )
-_OUT = flags.DEFINE_string("out", None, "Table of --mode=compare: a name in .csv, .html or .txt.")
+_OUT = flags.DEFINE_string("out", None, "File of --mode=compare's table: .csv, .html or .txt.")
 _PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
 
 
@@ -206,6 +203,7 @@ def _home(name: str, value: Any) -> Any:
 
 def main(argv: list[str]) -> int:
     """Does what --mode says with the experiment that the flags describe."""
+    mode_flags.check(_MODE.value, [name for name in flags.FLAGS if flags.FLAGS[name].present])
     settings = {holder.name: _home(holder.name, holder.value) for holder in _SETTINGS}
     shard = jobs.Shard.parse(_SHARD.value)
     if _MODE.value == "compare":
@@ -240,7 +238,7 @@ def main(argv: list[str]) -> int:
         distribution=replicas,
     )
     try:
-        print(modes.named(_MODE.value)(call))
+        print(modes.MODES[_MODE.value](call))
     except Interrupted as stop:
         print(f"{stop}; the same command goes on from there", file=sys.stderr)
         return 130

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from tf_distill import comparison, jobs, outcome, ranking, report, run, sweep
 from tf_distill.distribution import Distribution
-from tf_distill.errors import unknown_name
 from tf_distill.jobs import Shard
 
 
@@ -28,13 +27,6 @@ class Call(NamedTuple):
 
 RANKING_NETWORKS = 5
 """Random initial networks that each variant is trained on the distilled set with."""
-
-
-def named(mode: str) -> Callable[[Call], str]:
-    """The mode of that name: a function that does it, and gives what a person should read."""
-    if mode not in MODES:
-        raise unknown_name("--mode", mode, [*MODES, "compare", "each"])
-    return MODES[mode]
 
 
 def _distill(call: Call) -> str:
@@ -100,3 +92,4 @@ MODES: dict[str, Callable[[Call], str]] = {
     "ranking": _ranking,
     "report": _report,
 }
+"""Each gives what a person should read. `main` itself does those that need no TensorFlow."""

@@ -34,11 +34,7 @@ class Distillation(tf.Module):
     """
 
     def __init__(
-        self,
-        distilled: DistilledSet,
-        outer_lr: float,
-        outer_steps: int,
-        outer_momentum: float = 0.5,
+        self, distilled: DistilledSet, outer_lr: float, outer_steps: int, outer_momentum: float
     ):
         super().__init__(name="distillation")
         self.distilled = distilled

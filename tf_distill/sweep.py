@@ -9,6 +9,7 @@ from tf_distill import files, lock, run, schemas
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
+from tf_distill.folder import check_same, check_settings
 from tf_distill.jobs import Shard
 from tf_distill.progress import say
 
@@ -31,7 +32,8 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> dict[st
         What sweep.json in `run_dir` holds; it is written anew after every size.
 
     Raises:
-        UserError: a size that can't be, or a mistake in the settings.
+        UserError: a size that can't be, a mistake in the settings, or a sweep of others in the
+            folder.
     """
     if not sizes:
         raise UserError("--sizes is empty, expected some, such as --sizes=1,2,5,10")
@@ -39,9 +41,9 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> dict[st
     path = Path(config.run_dir, "sweep.json")
     if path.with_name("config.json").exists():
         raise UserError(f"{config.run_dir} holds a run; name another --run_dir for the sweep")
+    check_earlier(config, path)
     original = run.original_of(config, run.load_dataset(config))
     path.parent.mkdir(parents=True, exist_ok=True)
-    settings = {name: getattr(config, name) for name in SHARED}
     found: dict[str, Any] = {}
     for sized in shard.of(configs):
         say(f"size {sized.steps * sized.samples_per_step}: {sized.run_dir}")
@@ -49,18 +51,19 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> dict[st
         run.add_ratio(sized, original["accuracy"])
         new = entry(results, original["accuracy"], Path(sized.run_dir).name)
         with lock.held(path.parent, WAIT):
-            found = _add(path, settings, original, new)
+            found = _add(path, config, original, new)
     return found
 
 
 def _add(
-    path: Path, settings: dict[str, Any], original: dict[str, Any], new: dict[str, Any]
+    path: Path, config: Config, original: dict[str, Any], new: dict[str, Any]
 ) -> dict[str, Any]:
     """Enters one size into sweep.json."""
-    others = [e for e in earlier(path, settings) if e["samples"] != new["samples"]]
+    check_earlier(config, path)  # others may have been faster
+    others = [e for e in earlier(path) if e["samples"] != new["samples"]]
     entries = sorted([*others, new], key=lambda e: e["samples"])
     found = {
-        "settings": settings,
+        "settings": {k: v for k, v in config.deciding().items() if k != "samples_per_step"},
         "original": original,
         "sizes": entries,
         "distillation_sizes": distillation_sizes(entries),
@@ -69,16 +72,20 @@ def _add(
     return found
 
 
-def earlier(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The sizes that an earlier sweep of the same settings has measured."""
+def check_earlier(config: Config, path: Path) -> None:
+    """Raises UserError where the sweep.json at `path` has sizes of another experiment."""
     found = schemas.read(path)
+    check_settings(config, config.deciding() | found.get("settings", {}), path.parent)
+    for size in found.get("sizes", []):  # an older file names some settings, its runs name all
+        sized = of_size(config, size["samples"])
+        if (own := Path(sized.run_dir, "config.json")).exists():
+            check_same(sized, own)
+
+
+def earlier(path: Path) -> list[dict[str, Any]]:
+    """The sizes that a sweep has measured, as far as all is known of them."""
     whole = {"std", "networks", "ratio", "seconds"}
-    sizes = [size for size in found.get("sizes", []) if whole <= size.keys()]
-    return sizes if found.get("settings") == settings else []
-
-
-SHARED = ("dataset", "model", "init", "labels", "steps", "epochs", "outer_steps", "seed")
-"""The settings that all sizes have in common and a reader wants to know."""
+    return [size for size in schemas.read(path).get("sizes", []) if whole <= size.keys()]
 
 
 def of_size(config: Config, size: int) -> Config:

@@ -19,10 +19,10 @@ Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 class Dataset:
     """Train and test arrays of (stored input, class index).
 
-    name: as in the registry.
+    name: any; with one of the registry's, settings have its defaults.
     classes: their names, in the order of the labels.
-    x_train, x_test: stored inputs: uint8 images `[N, height, width, channels]` or int32
-        word numbers `[N, length]`.
+    x_train, x_test: stored inputs: uint8 images `[N, height, width, channels]`, int32 word
+        numbers `[N, length]`, or float32 arrays `[N, ...]`.
     y_train, y_test: int32 `[N]`.
     encoding: from stored to embedded inputs.
     augment: a random change of stored training inputs: (x, seed) to x.

@@ -77,7 +77,7 @@ def shades(count: int) -> np.ndarray:
 def top_labels(label: np.ndarray, classes: Sequence[str], most: int = 3) -> str:
     """A label `[outputs]` in words: the top classes with their values, one a line.
 
-    For a binary task that is the one logit.
+    For a binary task, whose labels have one value, that is the second class with it.
     """
     if len(label) == 1:
         return f"{classes[1]} {label[0]:+z.2f}"
