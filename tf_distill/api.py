@@ -20,6 +20,7 @@ from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.folder import Metrics, RunFolder
 from tf_distill.network_choice import Choice, Model, choose
+from tf_distill.process_state import LOCK
 from tf_distill.progress import say
 from tf_distill.result import Result
 
@@ -137,7 +138,8 @@ def distill(
             )
         choice = choose(model, data)
         config = _config(given, data, choice)
-        learner = choice.learner()
+        with LOCK:  # no other thread's change of Keras's precision
+            learner = choice.learner()
         work = Experiment(config, learner, data, callbacks, _distribution(strategy))
         work.check_shares()
         finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
