@@ -67,7 +67,7 @@ def read(
     features = features_of(builder)
     kind, key, label = chosen_features(name, features, input_feature, label_feature)
     remedy = tfds_source.preparation(name, data_dir)
-    splits = _splits(builder, remedy)
+    splits = _splits(builder, label, remedy)
     names = features[label].names
     arrays = [_arrays(builder, split, key, label, names, remedy) for split in splits]
     if kind == "image":
@@ -127,7 +127,7 @@ def chosen_features(
     return kind, key, label
 
 
-def _splits(builder, remedy: str) -> list[str]:
+def _splits(builder, label: str, remedy: str) -> list[str]:
     """Train and test, or validation where test has no labels or is missing."""
     there = builder.info.splits
     if "train" not in there:
@@ -135,20 +135,17 @@ def _splits(builder, remedy: str) -> list[str]:
             raise UserError(f"{builder.name} has the splits {', '.join(there)}, expected train")
         raise tfds_source.absent(builder, remedy)
     for split in ("test", "validation"):
-        if split in there and _labelled(builder, split, remedy):
+        if split in there and _labelled(builder, split, label, remedy):
             if split == "validation":
                 say(f"{builder.name} has no test split with labels: tested on validation")
             return ["train", split]
     return ["train"]
 
 
-def _labelled(builder, split: str, remedy: str) -> bool:
+def _labelled(builder, split: str, label: str, remedy: str) -> bool:
     """Whether the first example of a split has a label; -1 stands for none."""
     import tensorflow_datasets as tfds
 
-    label = next(
-        k for k, f in features_of(builder).items() if isinstance(f, tfds.features.ClassLabel)
-    )
     with tfds_source.present(builder, remedy):
         first = next(iter(tfds.as_numpy(builder.as_dataset(split=f"{split}[:1]"))))
     return int(first[label]) >= 0
