@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tf_distill import comparison, jobs, outcome, ranking, report, run, sweep
 from tf_distill.distribution import Distribution
-from tf_distill.errors import unknown_name
+from tf_distill.errors import Interrupted, UserError, unknown_name
 from tf_distill.jobs import Shard
 
 
@@ -34,7 +34,22 @@ def named(mode: str) -> Callable[[Call], str]:
     """The mode of that name: a function that does it, and gives what a person should read."""
     if mode not in MODES:
         raise unknown_name("--mode", mode, [*MODES, "compare", "each"])
-    return MODES[mode]
+    return _going_on(MODES[mode]) if mode in GOING_ON else MODES[mode]
+
+
+def _going_on(do: Callable[[Call], str]) -> Callable[[Call], str]:
+    """A mode whose ends before its time say what can be done about them."""
+
+    def done(call: Call) -> str:
+        try:
+            return do(call)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped") from None
+        except MemoryError as error:
+            reason = str(error) or "not enough memory"
+            raise UserError(f"{reason}; lower the sizes in the settings") from error
+
+    return done
 
 
 def _distill(call: Call) -> str:
@@ -100,3 +115,5 @@ MODES: dict[str, Callable[[Call], str]] = {
     "ranking": _ranking,
     "report": _report,
 }
+GOING_ON = ("distill", "baselines", "sweep", "ranking")
+"""Modes that keep what they have done, and that have sizes among their settings."""
