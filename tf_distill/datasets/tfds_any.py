@@ -1,6 +1,6 @@
 """Any dataset of tensorflow-datasets whose examples are an image or a text with a class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_distill.datasets import tfds_source
 from tf_distill.datasets.base import Dataset
-from tf_distill.datasets.embedded import GLOVE, embed
+from tf_distill.datasets.embedded import GLOVE, embed, with_words
 from tf_distill.datasets.images import image_dataset
 from tf_distill.datasets.parts import Parts, part
 from tf_distill.datasets.pictures import Size, chosen_size, resized
@@ -74,7 +74,7 @@ def read(
         arrays = _one_size(arrays, image_size)
     else:
         arrays = [
-            _with_words(x, y, f"{name}, {s}") for (x, y), s in zip(arrays, splits, strict=True)
+            with_words(x, y, f"{name}, {s}") for (x, y), s in zip(arrays, splits, strict=True)
         ]
     where = (f"{name}, {splits[0]}", f"{name}, {splits[-1]}")
     present = set(arrays[0][1])
@@ -175,14 +175,3 @@ def _one_size(arrays: list, image_size: Size | None) -> list:
     ):
         return arrays
     return [(resized(x, size, 1 if channels == 1 else 3), y) for x, y in arrays]
-
-
-def _with_words(
-    texts: Sequence[bytes], labels: list[str], where: str
-) -> tuple[np.ndarray, list[str]]:
-    kept = [i for i, text in enumerate(texts) if text.strip()]
-    if len(kept) < len(texts):
-        say(f"{where}: {len(texts) - len(kept)} empty texts are left out")
-    array = np.empty(len(kept), object)
-    array[:] = [texts[i] for i in kept]
-    return array, [labels[i] for i in kept]
