@@ -176,7 +176,8 @@ class StopAt(td.Callback):
 def test_the_same_call_goes_on_and_then_finds_it_finished(data, tmp_path, capsys):
     settings = QUICK | {"eval_every": 10, "early_stopping": 9}
     whole = td.distill(data, own_models.Subclassed, **settings)
-    in_folder = settings | {"run_dir": tmp_path / "run"}
+    of_numpy = {"seed": np.int64(0), "inner_lr": np.float32(0.5)}
+    in_folder = settings | of_numpy | {"run_dir": tmp_path / "run"}
     with pytest.raises(MemoryError):
         td.distill(data, own_models.Subclassed, callbacks=[StopAt(15, MemoryError())], **in_folder)
     done = td.distill(data, own_models.Subclassed, **in_folder)
@@ -243,6 +244,7 @@ def test_early_stopping_keeps_the_set_that_was_best_on_held_out_data(data):
         ({"networks": 3}, "^init=fixed has one network, got networks=3 .* use init=random"),
         ({"steps": 0}, "^steps must be at least 1, got 0"),
         ({"early_stopping": 0}, "early_stopping must be at least 1"),
+        ({"run_dir": ""}, "^run_dir is empty"),
     ],
 )
 def test_a_mistake_is_one_line(data, settings, message):

@@ -5,12 +5,15 @@ import json
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tf_distill import run
-from tf_distill.config import AT_LEAST_ONE, CHOICES, PLACES, POSITIVE, Config, command
+from tf_distill.config import CHOICES, PLACES, Config
 from tf_distill.datasets import DATASETS
+from tf_distill.defaults import command
 from tf_distill.errors import UserError
+from tf_distill.limits import AT_LEAST_ONE, POSITIVE, WHOLE
 from tf_distill.models import NETWORKS
 
 
@@ -71,6 +74,10 @@ BAD = [
     *(({name: float("nan")}, f"--{name} must be above 0") for name in POSITIVE),
     *(({name: float("inf")}, f"--{name} must be above 0") for name in POSITIVE),
     *(({name: "fixd"}, f"unknown --{name} 'fixd'") for name in CHOICES),
+    *(({name: True}, f"--{name} must be a whole number, got True") for name in WHOLE),
+    *(({name: False}, f"--{name} must be a number, got False") for name in POSITIVE),
+    *(({name: 10**400}, f"--{name} must be above 0 and finite, got 1000") for name in POSITIVE),
+    ({"seed": np.int64(-1)}, "--seed must be at least 0 and below 2147483648, got np.int64(-1)"),
     ({"steps": -2}, "--steps must be at least 1, got -2"),
     ({"outer_momentum": 1.0}, "--outer_momentum must be at least 0 and below 1, got 1.0"),
     ({"seed": -1}, "--seed must be at least 0 and below 2147483648, got -1"),
@@ -106,7 +113,8 @@ def test_refuses_in_one_line(given, text):
 
 
 def test_json_holds_every_setting():
-    config = configure(steps=3)
+    config = configure(steps=np.int64(3), inner_lr=np.float32(0.5), outer_lr=1)
+    assert (type(config.steps), type(config.inner_lr), type(config.outer_lr)) == (int, float, float)
     assert Config(**json.loads(config.to_json())) == config
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,19 @@ def test_the_weights_of_all_steps_are_counted(tmp_path):
     numbers = 5 * 4 + 4 + 4 * 3 + 3
     found = estimate(tmp_path, steps=3, epochs=7)
     assert found.weights == 3 * 7 * numbers * 4
+
+
+def test_the_test_data_are_held_meanwhile(tmp_path, monkeypatch):
+    alive = weakref.WeakSet()
+    evaluation = experiment.evaluation
+
+    def noted(*arguments):
+        alive.add(made := evaluation(*arguments))
+        return made
+
+    monkeypatch.setattr(experiment, "evaluation", noted)
+    monkeypatch.setattr(memory, "estimate", lambda *_: len(alive))
+    assert estimate(tmp_path) == 1
 
 
 def test_networks_beside_each_other_have_weights_each(tmp_path, monkeypatch):

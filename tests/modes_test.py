@@ -7,10 +7,11 @@ import shutil
 import pytest
 import small
 
-from tf_distill import run
+from tf_distill import comparison, report, run
 from tf_distill.errors import UserError
 from tf_distill.models import NETWORKS
 
+NO_MEMORY = "tf_distill: error: not enough memory"
 QUICK = ("--baseline_sets=2", "--sgd_epochs=2", "--control_steps=2")
 
 
@@ -69,6 +70,26 @@ def test_the_original_accuracy_comes_with_the_ratio(cli, tmp_path, monkeypatch):
     assert results["original_accuracy"] > 0.5
     expected = results["accuracy"]["mean"] / results["original_accuracy"]
     assert results["ratio"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "mode", "told"),
+    [
+        (KeyboardInterrupt(), "baselines", "stopped; the same command goes on from there"),
+        (KeyboardInterrupt(), "report", "tf_distill: stopped"),
+        (MemoryError(), "baselines", f"{NO_MEMORY}; lower the sizes in the settings"),
+        (MemoryError(), "report", f"{NO_MEMORY}; free some memory and call again"),
+    ],
+)
+def test_only_a_mode_that_goes_on_says_so(cli, text_run, monkeypatch, error, mode, told):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(report, "write", fail)
+    monkeypatch.setattr(comparison, "complete", fail)
+    outcome = cli(f"--mode={mode}", f"--run_dir={text_run}")
+    assert outcome.status == (2 if isinstance(error, MemoryError) else 130)
+    assert outcome.err == f"{told}\n"
 
 
 @pytest.mark.long

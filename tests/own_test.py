@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,18 @@ def test_data_are_read_once_and_again_when_the_file_changes(tmp_path, capsys):
     assert capsys.readouterr().out.count("21 texts") == 1
     table(path, THINGS[:-1])
     assert len(load(settings).y_train) < 17
+
+
+def test_a_folder_is_read_again_when_an_image_is_added(tmp_path, capsys):
+    fill(tmp_path / "pets", each=3)
+    config = run.configure({"dataset": f"folder:{tmp_path}/pets", "image_size": "12"})
+    settings = dataclasses.asdict(config)
+    before = load(settings)
+    assert load(settings) is before
+    image = next((tmp_path / "pets").rglob("*.png"))
+    shutil.copy2(image, image.with_stem("copy"))
+    after = load(settings)
+    assert len(after.y_train) + len(after.y_test) == len(before.y_train) + len(before.y_test) + 1
 
 
 def test_the_home_folder_is_known(tmp_path, monkeypatch):

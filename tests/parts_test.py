@@ -56,6 +56,12 @@ def test_refuses(train, test, classes, text):
         part(*splits, WHERE, classes)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**31, 0.5, True, None])
+def test_refuses_seeds_that_are_none(seed):
+    with pytest.raises(UserError, match=r"^seed must be (at least 0|a whole number)"):
+        part((np.arange(4), list("aabb")), None, WHERE, seed=seed)
+
+
 def test_as_many_labels_as_inputs():
     with pytest.raises(UserError, match="train: got 3 inputs and 2 labels"):
         part((np.arange(3), ["a", "a"]), None, WHERE)

@@ -118,7 +118,9 @@ def test_a_broken_archive_a_folder_and_no_file_are_refused(tmp_path):
             tables.read(tmp_path / name)
 
 
-def test_long_documents_are_read(tmp_path):
+def test_long_documents_are_read_and_the_limit_of_others_stays(tmp_path):
+    before = csv.field_size_limit(1000)
     text = "word " * 100_000
     path = write(tmp_path / "t.csv", f"text,label\n{text},a\nshort,b\n")
     assert len(tables.read(path).texts[0]) == len(text)
+    assert csv.field_size_limit(before) == 1000

@@ -48,6 +48,9 @@ def folder(tmp_path_factory):
     store(folder, "small_images", image, {"train": images(12), "test": images(6)})
     free = {**image, "image": tfds.features.Image(shape=(None, None, 1))}
     store(folder, "free_images", free, {"train": images(12, size=9), "test": images(6, size=20)})
+    coarse = {"a_coarse": text["label"], **text}
+    rows = [{"a_coarse": np.full(n, -1), **texts(n)} for n in (12, 4)]
+    store(folder, "coarse_texts", coarse, dict(zip(("train", "test"), rows, strict=True)))
     store(folder, "small_texts", text, {"train": texts(12), "validation": texts(4)})
     store(folder, "other_texts", text, {"train": texts(20)})
     store(folder, "numbers", {"x": tfds.features.Scalar(np.int64)}, {"train": {"x": [1, 2]}})
@@ -72,6 +75,11 @@ def test_texts_are_tested_on_validation_where_there_is_no_test(folder, capsys):
     dataset = from_tfds("small_texts", folder, embeddings="train")
     assert (dataset.classes, len(dataset.y_test)) == (("no", "yes"), 4)
     assert "tested on validation" in capsys.readouterr().out
+
+
+def test_a_test_split_counts_where_it_has_the_chosen_label(folder):
+    dataset = from_tfds("coarse_texts", folder, label_feature="label", embeddings="train")
+    assert (len(dataset.y_train), len(dataset.y_test)) == (12, 4)
 
 
 def test_a_lone_train_split_is_parted(folder):

@@ -1,7 +1,6 @@
 """The Python interface: one call from data and a Keras model to a distilled set."""
 
 import contextlib
-import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,19 +11,20 @@ import tensorflow as tf
 from tf_distill import experiment as experiments
 from tf_distill import files, saved_set, schemas
 from tf_distill.callbacks import Callback
-from tf_distill.config import Config, check_numbers
+from tf_distill.config import Config
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import Dataset, fingerprint
+from tf_distill.defaults import complete
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.folder import Metrics, RunFolder
 from tf_distill.network_choice import Choice, Model, choose
+from tf_distill.process_state import LOCK
 from tf_distill.progress import say
 from tf_distill.result import Result
 
 BATCH_SIZE, OUTER_STEPS = 256, 1000
-FIELDS = dataclasses.fields(Config)
 INPUTS = "inputs.json"
 
 
@@ -130,7 +130,7 @@ def distill(
         "keep": keep or ("last" if early_stopping is None else "best"),
         "early_stopping": early_stopping,
         "seed": seed,
-        "run_dir": run_dir,
+        "run_dir": None if run_dir is None else str(run_dir),
         "checkpoint_minutes": checkpoint_minutes,
     }
     with _words_of_python():
@@ -141,7 +141,8 @@ def distill(
             )
         choice = choose(model, data)
         config = _config(given, data, choice)
-        learner = choice.learner()
+        with LOCK:  # no other thread's change of Keras's precision
+            learner = choice.learner()
         work = Experiment(config, learner, data, callbacks, _distribution(strategy))
         work.check_shares()
         finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
@@ -166,24 +167,10 @@ def _distribution(strategy: Any) -> Distribution:
 
 def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     """All settings: those that were given, and for the rest what fits the data and network."""
-    check_numbers(given)
     entry = DATASETS.get(data.name)
-    outer_steps = given["outer_steps"] or (entry.outer_steps if entry else OUTER_STEPS)
-    defaults = {
-        **choice.defaults.of(given["init"])._asdict(),
-        "samples_per_step": len(data.classes),
-        "batch_size": entry.batch_size if entry else BATCH_SIZE,
-        "outer_steps": outer_steps,
-        "networks": 1,
-        "eval_networks": 200 if given["init"] == "random" else 1,
-        "eval_every": max(1, outer_steps // 10),
-        "run_dir": ".",
-    }
-    told = {name: value for name, value in given.items() if value is not None}
-    rest = {f.name: None if f.default is dataclasses.MISSING else f.default for f in FIELDS}
-    named = {"dataset": data.name, "model": choice.name, "eval_split": "test", "data_dir": "."}
-    places = {"run_dir": str(told["run_dir"])} if "run_dir" in told else {}
-    return Config(**{**rest, **named, **defaults, **told, **places})
+    sizes = (entry.batch_size, entry.outer_steps) if entry else (BATCH_SIZE, OUTER_STEPS)
+    named = {"dataset": data.name, "model": choice.name, "data_dir": ".", "run_dir": "."}
+    return complete(given, named, choice.defaults, len(data.classes), *sizes)
 
 
 def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Finished:

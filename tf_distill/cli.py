@@ -26,12 +26,11 @@ def run(main: Callable[[list[str]], int | None], name: str) -> None:
     try:
         app.run(quiet_main, flags_parser=_parse)
     except KeyboardInterrupt:
-        print(
-            f"{name}: stopped; the same command goes on from the last checkpoint", file=sys.stderr
-        )
+        print(f"{name}: stopped", file=sys.stderr)
         sys.exit(130)
     except MemoryError as error:
-        print(f"{name}: error: {error}; lower the sizes in the settings", file=sys.stderr)
+        reason = str(error) or "not enough memory"
+        print(f"{name}: error: {reason}; free some memory and call again", file=sys.stderr)
         sys.exit(UserError.exit_status)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import baseline_rows, control_rows, files, lock, ranking, run, schemas
+from tf_distill import baseline_rows, control_rows, files, lock, ranking, run, schemas, wording
 from tf_distill.config import Config, Protocol
 from tf_distill.datasets import Dataset
 from tf_distill.errors import UserError
@@ -132,8 +132,8 @@ def measure(row: Row, subject: Subject, comparison: dict[str, Any]) -> dict[str,
 
 def line(row: dict[str, Any]) -> str:
     """A row for the terminal."""
-    spread = f" +- {row['std']:.4f}" if row["networks"] > 1 else ""
-    return f"{row['title']:28} {row['mean']:.4f}{spread:10}   {row['seconds']:5.0f} s"
+    accuracy = wording.accuracy(row["mean"], row["std"], row["networks"])
+    return f"{row['title']:28} {accuracy:16}   {row['seconds']:5.0f} s"
 
 
 def curve(subject: Subject) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Generic, ParamSpec, TypeVar
 
 import tensorflow as tf
 
+from tf_distill.process_state import LOCK
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _OPTION = "disable_meta_optimizer"
@@ -44,9 +46,10 @@ def compiled(function: Callable[_P, _R]) -> Compiled[_P, _R]:
 @contextlib.contextmanager
 def _as_written() -> Iterator[None]:
     """Graphs that are called inside are not rewritten; the process's own option comes back."""
-    before = tf.config.optimizer.get_experimental_options().get(_OPTION, False)
-    tf.config.optimizer.set_experimental_options({_OPTION: True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({_OPTION: before})
+    with LOCK:
+        before = tf.config.optimizer.get_experimental_options().get(_OPTION, False)
+        tf.config.optimizer.set_experimental_options({_OPTION: True})
+        try:
+            yield
+        finally:
+            tf.config.optimizer.set_experimental_options({_OPTION: before})

@@ -180,7 +180,7 @@ def estimate(experiment: Experiment) -> memory.Estimate:
     """The memory that the experiment will take; nothing of it is run."""
     config, learner, dataset = experiment.config, experiment.learner, experiment.dataset
     distillation = new_distillation(config, dataset)
-    evaluation(config, learner, dataset)  # it holds the test data
+    _alive = evaluation(config, learner, dataset)  # it holds the test data, as in a run
     graph = outer_graph(distillation, learner, dataset, **_settings(config))
     return memory.estimate(graph, learner, dataset, config)
 

@@ -108,8 +108,9 @@ class Metrics:
 
     Args:
         path: the run's folder.
-        step: where the run goes on; what was written for later steps, before an
-            interruption, is dropped.
+        step: where the run goes on; lines of later steps, written before an interruption, are
+            dropped. Their events stay in their file: TensorBoard passes over them, since the
+            steps begin anew, unless it is told --load_fast=false.
     """
 
     FILE = "metrics.jsonl"

@@ -9,6 +9,8 @@ import numpy as np
 from keras.initializers import Initializer
 from keras.src.initializers.random_initializers import RandomInitializer
 
+from tf_distill.process_state import LOCK
+
 Initializers = dict[int, Initializer | None]
 """By the id of the variable; None where its value is to be kept."""
 
@@ -65,8 +67,16 @@ def is_constant(initializer: Any, variable: keras.Variable) -> bool:
 @contextlib.contextmanager
 def _recording(made: list) -> Iterator[None]:
     """Keeps each weight that a layer adds, with its initializer and its value."""
-    add_weight = keras.layers.Layer.add_weight
+    with LOCK:
+        add_weight = keras.layers.Layer.add_weight
+        keras.layers.Layer.add_weight = _recorder(add_weight, made)
+        try:
+            yield
+        finally:
+            keras.layers.Layer.add_weight = add_weight
 
+
+def _recorder(add_weight: Callable[..., keras.Variable], made: list) -> Callable:
     def recording(layer, *args, **kwargs):
         variable = add_weight(layer, *args, **kwargs)
         given = args[1] if len(args) > 1 else kwargs.get("initializer")
@@ -76,11 +86,7 @@ def _recording(made: list) -> Iterator[None]:
         made.append((variable, given if given is not None else default, value))
         return variable
 
-    keras.layers.Layer.add_weight = recording
-    try:
-        yield
-    finally:
-        keras.layers.Layer.add_weight = add_weight
+    return recording
 
 
 def _was_set(variable: keras.Variable, value: np.ndarray | None) -> bool:

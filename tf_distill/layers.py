@@ -65,9 +65,12 @@ class ConvMaxPool2D(keras.layers.Layer):
 
     Args:
         filters: channels of the output.
-        size: odd width of the kernel.
+        size: width of the kernel.
         padding: "same" or "valid", of the convolution.
         kernel_initializer: as in Conv2D.
+
+    Raises:
+        ValueError: filters, a size or a padding that there are not.
     """
 
     def __init__(
@@ -79,7 +82,12 @@ class ConvMaxPool2D(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.filters, self.size, self.padding = filters, size, padding
+        if min(filters, size) < 1 or padding.lower() not in ("same", "valid"):
+            raise ValueError(
+                f"got filters={filters}, size={size}, padding={padding!r}, expected at least 1 of "
+                "both, and 'same' or 'valid'"
+            )
+        self.filters, self.size, self.padding = filters, size, padding.lower()
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape: tuple) -> None:
@@ -131,7 +139,7 @@ class ConvMaxPool2D(keras.layers.Layer):
 
     def _pad(self, x: tf.Tensor, height: int, width: int) -> tf.Tensor:
         """Zeros before as the padding asks, and at the far edges zeros or less up to a size."""
-        before = self.size // 2 if self.padding == "same" else 0
+        before = (self.size - 1) // 2 if self.padding == "same" else 0
         x = x[:, : height - before, : width - before]
         far = [length - before - n for length, n in zip((height, width), x.shape[1:3], strict=True)]
         return tf.pad(x, [[0, 0], [before, far[0]], [before, far[1]], [0, 0]])
@@ -172,12 +180,13 @@ class LayerNormalization(keras.layers.LayerNormalization):
         """Normalises over `axis`, each example by itself."""
         axes = [self.axis] if isinstance(self.axis, int) else list(self.axis)
         x = tf.convert_to_tensor(inputs)
+        x = tf.cast(x, keras.backend.result_type(x.dtype, "float32"))  # squares overflow in half
         centred = x - tf.reduce_mean(x, axes, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axes, keepdims=True)
-        x = centred * tf.math.rsqrt(variance + self.epsilon)
+        x = (x if self.rms_scaling else centred) * tf.math.rsqrt(variance + self.epsilon)
         kept = [n if i in {a % len(x.shape) for a in axes} else 1 for i, n in enumerate(x.shape)]
-        if self.scale:
+        if self.gamma is not None:
             x *= tf.reshape(tf.cast(self.gamma, x.dtype), kept)
-        if self.center:
+        if self.beta is not None:
             x += tf.reshape(tf.cast(self.beta, x.dtype), kept)
-        return x
+        return tf.cast(x, self.compute_dtype)

@@ -1,12 +1,14 @@
 """What the program can do, by the name of its --mode."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tf_distill import comparison, jobs, outcome, ranking, report, run, sweep
 from tf_distill.distribution import Distribution
+from tf_distill.errors import Interrupted, UserError
 from tf_distill.jobs import Shard
 
 
@@ -29,6 +31,23 @@ RANKING_NETWORKS = 5
 """Random initial networks that each variant is trained on the distilled set with."""
 
 
+def _going_on(do: Callable[[Call], str]) -> Callable[[Call], str]:
+    """A mode that keeps what it has done: its ends before its time say what can be done."""
+
+    @functools.wraps(do)
+    def done(call: Call) -> str:
+        try:
+            return do(call)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped") from None
+        except MemoryError as error:
+            reason = str(error) or "not enough memory"
+            raise UserError(f"{reason}; lower the sizes in the settings") from error
+
+    return done
+
+
+@_going_on
 def _distill(call: Call) -> str:
     config = run.configure(call.settings)
     results = run.run(config, call.distribution)
@@ -41,6 +60,7 @@ def _estimate(call: Call) -> str:
     return run.estimate(run.configure(call.settings))
 
 
+@_going_on
 def _baselines(call: Call) -> str:
     config = run.recall(call.settings)
     comparison.complete(config, comparison.protocol(config, call.protocol))
@@ -60,6 +80,7 @@ def _original(call: Call) -> str:
     )
 
 
+@_going_on
 def _sweep(call: Call) -> str:
     config = run.configure(call.settings)
     if call.settings["run_dir"] is None:
@@ -77,6 +98,7 @@ def _report(call: Call) -> str:
     return f"figures and {report.write(Path(folder))} are drawn anew"
 
 
+@_going_on
 def _ranking(call: Call) -> str:
     config = run.recall(call.settings)
     found = comparison.complete_ranking(config, RANKING_NETWORKS)

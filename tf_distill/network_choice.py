@@ -10,7 +10,8 @@ import keras
 from tf_distill import checks, second_derivative
 from tf_distill.datasets.base import Dataset
 from tf_distill.datasets.pictures import SMALLEST
-from tf_distill.errors import UserError, unknown_name
+from tf_distill.defaults import network_of
+from tf_distill.errors import UserError
 from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS, OWN, ByInit, Defaults
 from tf_distill.progress import say
@@ -102,24 +103,17 @@ def choose(model: Model, dataset: Dataset) -> Choice:
 
 
 def _check_name(name: str, dataset: Dataset) -> None:
-    if name not in NETWORKS:
-        raise unknown_name("model", name, NETWORKS)
     kind = dataset.encoding.metadata().get("kind")
-    if kind in ("image", "text") and NETWORKS[name].kind != kind:
-        fitting = sorted(n for n, network in NETWORKS.items() if network.kind == kind)
-        raise UserError(
-            f"model {name!r} takes {NETWORKS[name].kind}s, but {dataset.name} has {kind}s; use one "
-            f"of {', '.join(fitting)}"
-        )
+    network = network_of(name, NETWORKS, dataset.name, kind)
     shape = dataset.encoding.shape
-    if len(shape) != {"image": 3, "text": 2}[NETWORKS[name].kind]:
-        pixels = len(shape) == 2 and NETWORKS[name].kind == "image"
+    if len(shape) != {"image": 3, "text": 2}[network.kind]:
+        pixels = len(shape) == 2 and network.kind == "image"
         hint = "if these are pixels of 0 to 255 make them uint8, else " if pixels else ""
         raise UserError(
-            f"model {name!r} takes {NETWORKS[name].kind}s, but {dataset.name} has inputs of shape "
+            f"model {name!r} takes {network.kind}s, but {dataset.name} has inputs of shape "
             f"{shape}; {hint}give a function that makes a Keras model for these"
         )
-    if NETWORKS[name].kind == "image" and min(shape[:2]) < SMALLEST:
+    if network.kind == "image" and min(shape[:2]) < SMALLEST:
         raise UserError(
             f"model {name!r} takes images of at least {SMALLEST}x{SMALLEST} pixels, but "
             f"{dataset.name} has {shape[0]}x{shape[1]}; enlarge them, or give a function that "

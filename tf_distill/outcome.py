@@ -15,6 +15,7 @@ from tf_distill.evaluate import Accuracy
 from tf_distill.inner import Samples
 from tf_distill.outer import Distillation
 from tf_distill.text import TextEncoding
+from tf_distill.wording import accuracy_over
 
 
 def summarize(
@@ -48,16 +49,13 @@ def summarize(
 def describe(results: dict[str, Any], config: Config) -> str:
     """The outcome in two lines for a person, or in three."""
     before, after = results["accuracy_before"], results["accuracy"]
-    spread = (
-        f" +- {after['std']:.4f} over {after['networks']} networks" if after["networks"] > 1 else ""
-    )
     skipped = (
         f"{results['skipped_steps']} outer steps were skipped, as loss or gradient was no number\n"
         if results.get("skipped_steps")
         else ""
     )
     return (
-        f"accuracy {after['mean']:.4f}{spread} on {results['test_examples']} "
+        f"accuracy {accuracy_over(**after)} on {results['test_examples']} "
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
         f"{results['distilled_samples']} distilled samples, {results['seconds']:.0f} s\n"
         f"{skipped}report.html, distilled/1 (the set) and model/1 (the network that it trains) are "

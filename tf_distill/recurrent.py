@@ -21,9 +21,10 @@ Cell = Callable[[tf.Tensor, State | None, tf.Tensor], State]
 
 @keras.saving.register_keras_serializable("tf_distill")
 class Bidirectional(keras.layers.Bidirectional):
-    """Keras's layer, with its weights and arguments, for SimpleRNN and LSTM of Keras's defaults.
+    """Keras's layer, with its weights and arguments; fast for SimpleRNN and LSTM as by default.
 
-    It equals Keras's up to rounding. With a mask or a given state it is Keras's itself.
+    It equals Keras's up to rounding. With a mask, a given state, or settings that change what is
+    computed (another cell, activation or merge mode, no bias, ...) it is Keras's itself.
     """
 
     def call(
@@ -32,10 +33,12 @@ class Bidirectional(keras.layers.Bidirectional):
         initial_state: Any = None,
         mask: tf.Tensor | None = None,
         training: bool | None = None,
-    ) -> tf.Tensor:
-        """`[batch, steps, inputs]` to `[batch, (steps,) 2 * units]`."""
+    ) -> Any:
+        """`[batch, steps, inputs]` to `[batch, (steps,) 2 * units]`, or what Keras's gives."""
         steps = sequences.shape[1]
-        if steps is None or steps > UNROLLED or initial_state is not None or mask is not None:
+        short = steps is not None and steps <= UNROLLED
+        plain = initial_state is None and mask is None
+        if not (short and plain and self._is_computed_here(bool(training))):
             return super().call(sequences, initial_state, mask, training)
         cells = [self.forward_layer.cell, self.backward_layer.cell]
         kernels, recurrent, biases = (
@@ -51,6 +54,30 @@ class Bidirectional(keras.layers.Bidirectional):
         forward, backward = outputs
         both = tf.concat([tf.stack(forward), tf.stack(backward[::-1])], -1)
         return tf.transpose(both, [1, 0, 2])
+
+    def _is_computed_here(self, training: bool) -> bool:
+        """Whether both directions, and how they are merged, are what `call` computes."""
+        layers = (self.forward_layer, self.backward_layer)
+        cells: list[Any] = [getattr(layer, "cell", None) for layer in layers]
+        return (
+            self.merge_mode == "concat"
+            and type(cells[0]) is type(cells[1])
+            and [layer.go_backwards for layer in layers] == [False, True]
+            and not any(layer.return_state or layer.stateful for layer in layers)
+            and all(_is_default(cell) for cell in cells)
+            and not (training and any(cell.dropout or cell.recurrent_dropout for cell in cells))
+        )
+
+
+def _is_default(cell: Any) -> bool:
+    """Whether a cell is one of Keras's two with the activations and the bias of its defaults."""
+    sigmoid = keras.activations.sigmoid
+    return (
+        type(cell) in (keras.layers.SimpleRNNCell, keras.layers.LSTMCell)
+        and cell.activation is keras.activations.tanh
+        and getattr(cell, "recurrent_activation", sigmoid) is sigmoid
+        and cell.use_bias
+    )
 
 
 def _is_lstm(cell: keras.Layer) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_distill import config, files, pages
+from tf_distill import config, defaults, files, pages
 from tf_distill.datasets import DATASETS
 from tf_distill.errors import UserError
 from tf_distill.figures import gallery
@@ -142,4 +142,4 @@ def _settings(record: Record) -> list[tuple[str, Any]]:
 def _command(record: Record) -> str:
     if not record.results or record.config["model"].startswith(OWN):
         return ""  # a sweep, or a function of a user, which no command can name
-    return config.command(record.config, DATASETS, NETWORKS)
+    return defaults.command(record.config, DATASETS, NETWORKS)

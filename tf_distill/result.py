@@ -16,6 +16,7 @@ from tf_distill.figures.style import render
 from tf_distill.models import OWN
 from tf_distill.record import Record
 from tf_distill.saved_set import LoadedSet
+from tf_distill.wording import accuracy_over
 
 
 class Result:
@@ -48,7 +49,7 @@ class Result:
         epochs = f"{described['epochs']} epoch{'s' * (described['epochs'] != 1)}"
         return (
             f"<distilled {described['dataset']}: {steps * n} samples of {tuple(shape)} in {steps} "
-            f"{step}, {epochs}; accuracy {_in_words(self.accuracy)} with "
+            f"{step}, {epochs}; accuracy {accuracy_over(*self.accuracy)} with "
             f"{described['model'].removeprefix(OWN)}, {described['init']} initialization>"
         )
 
@@ -131,10 +132,3 @@ class Result:
         return Record(
             folder, settings, self.results, {}, {}, {}, self.history, found.metadata, found.samples
         )
-
-
-def _in_words(accuracy: Accuracy) -> str:
-    """For instance 0.9361, or 0.8210 +- 0.0312 over 20 networks."""
-    if accuracy.networks == 1:
-        return f"{accuracy.mean:.4f}"
-    return f"{accuracy.mean:.4f} +- {accuracy.std:.4f} over {accuracy.networks} networks"

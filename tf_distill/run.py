@@ -16,7 +16,8 @@ from tf_distill import (
     report,
     schemas,
 )
-from tf_distill.config import DATASET, FREE, Config, data_dir, resolve
+from tf_distill.config import FREE, Config
+from tf_distill.defaults import DATASET, data_dir, resolve
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio

@@ -17,6 +17,7 @@ from tf_distill import checks
 from tf_distill.errors import UserError
 from tf_distill.inner import value_and_gradients
 from tf_distill.learner import Learner
+from tf_distill.process_state import LOCK
 
 BATCH = 2
 POINTS = 3
@@ -41,11 +42,12 @@ def check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int)
         UserError: there is no second derivative, or a wrong one; the layer or the operation is
             named as far as it can be known.
     """
-    try:
-        with _precision("float64"):
+    with LOCK:
+        try:
+            with _precision("float64"):
+                _check(make, shape, outputs)
+        except (TypeError, ValueError, NotImplementedError, tf.errors.OpError):
             _check(make, shape, outputs)
-    except (TypeError, ValueError, NotImplementedError, tf.errors.OpError):
-        _check(make, shape, outputs)
 
 
 def _check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int) -> None:
@@ -72,7 +74,7 @@ def _check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int
 
 @contextlib.contextmanager
 def _precision(name: str) -> Iterator[None]:
-    """Builds Keras models in this precision."""
+    """Builds Keras models in this precision; other threads that do would get it too."""
     before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(name)
     keras.config.set_dtype_policy(name)

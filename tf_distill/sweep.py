@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_distill import files, lock, run, schemas
+from tf_distill import files, lock, run, schemas, wording
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
@@ -121,10 +121,8 @@ def describe(found: dict[str, Any], config: Config) -> str:
     """The sweep as a table for a person."""
     lines = ["samples  accuracy           ratio"]
     for e in found["sizes"]:
-        spread = f" +- {e['std']:.4f}" if e["networks"] > 1 else ""
-        lines.append(
-            f"{e['samples']:7}  {e['mean']:.4f}{spread:10}  {100 * (e['ratio'] or 0):5.1f}%"
-        )
+        accuracy = wording.accuracy(e["mean"], e["std"], e["networks"])
+        lines.append(f"{e['samples']:7}  {accuracy:16}  {100 * (e['ratio'] or 0):5.1f}%")
     reached = [f"d_{a} = {m}" for a, m in found["distillation_sizes"].items() if m is not None]
     lines.append(f"distillation sizes: {', '.join(reached) or 'none reached'}")
     lines.append(f"sweep.json, the runs and the figure are in {config.run_dir}")

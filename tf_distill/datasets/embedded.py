@@ -120,10 +120,23 @@ def _plain(texts: Iterable[str], labels: Iterable[Any], split: str) -> tuple[np.
     for i, text in enumerate(texts):
         if not isinstance(text, str | bytes):
             raise UserError(f"x_{split}[{i}] is {text!r}, expected a string")
+    return with_words(texts, labels, f"x_{split}")
+
+
+def with_words(
+    texts: Sequence[str | bytes], labels: Sequence[Any], where: str
+) -> tuple[np.ndarray, list[Any]]:
+    """Texts, bytes `[N]` in an array of objects, with their labels, but for the empty ones.
+
+    Args:
+        texts: which to look at.
+        labels: as many.
+        where: they come from, for a line that says how many are left out.
+    """
     kept = [i for i, text in enumerate(texts) if text.strip()]
     if len(kept) < len(texts):
-        say(f"x_{split}: {len(texts) - len(kept)} empty texts are left out")
-    coded = [t if isinstance(t, bytes) else t.encode("utf-8", "replace") for t in texts]
+        say(f"{where}: {len(texts) - len(kept)} empty texts are left out")
+    chosen = (texts[i] for i in kept)
     array = np.empty(len(kept), object)
-    array[:] = [coded[i] for i in kept]
+    array[:] = [t if isinstance(t, bytes) else t.encode("utf-8", "replace") for t in chosen]
     return array, [labels[i] for i in kept]

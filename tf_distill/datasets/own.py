@@ -76,10 +76,16 @@ def no_others(settings: Mapping[str, Any], known: tuple[str, ...] = ()) -> None:
             )
 
 
-def _stamp(place: str | None) -> tuple[int, int] | None:
-    """Changes when a file does, so that a file is read again in one process only then."""
-    path = Path(place or "").expanduser()
-    return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+def _stamp(place: str | None) -> tuple[int, int, int] | None:
+    """Changes when a file does, or what is in a folder: only then it is read again in one process.
+
+    Nothing is opened: it is made of the newest time, the number of files and folders, and sizes.
+    """
+    path = Path(place).expanduser() if place else None
+    if path is None or not path.exists():
+        return None
+    found = [path.stat(), *(inside.lstat() for inside in path.rglob("*"))]
+    return max(f.st_mtime_ns for f in found), len(found), sum(f.st_size for f in found)
 
 
 @functools.lru_cache(maxsize=1)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tf_distill import limits
 from tf_distill.datasets import labels
 from tf_distill.errors import UserError
 from tf_distill.progress import say
@@ -40,8 +41,9 @@ def part(
         seed: of the part that is held out.
 
     Raises:
-        UserError: labels that don't fit the inputs or the classes.
+        UserError: labels that don't fit the inputs or the classes, or a seed that is none.
     """
+    seed = limits.number("seed", seed, "seed")
     given = tuple(labels.plain(classes, "classes")) if classes is not None else None
     if given and len(set(given)) < len(given):
         raise UserError(f"two of the classes have one name: {labels.shown(given)}; rename one")

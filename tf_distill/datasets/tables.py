@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import itertools
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ LONGEST = 2**24
 """Bytes of a field, or of a line: 2000 pages."""
 MOST_ARRAY = 2**28
 """Characters of a JSON array, which can only be read as a whole."""
+_LIMIT = threading.Lock()
+"""Of a field, which the module csv keeps for the whole process."""
 
 
 class Table(NamedTuple):
@@ -139,7 +142,6 @@ def _decoded(line: bytes, path: Path, number: int) -> str:
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
-    csv.field_size_limit(LONGEST)
     lines = _lines(path)
     head = next(lines, "")
     if delimiter == "," and "," not in head and ";" in head:
@@ -152,7 +154,7 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
     names: list[str] = []
     line = 1
     try:
-        for fields in reader:
+        for fields in _long_fields(reader):
             if not fields:
                 pass  # a blank line
             elif not names:
@@ -166,6 +168,20 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise _broken(path, line, f"broken quotes ({error})", "a row of CSV") from None
+
+
+def _long_fields(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The rows of a csv.reader; between them the process's own limit of a field holds."""
+    while True:
+        with _LIMIT:
+            before = csv.field_size_limit(LONGEST)
+            try:
+                row = next(rows, None)
+            finally:
+                csv.field_size_limit(before)
+        if row is None:
+            return
+        yield row
 
 
 def _header(fields: list[str], path: Path) -> list[str]:

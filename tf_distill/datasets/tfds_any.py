@@ -1,6 +1,6 @@
 """Any dataset of tensorflow-datasets whose examples are an image or a text with a class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_distill.datasets import tfds_source
 from tf_distill.datasets.base import Dataset
-from tf_distill.datasets.embedded import GLOVE, embed
+from tf_distill.datasets.embedded import GLOVE, embed, with_words
 from tf_distill.datasets.images import image_dataset
 from tf_distill.datasets.parts import Parts, part
 from tf_distill.datasets.pictures import Size, chosen_size, resized
@@ -67,14 +67,14 @@ def read(
     features = features_of(builder)
     kind, key, label = chosen_features(name, features, input_feature, label_feature)
     remedy = tfds_source.preparation(name, data_dir)
-    splits = _splits(builder, remedy)
+    splits = _splits(builder, label, remedy)
     names = features[label].names
     arrays = [_arrays(builder, split, key, label, names, remedy) for split in splits]
     if kind == "image":
         arrays = _one_size(arrays, image_size)
     else:
         arrays = [
-            _with_words(x, y, f"{name}, {s}") for (x, y), s in zip(arrays, splits, strict=True)
+            with_words(x, y, f"{name}, {s}") for (x, y), s in zip(arrays, splits, strict=True)
         ]
     where = (f"{name}, {splits[0]}", f"{name}, {splits[-1]}")
     present = set(arrays[0][1])
@@ -127,7 +127,7 @@ def chosen_features(
     return kind, key, label
 
 
-def _splits(builder, remedy: str) -> list[str]:
+def _splits(builder, label: str, remedy: str) -> list[str]:
     """Train and test, or validation where test has no labels or is missing."""
     there = builder.info.splits
     if "train" not in there:
@@ -135,20 +135,17 @@ def _splits(builder, remedy: str) -> list[str]:
             raise UserError(f"{builder.name} has the splits {', '.join(there)}, expected train")
         raise tfds_source.absent(builder, remedy)
     for split in ("test", "validation"):
-        if split in there and _labelled(builder, split, remedy):
+        if split in there and _labelled(builder, split, label, remedy):
             if split == "validation":
                 say(f"{builder.name} has no test split with labels: tested on validation")
             return ["train", split]
     return ["train"]
 
 
-def _labelled(builder, split: str, remedy: str) -> bool:
+def _labelled(builder, split: str, label: str, remedy: str) -> bool:
     """Whether the first example of a split has a label; -1 stands for none."""
     import tensorflow_datasets as tfds
 
-    label = next(
-        k for k, f in features_of(builder).items() if isinstance(f, tfds.features.ClassLabel)
-    )
     with tfds_source.present(builder, remedy):
         first = next(iter(tfds.as_numpy(builder.as_dataset(split=f"{split}[:1]"))))
     return int(first[label]) >= 0
@@ -178,14 +175,3 @@ def _one_size(arrays: list, image_size: Size | None) -> list:
     ):
         return arrays
     return [(resized(x, size, 1 if channels == 1 else 3), y) for x, y in arrays]
-
-
-def _with_words(
-    texts: Sequence[bytes], labels: list[str], where: str
-) -> tuple[np.ndarray, list[str]]:
-    kept = [i for i, text in enumerate(texts) if text.strip()]
-    if len(kept) < len(texts):
-        say(f"{where}: {len(texts) - len(kept)} empty texts are left out")
-    array = np.empty(len(kept), object)
-    array[:] = [texts[i] for i in kept]
-    return array, [labels[i] for i in kept]

@@ -1,0 +1,64 @@
+"""What numbers the settings may be."""
+
+import math
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+from tf_distill.errors import UserError, brief
+
+AT_LEAST_ONE = (
+    "samples_per_step",
+    "steps",
+    "epochs",
+    "outer_steps",
+    "batch_size",
+    "networks",
+    "eval_networks",
+    "eval_every",
+)
+WHOLE = (*AT_LEAST_ONE, "seed", "early_stopping")
+POSITIVE = ("outer_lr", "inner_lr", "sample_scale", "checkpoint_minutes")
+RANGES: dict[str, tuple[float, float]] = {"seed": (0, 2**31), "outer_momentum": (0, 1)}
+
+
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, with Python's numbers for numpy's, which JSON does not know.
+
+    Raises:
+        UserError: one that is given is no number of its kind and range.
+    """
+    known = {*WHOLE, *POSITIVE, *RANGES}
+    return {
+        name: number(name, value, f"--{name}") if name in known and value is not None else value
+        for name, value in settings.items()
+    }
+
+
+def number(name: str, value: Any, called: str) -> Any:
+    """The value of a setting as an int or a float.
+
+    Args:
+        name: of the setting.
+        value: what was given.
+        called: what an error calls it.
+
+    Raises:
+        UserError: it is no number of its kind and range.
+    """
+    told = f"got {brief(value)}"
+    kind: Any = numbers.Integral if name in WHOLE else numbers.Real
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UserError(f"{called} must be a {'whole ' * (name in WHOLE)}number, {told}")
+    try:
+        value = int(value) if name in WHOLE else float(value)
+    except OverflowError:
+        value = math.inf
+    if name in AT_LEAST_ONE and value < 1:
+        raise UserError(f"{called} must be at least 1, {told}")
+    if name in POSITIVE and not 0 < value < math.inf:
+        raise UserError(f"{called} must be above 0 and finite, {told}")
+    least, below = RANGES.get(name, (-math.inf, math.inf))
+    if not least <= value < below:
+        raise UserError(f"{called} must be at least {least} and below {below}, {told}")
+    return value
