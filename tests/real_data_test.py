@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tf_distill.datasets import DATASETS
+from tf_distill.datasets.images import pixel_statistics
 from tf_distill.text import PADDING, UNKNOWN
 
 
@@ -26,6 +27,13 @@ def check(dataset, train: int, test: int, classes: int):
     assert len(dataset.classes) == classes == DATASETS[dataset.name].classes
     assert set(dataset.y_train) == set(range(classes))
     assert set(dataset.y_test) <= set(range(classes))
+
+
+def check_pixels(dataset):
+    """The encoding's numbers, which are typed, are those of the training images."""
+    mean, std = pixel_statistics(dataset.x_train)
+    np.testing.assert_allclose(dataset.encoding.mean, mean, atol=1e-4)
+    np.testing.assert_allclose(dataset.encoding.std, std, atol=1e-4)
 
 
 def test_trec6(load):
@@ -64,6 +72,20 @@ def test_sst5(load):
 def test_mnist(load):
     dataset = load("mnist", "mnist")
     check(dataset, 60_000, 10_000, 10)
-    pixels = dataset.x_train / 255
-    assert pixels.mean() == pytest.approx(dataset.encoding.mean[0], abs=1e-4)
-    assert pixels.std() == pytest.approx(dataset.encoding.std[0], abs=1e-4)
+    check_pixels(dataset)
+
+
+def test_cifar10(load):
+    dataset = load("cifar10", "cifar10")
+    check(dataset, 50_000, 10_000, 10)
+    check_pixels(dataset)
+
+
+def test_imdb(load):
+    dataset = load("imdb", "imdb_reviews")
+    check(dataset, 25_000, 25_000, 2)
+    assert dataset.encoding.shape == (400, 100)
+    for word, name in ((b"wonderful", "positive"), (b"awful", "negative")):
+        has = np.array([word in text for text in dataset.raw_train])
+        counts = np.bincount(dataset.y_train[has])
+        assert dataset.classes[counts.argmax()] == name
