@@ -13,7 +13,7 @@ from pathlib import Path
 import cells
 import page
 
-from tf_distill import config, files
+from tf_distill import defaults, files
 from tf_distill.datasets import DATASETS
 from tf_distill.evaluate import distillation_ratio
 from tf_distill.models import NETWORKS
@@ -61,7 +61,7 @@ def command(results: dict) -> str:
     """The shortest command that gives these settings."""
     kept = results.get("keep", "last")  # if the last set is, eval_every changes no result
     settings = {k: v for k, v in results.items() if kept == "best" or k != "eval_every"}
-    return config.command(settings, DATASETS, NETWORKS)
+    return defaults.command(settings, DATASETS, NETWORKS)
 
 
 def readme_table() -> str:

@@ -117,11 +117,13 @@ def test_a_name_gives_the_bits_of_the_command_line(tmp_path):
     assert here.results["batch_size"] == DATASETS["toy_questions"].batch_size
 
 
-def test_images_that_are_too_small_are_one_line():
+def test_images_for_a_network_of_texts_or_too_small_are_one_line():
     images = np.zeros((20, 8, 8), np.uint8)
     data = td.datasets.from_arrays(images, np.arange(20) % 2)
     with pytest.raises(td.UserError, match="images of at least 12x12 pixels, but arrays has 8x8"):
         td.distill(data, "lenet")
+    with pytest.raises(td.UserError, match="model=bilstm takes texts, but arrays has images"):
+        td.distill(data, "bilstm")
 
 
 @pytest.mark.parametrize(
