@@ -22,8 +22,8 @@ def samples(steps, n, shape, outputs=4):
     [
         ([0.1, 2.0, -1.0, 0.5], "dog  2.00\nhen  0.50\ncat  0.10"),
         ([0.0, 0.0, 1.0, 0.0], "cow  1.00\ncat  0.00\ndog  0.00"),
-        ([-0.256], "dog -0.26"),
-        ([1.5], "dog +1.50"),
+        ([-0.256], "-0.26\n0 = cat\n1 = dog"),
+        ([1.5], "+1.50\n0 = cat\n1 = dog"),
     ],
 )
 def test_top_labels(label, expected):
@@ -109,7 +109,7 @@ def test_many_labels_are_cut_to_the_largest_and_the_figure_says_so(tmp_path):
 
 def test_a_binary_label_is_one_column():
     axis = figures.draw_labels(samples(1, 2, (30, 16), 1), CLASSES[:2]).axes[0]
-    assert [t.get_text() for t in axis.get_xticklabels()] == ["dog"]
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["0 = cat, 1 = dog:"]
 
 
 @pytest.mark.parametrize(

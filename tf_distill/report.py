@@ -16,7 +16,7 @@ from tf_distill.figures.style import DARK, render
 from tf_distill.models import NETWORKS, OWN
 from tf_distill.record import Record, read
 from tf_distill.schemas import GROUPS
-from tf_distill.wording import part
+from tf_distill.wording import output_names, part
 
 NAME = "report.html"
 SENTENCES_SHOWN, WORDS_SHOWN, CLASSES_SHOWN = 40, 200, 12
@@ -124,7 +124,7 @@ def decoded_words(lines: list[str]) -> list[list[str]]:
 
 def _label(label: np.ndarray, classes: list[str]) -> list[Values]:
     """Names and values of a label, the largest first where there are many."""
-    names = classes[-len(label) :]
+    names = output_names(classes, len(label))
     order = np.argsort(-label)[:CLASSES_SHOWN] if len(label) > CLASSES_SHOWN else range(len(label))
     top = int(np.argmax(label)) if len(label) > 1 else None
     return [{"class": names[i], "value": f"{label[i]:z.2f}", "top": i == top} for i in order]

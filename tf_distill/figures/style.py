@@ -9,7 +9,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 COLUMN, PAGE = 3.4, 6.8
 """Widths in inches: a column and both columns of a paper."""
@@ -77,10 +77,10 @@ def shades(count: int) -> np.ndarray:
 def top_labels(label: np.ndarray, classes: Sequence[str], most: int = 3) -> str:
     """A label `[outputs]` in words: the top classes with their values, one a line.
 
-    For a binary task, whose labels have one value, that is the second class with it.
+    For a binary task, whose labels have one value, that is the value with what its ends mean.
     """
     if len(label) == 1:
-        return f"{classes[1]} {label[0]:+z.2f}"
+        return f"{label[0]:+z.2f}\n0 = {classes[0]}\n1 = {classes[1]}"
     order = np.argsort(-label)[:most]
     return "\n".join(f"{classes[i]}  {label[i]:z.2f}" for i in order)
 
@@ -88,8 +88,18 @@ def top_labels(label: np.ndarray, classes: Sequence[str], most: int = 3) -> str:
 def percent_axis(axis: Axes, which: str = "y", label: str = "accuracy, %") -> None:
     """Shows the fractions of an axis as percentages, between 0 and 100."""
     scale = axis.yaxis if which == "y" else axis.xaxis
-    scale.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
+    scale.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.6g}"))
     scale.set_label_text(label)
+
+
+def whole_numbers() -> MaxNLocator:
+    """Ticks of an axis that counts."""
+    return MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+
+
+def legend_above(axis: Axes) -> None:
+    """The legend over an axis, where no curve is."""
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=2)
 
 
 def log_axis(axis: Axes, which: str, ticks: Iterable[float] | None = None) -> None:
