@@ -12,7 +12,7 @@ from tf_distill import config, defaults, files, pages
 from tf_distill.datasets import DATASETS
 from tf_distill.errors import UserError
 from tf_distill.figures import gallery
-from tf_distill.figures.style import DARK, render
+from tf_distill.figures.style import DARK, missing_letters_told, render
 from tf_distill.models import NETWORKS, OWN
 from tf_distill.record import Record, read
 from tf_distill.schemas import GROUPS
@@ -50,7 +50,8 @@ def write(folder: Path) -> Path:
         if "sentences" in record.metadata:
             words = "\n".join([*record.metadata["sentences"], ""])
             files.write_text(folder / "figures" / "sentences.txt", words)
-        page = pages.render("report.html", **_values(record))
+        with missing_letters_told():
+            page = pages.render("report.html", **_values(record))
         files.write_text(folder / NAME, page)
     return folder / NAME
 

@@ -1,15 +1,23 @@
 """How all figures look: sizes, colours, fonts, on white paper and on a dark screen."""
 
+import contextlib
+import functools
 import io
-from collections.abc import Callable, Iterable, Sequence
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
 from cycler import cycler
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from tf_distill.errors import brief
+from tf_distill.progress import say
 
 COLUMN, PAGE = 3.4, 6.8
 """Widths in inches: a column and both columns of a paper."""
@@ -36,6 +44,14 @@ _SHARED: dict[str, Any] = {
     "lines.linewidth": 1.2,
     "text.parse_math": False,  # names of classes may hold a dollar
 }
+FALLBACKS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR"),
+    *("Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback"),
+    *("IPAGothic", "TakaoGothic", "NanumGothic", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic"),
+    *("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS"),
+)
+"""Fonts with the letters of Chinese, Japanese and Korean, of Linux, Windows and macOS."""
+MISSING = re.compile(r"Glyph (\d+) .*missing from")
 _INK = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 _CYCLE = "axes.prop_cycle"
 LIGHT: Any = {**_SHARED, _CYCLE: cycler(color=OKABE_ITO)}
@@ -52,9 +68,33 @@ DARK: Any = {
 def render(draw: Callable[[], Figure], style: Any = None) -> bytes:
     """Draws a figure in a style, LIGHT unless given, and returns it as PNG."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(LIGHT if style is None else style):
+    fonts: Any = {"font.family": families()}
+    with matplotlib.rc_context({**(LIGHT if style is None else style), **fonts}):
         draw().savefig(buffer, format="png", dpi=DPI)
     return buffer.getvalue()
+
+
+@functools.cache
+def families() -> list[str]:
+    """Matplotlib's own font, and behind it those of FALLBACKS that are installed."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in FALLBACKS if name in installed)]
+
+
+@contextlib.contextmanager
+def missing_letters_told() -> Iterator[None]:
+    """One line for all letters of the figures in the block that no font has."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    found = [(w, MISSING.match(str(w.message))) for w in caught]
+    if letters := "".join(dict.fromkeys(chr(int(m[1])) for _, m in found if m)):
+        say(f"no font for {brief(letters)} in the figures: install one, such as Noto Sans CJK")
+    for warning, match in found:
+        if not match:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 def sheet(width: float, height: float) -> Figure:
