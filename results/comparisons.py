@@ -10,7 +10,7 @@ from pathlib import Path
 
 import page
 
-from tf_distill import config, files
+from tf_distill import defaults, files
 from tf_distill.datasets import DATASETS
 from tf_distill.models import NETWORKS
 from tf_distill.wording import percent, spread
@@ -83,7 +83,7 @@ def _cell(row: dict | None) -> str:
 
 def _command(results: dict) -> str:
     settings = {k: v for k, v in results.items() if k not in ("eval_every", "eval_networks")}
-    return config.command(settings, DATASETS, NETWORKS) + " --mode=baselines"
+    return defaults.command(settings, DATASETS, NETWORKS) + " --mode=baselines"
 
 
 def _minutes(comparison: dict) -> str:
