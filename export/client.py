@@ -10,6 +10,7 @@ Prints a line for each input: label, probability, input. gRPC needs the extra `s
 import base64
 import http.client
 import json
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -27,6 +28,14 @@ _MODEL = flags.DEFINE_string("model", None, "Name of the model on the server.", 
 _VERSION = flags.DEFINE_integer("version", None, "Version of the model. Default: the newest.")
 _IMAGES = flags.DEFINE_bool("images", False, "The arguments are PNG or JPEG files, not texts.")
 _TIMEOUT = flags.DEFINE_float("timeout", 10.0, "Seconds to wait for the answer.", lower_bound=0.001)
+
+
+NOISE = re.compile(r"\s*(Graph execution error:|Detected at node .*|<stack traces .*>|\[\[.*)?")
+"""Lines of TensorFlow's errors that are of the graph, not of what was asked."""
+
+
+class RefusedError(UserError):
+    """The server finds fault with what was asked."""
 
 
 class Request(NamedTuple):
@@ -54,7 +63,12 @@ def main(argv: list[str]) -> None:
     signature, name = ("serving_encoded", "image_bytes") if _IMAGES.value else _TEXT
     rows = [read(file) for file in inputs] if _IMAGES.value else [t.encode() for t in inputs]
     request = Request(_MODEL.value, _VERSION.value, signature, name, rows)
-    answer = ask(_URL.value, request, _TIMEOUT.value)
+    try:
+        answer = ask(_URL.value, request, _TIMEOUT.value)
+    except RefusedError:
+        for sent, text in zip(rows, inputs, strict=True):
+            check(sent, text, request)
+        raise
     for row, text in zip(answer, inputs, strict=True):
         print(f"{row.label}\t{row.probability:.4f}\t{text}")
 
@@ -62,11 +76,20 @@ def main(argv: list[str]) -> None:
 _TEXT = ("serving_default", "text")
 
 
+def check(row: bytes, text: str, request: Request) -> None:
+    """Raises UserError that names an input where the server refuses it alone."""
+    try:
+        ask(_URL.value, request._replace(rows=[row]), _TIMEOUT.value)
+    except RefusedError as error:
+        raise UserError(f"{text}: {error}") from None
+
+
 def ask(url: str, request: Request, timeout: float) -> list[Row]:
     """The answer of the server at `url`, a row for each of the request's.
 
     Raises:
-        UserError: no such kind of URL, no answer in `timeout` seconds, or a refusal.
+        RefusedError: an input that the server can't take.
+        UserError: no such kind of URL, no answer in `timeout` seconds, or no such model.
     """
     scheme, _, address = url.partition("://")
     if scheme == "grpc" and address:
@@ -91,7 +114,8 @@ def ask_rest(url: str, request: Request, timeout: float) -> list[Row]:
         with urllib.request.urlopen(post, timeout=timeout) as response:
             answer = response.read()
     except urllib.error.HTTPError as error:
-        raise UserError(f"{address} answered {error.code}: {_message(error)}") from error
+        kind = RefusedError if error.code == http.HTTPStatus.BAD_REQUEST else UserError
+        raise kind(f"{address} answered {error.code}: {_message(error)}") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise UserError(f"no answer from {address}: {error}; is a server there?") from error
     try:
@@ -110,7 +134,7 @@ def ask_grpc(address: str, request: Request, timeout: float) -> list[Row]:
             from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
         except ImportError as error:
             raise UserError(
-                f"gRPC needs {error.name}; pip install 'tf_distill[serving]', or use http://"
+                f"gRPC needs {error.name}; pip install '.[serving]' from a checkout, or use http://"
             ) from error
     message = predict_pb2.PredictRequest()
     message.model_spec.name = request.model
@@ -123,7 +147,9 @@ def ask_grpc(address: str, request: Request, timeout: float) -> list[Row]:
         try:
             outputs = stub.Predict(message, timeout).outputs
         except grpc.RpcError as error:
-            raise UserError(f"{address} answered {error.code().name}: {error.details()}") from error
+            kind = RefusedError if error.code().name == "INVALID_ARGUMENT" else UserError
+            told = _one_line(error.details())
+            raise kind(f"{address} answered {error.code().name}: {told}") from error
     if not {"label", "probabilities"} <= set(outputs):
         raise _another_model(address)
     labels = outputs["label"].string_val
@@ -148,9 +174,13 @@ def _another_model(address: str) -> UserError:
 def _message(error: urllib.error.HTTPError) -> str:
     text = error.read().decode(errors="replace")
     try:
-        return str(json.loads(text)["error"])
+        return _one_line(str(json.loads(text)["error"]))
     except (ValueError, KeyError, TypeError):
-        return text[:200]
+        return _one_line(text[:200])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(line.strip() for line in text.splitlines() if not NOISE.fullmatch(line))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,20 @@ def header(text: str) -> dict[str, str]:
     return {"": lines[0], **dict(line.split(": ", 1) for line in lines[1:])}
 
 
+def settings(name: str) -> dict[str, Any]:
+    """What a flag file sets, numbers as such."""
+    lines = (FLAGS / f"{name}.flags").read_text(encoding="utf-8").splitlines()
+    pairs = (line.removeprefix("--").split("=", 1) for line in lines if line.startswith("--"))
+    return {key: _value(text) for key, text in pairs}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def results(name: str) -> list[dict[str, Any]]:
     """The kept results.json of an experiment, by seed."""
     paths = HERE.glob(f"{name}_seed*.json")

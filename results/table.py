@@ -6,18 +6,24 @@ python results/table.py add RUN_DIR  # keeps the results.json of a run, as its f
 A file is the results.json of one run and seed; its command is worked out from its settings.
 """
 
+import dataclasses
 import functools
-import sys
 from pathlib import Path
+from typing import Any
 
 import cells
 import page
 
-from tf_distill import defaults, files
-from tf_distill.datasets import DATASETS
-from tf_distill.evaluate import distillation_ratio
-from tf_distill.models import NETWORKS
-from tf_distill.wording import percent, spread
+from tf_distill import cli, startup
+from tf_distill.config import PLACES
+from tf_distill.errors import UserError, brief, unknown_name
+
+with startup.quiet():
+    from tf_distill import defaults, files, record
+    from tf_distill.datasets import DATASETS
+    from tf_distill.evaluate import distillation_ratio
+    from tf_distill.models import NETWORKS
+    from tf_distill.wording import percent, spread
 
 HERE = Path(__file__).parent
 README, PAGE = HERE.parent / "README.md", HERE.parent / "docs" / "results.md"
@@ -51,10 +57,41 @@ NAMES = {
 
 
 def add(run_dir: Path) -> None:
-    """Keeps the results of a finished run under the name of its folder, less `_seed<n>`."""
-    found = files.read_json(run_dir / "results.json")
-    name = run_dir.name.rsplit("_seed", 1)[0]
+    """Keeps the results of a finished run under the name of its folder, less `_seed<n>`.
+
+    Raises:
+        UserError: no finished run, no experiment of that name, or other settings than its.
+    """
+    found = record.read_numbers(run_dir).results
+    name = run_dir.resolve().name.rsplit("_seed", 1)[0]
+    if changed := difference(name, found):
+        raise UserError(
+            f"{run_dir} is another experiment than {name}: {'; '.join(changed)}; run that one, or "
+            "change its flag file"
+        )
     files.write_json(HERE / f"{name}_seed{found['seed']}.json", found)
+
+
+def difference(name: str, found: dict[str, Any]) -> list[str]:
+    """In words, what decides the outcome and is otherwise in results than in the experiment.
+
+    The seed is free, and how often the set was evaluated on the way.
+
+    Raises:
+        UserError: there is no experiment of that name.
+    """
+    known = {cell.name for cell in cells.cells()}
+    if name not in {*known, *SHOWN}:
+        raise unknown_name("experiment", name, {*known, *SHOWN})
+    given = (
+        cells.settings(name)
+        if name in known
+        else dict(zip(("dataset", "model"), name.split("_"), strict=True))
+    )
+    free = {key: found[key] for key in ("seed", "eval_every")}
+    given = {key: value for key, value in given.items() if key not in PLACES}
+    wanted = defaults.resolve(given, DATASETS, NETWORKS)
+    return dataclasses.replace(wanted, **free).difference(found)
 
 
 def command(results: dict) -> str:
@@ -161,9 +198,18 @@ def pages() -> dict[Path, str]:
     return made
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["add"]:
-        for folder in sys.argv[2:]:
-            add(Path(folder))
+def main(argv: list[str]) -> None:
+    """Adds the runs that are named, and writes what the results now say."""
+    _, *words = argv
+    if words and (words[0] != "add" or len(words) == 1):
+        raise UserError(
+            f"got {brief(' '.join(words))}, expected nothing, or add RUN_DIR; see --help"
+        )
+    for folder in words[1:]:
+        add(Path(folder))
     for path, content in pages().items():
         files.write_text(path, content)
+
+
+if __name__ == "__main__":
+    cli.run(main, "table")

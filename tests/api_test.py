@@ -117,6 +117,25 @@ def test_a_name_gives_the_bits_of_the_command_line(tmp_path):
     assert here.results["batch_size"] == DATASETS["toy_questions"].batch_size
 
 
+def some(*shape):
+    y = np.arange(20) % 2
+    return td.datasets.from_arrays(np.zeros((20, *shape), np.uint8), y, name="mnist")
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: some(12, 12), "lenet"),
+        (lambda: some(12, 12, 3), "lenet"),  # of its name
+        (lambda: dataclasses.replace(some(12, 12, 3), name="own"), "alexcifarnet"),
+        (lambda: td.datasets.from_texts(["a b", "c d"] * 9, ["x", "y"] * 9), "textconvnet"),
+        (lambda: td.datasets.from_texts(["a"] * 9, [0, 1, 1] * 3, name="mnist"), "textconvnet"),
+    ],
+)
+def test_the_network_fits_the_data_where_none_is_named(make, name):
+    assert network_choice.choose(None, make()).name == name
+
+
 def test_images_for_a_network_of_texts_or_too_small_are_one_line():
     images = np.zeros((20, 8, 8), np.uint8)
     data = td.datasets.from_arrays(images, np.arange(20) % 2)

@@ -51,6 +51,8 @@ FAULTS = [
      "ends with a softmax and gives probabilities, expected logits"),
     (lambda: keras.Sequential([layers.Dense(3), layers.Activation("sigmoid")]), VECTOR,
      "ends with a sigmoid"),
+    (lambda: keras.Sequential([layers.Dense(3, "relu")]), VECTOR,
+     "ends with a relu and gives nothing below 0, expected logits"),
     (sequential(shape=(7,)), VECTOR, r"does not take inputs of shape \(5,\): .*; build it for"),
     (lambda: keras.Sequential([layers.Dense(3)]), IMAGE, r"gives \(1, 6, 6, 3\) for one input"),
     (frozen_model, VECTOR, "no trainable weights"),

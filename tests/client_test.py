@@ -3,6 +3,8 @@
 import base64
 import http.server
 import json
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -11,7 +13,16 @@ import numpy as np
 import pytest
 import stand_in
 import tensorflow as tf
-from served import QUESTIONS, dataset, example, expected_answers, program, strings
+from served import (
+    ENVIRONMENT,
+    QUESTIONS,
+    ROOT,
+    dataset,
+    example,
+    expected_answers,
+    program,
+    strings,
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +89,23 @@ def test_client_over_rest(rest_url, image_run, tmp_path, expected):
     assert label in map(str, range(10))
     refused = program("export/client.py", f"--url={rest_url}", "--model=other", "a", status=2)
     assert refused.endswith("answered 404: Servable not found for request: Latest(other)\n")
+    (tmp_path / "b.png").write_bytes(b"none")
+    command = (f"--url={rest_url}", *command, tmp_path / "b.png")
+    refused = program("export/client.py", *command, status=2)
+    assert refused.startswith(f"client: error: {tmp_path / 'b.png'}: {rest_url}")
+    assert "answered 400: Unknown image file format." in refused
+    assert len(refused.splitlines()) == 1
+
+
+def test_the_stand_in_serves_without_grpc(image_run):
+    code = """import sys; sys.modules["tensorflow_serving"] = None; sys.path.insert(0, "tests")
+import stand_in; stand_in.main()"""
+    command = [sys.executable, "-c", code, "--rest_port=0", f"digits={image_run / 'model'}"]
+    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE) as server:
+        lines = [server.stdout.readline().decode() for _ in range(2)]
+        server.kill()
+    assert lines[0].startswith("http://127.0.0.1:")
+    assert lines[1].startswith("no gRPC, which needs tensorflow_serving")
 
 
 class OtherModel(http.server.BaseHTTPRequestHandler):

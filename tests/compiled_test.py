@@ -69,3 +69,11 @@ def test_large_sums_in_a_loop_work_at_the_second_call():
 
     x = tf.zeros([size])
     assert float(add(x)) == float(add(x))
+
+
+def test_a_function_of_its_own_for_each_run_is_no_fault(caplog):
+    tf.get_logger().addHandler(caplog.handler)  # it does not pass its lines on
+    for _ in range(6):
+        compiled(lambda x: x + 1)(tf.constant(1))
+    tf.get_logger().removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text

@@ -53,9 +53,10 @@ def test_learning_rates_tell_the_epochs_apart(steps, epochs):
     assert [len(part.get_xydata()) for part in parts] == [steps] * epochs
     np.testing.assert_array_equal(np.concatenate([p.get_ydata() for p in parts]), lr)
     assert len({tuple(part.get_color()) for part in parts}) == epochs
-    named = 1 < epochs <= curves.EPOCHS_NAMED
-    assert labels(axis) == ([f"epoch {e + 1}" for e in range(epochs)] if named else [])
-    assert bool(others) == (epochs > curves.EPOCHS_NAMED)
+    assert bool(others) == (epochs > 1)
+    for bar in others:  # each epoch's number in the middle of its colour
+        assert bar.get_ylim() == (0.5, epochs + 0.5)
+        assert all(tick == round(tick) for tick in bar.get_yticks())
 
 
 @pytest.mark.parametrize(("smallest", "scale"), [(0.5, "linear"), (0.001, "log")])
@@ -75,7 +76,7 @@ def test_accuracy_after_every_inner_step_has_its_deviation_and_the_ends_of_epoch
     assert original.get_ydata()[0] == 0.9
     band = axis.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((-0.02, 0.62))
-    assert labels(axis) == ["mean of 20 networks", "original data, 90.0"]
+    assert labels(axis) == ["ends of epochs", "mean of 20 networks", "original data, 90.0"]
 
 
 def test_one_network_has_no_deviation():
@@ -83,6 +84,25 @@ def test_one_network_has_no_deviation():
     axis = curves.draw_inner_accuracy(curve, 1).axes[0]
     assert not axis.collections
     assert labels(axis) == ["one network"]
+
+
+def test_ticks_are_whole_steps_and_accuracies_that_differ():
+    metrics = [{"step": i, "loss": 1.0, "accuracy": 0.4998 + i * 1e-5} for i in range(1, 11)]
+    figure = curves.draw_history(metrics)
+    figure.draw_without_rendering()
+    _, accuracy = figure.axes
+    assert all(tick == round(tick) for tick in accuracy.get_xticks())
+    written = [t.get_text() for t in accuracy.get_yticklabels()]
+    assert len(set(written)) == len(written)
+
+
+@pytest.mark.parametrize("networks", [1, 20])
+def test_a_legend_lies_on_no_curve(networks):
+    curve = {"step": [0, 1], "mean": [0.9, 0.1], "std": [0.1, 0.1], "networks": networks}
+    figure = curves.draw_inner_accuracy(curve, 1, 0.95)
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    assert axis.get_legend().get_window_extent().y0 >= axis.get_window_extent().y1
 
 
 def test_sizes_show_accuracies_the_original_and_what_was_reached():

@@ -1,5 +1,8 @@
 """Figures are images of a sane size that show what they should."""
 
+import warnings
+from types import SimpleNamespace
+
 import matplotlib.image
 import numpy as np
 import pytest
@@ -22,8 +25,8 @@ def samples(steps, n, shape, outputs=4):
     [
         ([0.1, 2.0, -1.0, 0.5], "dog  2.00\nhen  0.50\ncat  0.10"),
         ([0.0, 0.0, 1.0, 0.0], "cow  1.00\ncat  0.00\ndog  0.00"),
-        ([-0.256], "dog -0.26"),
-        ([1.5], "dog +1.50"),
+        ([-0.256], "-0.26\n0 = cat\n1 = dog"),
+        ([1.5], "+1.50\n0 = cat\n1 = dog"),
     ],
 )
 def test_top_labels(label, expected):
@@ -109,7 +112,7 @@ def test_many_labels_are_cut_to_the_largest_and_the_figure_says_so(tmp_path):
 
 def test_a_binary_label_is_one_column():
     axis = figures.draw_labels(samples(1, 2, (30, 16), 1), CLASSES[:2]).axes[0]
-    assert [t.get_text() for t in axis.get_xticklabels()] == ["dog"]
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["0 = cat, 1 = dog:"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,27 @@ def test_a_binary_label_is_one_column():
 def test_images_that_are_left_out_are_told(steps, n, note):
     figure = figures.draw_images(samples(steps, n, (4, 4, 1)), CLASSES)
     assert figure.axes[0].texts[-1].get_text() == note
+
+
+def test_letters_without_a_font_are_told_in_one_line(capsys):
+    given = samples(1, 2, (4, 4, 1), 1)
+    with style.missing_letters_told():
+        for _ in range(2):
+            style.render(lambda: figures.draw_images(given, ["\U00013000", "\U00013001"]))
+    assert capsys.readouterr().out.splitlines() == [
+        "no font for '\U00013000\U00013001' in the figures: install one, such as Noto Sans CJK"
+    ]
+
+
+def test_other_warnings_are_passed_on():
+    with pytest.warns(UserWarning, match="something else"), style.missing_letters_told():
+        warnings.warn("something else", stacklevel=1)
+
+
+def test_installed_fonts_stand_behind_the_default_one(monkeypatch):
+    fonts = [SimpleNamespace(name="Noto Sans CJK JP"), SimpleNamespace(name="Other")]
+    monkeypatch.setattr(style.font_manager.fontManager, "ttflist", fonts)
+    assert style.families.__wrapped__() == ["DejaVu Sans", "Noto Sans CJK JP"]
 
 
 def check_png(figure, folder):

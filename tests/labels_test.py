@@ -28,6 +28,14 @@ def test_what_is_no_label_is_named_with_its_position(bad):
     assert str(error.value).startswith(f"train.csv: label 1 is {bad!r}, expected a whole number")
 
 
+@pytest.mark.parametrize("given", [np.eye(3), np.eye(3).tolist()])
+def test_one_hot_labels_are_told_from_broken_ones(given):
+    with pytest.raises(
+        UserError, match=r"label 0 is \[1.0, 0.0, 0.0\].*; if it is one-hot give y.arg"
+    ):
+        labels.plain(given, "y_train")
+
+
 def test_classes_are_in_the_order_of_numbers_or_of_the_alphabet():
     assert labels.class_names(["10", "9", "9", "10"], "here") == ("9", "10")
     assert labels.class_names(["b", "10", "b", "10"], "here") == ("10", "b")

@@ -145,3 +145,10 @@ def test_refuses_folders_that_have_no_classes(tmp_path):
 def test_what_is_no_size_is_refused(size):
     with pytest.raises(UserError, match=r"image_size is .*, expected pixels: 28, or"):
         pictures.checked_size(size)
+
+
+def test_an_image_of_too_many_pixels_is_told_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 1000)
+    Image.new("L", (40, 30)).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match="it is 30x40 pixels, of which 1,000 are the most"):
+        pictures.header(tmp_path / "a.png")

@@ -1,10 +1,15 @@
 """The README says what the results say."""
 
+import dataclasses
 import importlib
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
+
+from tf_distill.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -34,20 +39,56 @@ def test_pages_and_flag_files_say_what_the_results_say(table):
     assert stale == []
 
 
-def test_every_result_is_of_an_experiment_and_has_its_settings(table, cells):
-    known = {path.stem for path in cells.FLAGS.glob("*.flags")} | {"digits_lenet"}
+def test_every_result_is_of_an_experiment_and_has_its_settings(table):
     for path in (ROOT / "results").glob("*.json"):
         name, seed = path.stem.rsplit("_seed", 1)
-        assert name in known
         found = json.loads(path.read_text(encoding="utf-8"))
         assert found["seed"] == int(seed)
-        assert found["eval_split"] == "test"
-        flags = cells.FLAGS / f"{name}.flags"
-        lines = flags.read_text("utf-8").splitlines() if flags.exists() else []
-        asked = {line for line in lines if line.startswith("--") and "run_dir" not in line}
-        told = set(table.command({**found, "seed": 0}).split()[3:])
-        model = f"--model={found['model']}"  # which a dataset's default need not be told
-        assert told | {model} == asked | {model} or not asked
+        assert table.difference(name, found) == []
+
+
+@pytest.fixture
+def kept(table, tmp_path, monkeypatch, image_run):
+    """Where the table keeps results, and adds runs whose settings are changed to."""
+    monkeypatch.setattr(table, "HERE", tmp_path)
+    experiment = table.cells.settings("mnist_lenet_fixed")
+    del experiment["run_dir"]
+    wanted = table.defaults.resolve(experiment, table.DATASETS, table.NETWORKS)
+
+    def add(name="mnist_lenet_fixed_seed3", **changed):
+        folder = shutil.copytree(image_run, tmp_path / "runs" / name)
+        found = json.loads((folder / "results.json").read_text("utf-8"))
+        found |= {**dataclasses.asdict(wanted), "seed": 3, **changed}
+        (folder / "results.json").write_text(json.dumps(found), "utf-8")
+        table.add(folder)
+        return [path.name for path in tmp_path.glob("*.json")]
+
+    return add
+
+
+def test_a_run_of_an_experiment_is_kept(kept):
+    assert kept(eval_every=10) == ["mnist_lenet_fixed_seed3.json"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"outer_steps": 20}, "is another experiment than mnist_lenet_fixed: --outer_steps was 20"),
+        ({"eval_split": "held_out"}, "--eval_split was 'held_out', now 'test'"),
+        ({"name": "mnist_lenet_fixt"}, "unknown experiment 'mnist_lenet_fixt'; did you mean"),
+    ],
+)
+def test_a_run_of_no_experiment_is_not_kept(kept, tmp_path, changed, text):
+    with pytest.raises(UserError, match=re.escape(text)):
+        kept(**changed)
+    assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize("words", [["foo"], ["add"]])
+def test_the_table_takes_no_other_words(table, words, monkeypatch):
+    monkeypatch.setattr(table, "pages", lambda: pytest.fail("something was written"))
+    with pytest.raises(UserError, match="expected nothing, or add RUN_DIR"):
+        table.main(["table", *words])
 
 
 def test_several_seeds_or_networks_have_a_spread(cells):

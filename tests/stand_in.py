@@ -203,8 +203,12 @@ def main() -> None:
     arguments = parser.parse_args()
     pairs = (model.split("=", 1) for model in arguments.models)
     models = Models({name: Model(Path(base)) for name, base in pairs})
-    with rest(models, arguments.rest_port) as one, grpc(models, arguments.grpc_port) as other:
-        print(one, other, flush=True)
+    with contextlib.ExitStack() as servers:
+        print(servers.enter_context(rest(models, arguments.rest_port)), flush=True)
+        try:
+            print(servers.enter_context(grpc(models, arguments.grpc_port)), flush=True)
+        except ModuleNotFoundError as error:
+            print(f"no gRPC, which needs {error.name}: pip install '.[serving]'", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
 

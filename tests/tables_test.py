@@ -82,7 +82,7 @@ BROKEN = [
     ("t.csv", "text,text\na,b\n", "two columns have one name"),
     ("t.csv", "text,label\n", "has no rows"),
     ("t.csv", "", "has no rows"),
-    ("t.csv", b"text,label\n\xff\xfe,b\n", "bytes that are no UTF-8"),
+    ("t.csv", b"text,label\n\xff\xfe,b\n", "from Latin-1 by iconv -f latin1 -t utf-8"),
     ("t.csv", b"text,label\n\0\0,b\n", "line 2: got bytes that are no UTF-8"),
     ("t.csv", bytes(range(256)) * 20, "bytes that are no UTF-8"),
     ("t.jsonl", '{"text": "a", "label": 1}\n{"text": \n', "line 2: got no JSON"),

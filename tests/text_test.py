@@ -77,16 +77,23 @@ def test_embedding_gives_padding_and_unknown_words_zero_vectors():
 
 def test_decode_gives_the_nearest_word():
     encoding = TextEncoding(WORDS, VECTORS, length=3)
-    assert encoding.decode(np.array([[0.9, 0.2], [-3, 0.1], [0.1, -0.2]])) == ["the", "sat", "?"]
+    assert encoding.decode(np.array([[0.9, 0.2], [-3, 0.1], [0.1, -0.8]])) == ["the", "sat", "?"]
 
 
 def test_decode_equals_all_distances():
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((50, 6)).astype(np.float32)
     encoding = TextEncoding([f"w{i}" for i in range(50)], vectors, 4)
-    sentence = rng.standard_normal((9, 6)).astype(np.float32)
+    sentence = vectors[:9] + 0.3 * rng.standard_normal((9, 6)).astype(np.float32)
     distances = ((sentence[:, None] - vectors[None]) ** 2).sum(-1)
     assert encoding.decode(sentence) == [f"w{i}" for i in distances.argmin(1)]
+
+
+def test_decode_shows_padding_as_a_dot_and_leaves_it_out_at_the_end():
+    encoding = TextEncoding(WORDS, VECTORS, length=3)
+    sentence = np.array([[0.9, 0], [0.1, 0], [0, -1], [0, 0.2], [0, 0]])
+    assert encoding.decode(sentence) == ["the", "\u00b7", "?"]
+    assert encoding.decode(sentence[3:]) == []
 
 
 def test_decode_gives_back_what_was_encoded():

@@ -6,6 +6,7 @@
 What is public here is imported at its first use: TensorFlow takes seconds.
 """
 
+import contextlib
 import typing
 
 from tf_distill._version import __version__
@@ -56,11 +57,16 @@ _PLACES = {
 def __getattr__(name: str) -> typing.Any:
     """Imports a public name at its first use."""
     import importlib
+    import sys
 
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tf_distill.startup import quiet
+
     module, member = _PLACES[name]
-    found = importlib.import_module(f"{__name__}.{module}")
+    first = "tensorflow" not in sys.modules  # else it is the user's own to be heard or not
+    with quiet(silent=True) if first else contextlib.nullcontext():
+        found = importlib.import_module(f"{__name__}.{module}")
     return found if member is None else getattr(found, member)
 
 

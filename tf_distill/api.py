@@ -30,7 +30,7 @@ INPUTS = "inputs.json"
 
 def distill(
     data: Dataset,
-    model: Model = "lenet",
+    model: Model | None = None,
     *,
     samples_per_step: int | None = None,
     steps: int = 1,
@@ -63,13 +63,15 @@ def distill(
 
     Args:
         data: for instance from `tf_distill.datasets`.
-        model: a name of the registry ("lenet", "alexcifarnet", "textconvnet", "birnn",
-            "bilstm"), or a function that returns a Keras model: functional, sequential or
-            subclassed, built or not, from `[batch, *data.encoding.shape]` to logits `[batch,
-            classes]`, with a single one for two classes. It is called several times, without
-            arguments or, if it wants them, with (input_shape, outputs). Frozen layers stay as
-            they are. Weights are drawn as their initializers say; those without a random
-            initializer, or set after they had been made, start from their value in every network.
+        model: a name of the registry ("lenet", "alexcifarnet", "textconvnet", "birnn", "bilstm");
+            by default, as on the command line, the text CNN for texts, LeNet for grey images,
+            AlexCifarNet for those in colour, or a known dataset's own. Or a function that returns a
+            Keras model: functional, sequential or subclassed, built or not, from `[batch,
+            *data.encoding.shape]` to logits `[batch, classes]`, with a single one for two classes.
+            It is called several times, without arguments or, if it wants them, with (input_shape,
+            outputs). Frozen layers stay as they are. Weights are drawn as their initializers say;
+            those without a random initializer, or set after they had been made, start from their
+            value in every network.
         samples_per_step: distilled samples in each inner step; by default one a class.
         steps: inner gradient steps an epoch, each with samples of its own.
         epochs: times that the inner steps are gone through.

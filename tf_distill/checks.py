@@ -40,7 +40,14 @@ MOMENTS = (
     keras.layers.LayerNormalization,
 )
 """Layers of Keras that call tf.nn.moments."""
-PROBABILITIES = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+NO_LOGITS = {
+    "Softmax": "softmax and gives probabilities",
+    "Sigmoid": "sigmoid and gives probabilities",
+    "Relu": "relu and gives nothing below 0",
+    "Relu6": "relu6 and gives nothing below 0",
+    "Softplus": "softplus and gives nothing below 0",
+}
+"""Operations at the end of a model that are mistakes, and what is wrong with them."""
 PASSING = ("Identity", "Reshape", "Squeeze", "Cast", "StopGradient")
 
 
@@ -127,8 +134,8 @@ def check_outputs(model: keras.Model, shape: Shape, outputs: int) -> None:
         )
     if activation := _last_activation(traced(model, shape)):
         raise UserError(
-            f"the model {model.name} ends with a {activation} and gives probabilities, expected "
-            "logits; leave the activation of its last layer out"
+            f"the model {model.name} ends with a {activation}, expected logits; leave the "
+            "activation of its last layer out"
         )
 
 
@@ -218,7 +225,7 @@ def _last_activation(function: Any) -> str | None:
     operation = function.outputs[0].op
     while operation.type in PASSING:
         operation = operation.inputs[0].op
-    return PROBABILITIES.get(operation.type)
+    return NO_LOGITS.get(operation.type)
 
 
 def _check_weights(model: keras.Model, shape: Shape) -> None:

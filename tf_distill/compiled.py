@@ -26,6 +26,8 @@ class Compiled(Generic[_P, _R]):
     def __init__(self, function: Callable[_P, _R]):
         functools.update_wrapper(self, function)
         self._function = tf.function(function)
+        # Each run has a function of its own: TensorFlow would take them for one traced too often.
+        self._function._omit_frequent_tracing_warning = True
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """The result; the first call for arguments of some shapes traces the function."""

@@ -29,7 +29,10 @@ def hardened(samples: Samples) -> Samples:
 
 
 def decoded(samples: Samples, encoding: TextEncoding) -> Samples:
-    """Every distilled vector replaced by that of its nearest word (Algorithm 1b, 15)."""
+    """Every distilled vector replaced by that of its nearest word (Algorithm 1b, 15).
+
+    Also one that is nearer to zero: what has been measured so stays comparable.
+    """
     vectors = samples.x.numpy().reshape(-1, samples.x.shape[-1])
     embedded = encoding(tf.constant(encoding.nearest(vectors)))
     return samples._replace(x=tf.reshape(embedded, samples.x.shape))

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import keras
 
 from tf_distill import checks, second_derivative
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import DATASETS
+from tf_distill.datasets.base import Dataset, usual_model
 from tf_distill.datasets.pictures import SMALLEST
 from tf_distill.defaults import network_of
 from tf_distill.errors import UserError
@@ -76,18 +77,20 @@ class Choice(NamedTuple):
             )
 
 
-def choose(model: Model, dataset: Dataset) -> Choice:
+def choose(model: Model | None, dataset: Dataset) -> Choice:
     """The network for a dataset; a model of one's own is not made yet.
 
     Args:
         model: a name of the registry, or a function that makes a Keras model: without
-            arguments, or with those of the registry's, (input_shape, outputs).
+            arguments, or with those of the registry's, (input_shape, outputs). None for the one
+            of the command line.
         dataset: to be distilled.
 
     Raises:
         UserError: no such name, a network of another kind than the dataset, or no function.
     """
     shape, outputs = dataset.encoding.shape, dataset.outputs
+    model = _usual(dataset) if model is None else model
     if isinstance(model, str):
         _check_name(model, dataset)
         build = functools.partial(NETWORKS[model].build, shape, outputs)
@@ -100,6 +103,14 @@ def choose(model: Model, dataset: Dataset) -> Choice:
     name = getattr(model, "__name__", type(model).__name__).strip("<>")
     made = _without_arguments(model, shape, outputs)
     return Choice(f"{OWN}{name}", made, OWN_DEFAULTS, shape, outputs)
+
+
+def _usual(dataset: Dataset) -> str:
+    """The network by default: that of the registry where the dataset is one of it."""
+    kind, entry = dataset.encoding.metadata().get("kind"), DATASETS.get(dataset.name)
+    if entry and entry.kind == kind:
+        return entry.model
+    return usual_model(kind, dataset.encoding.shape)
 
 
 def _check_name(name: str, dataset: Dataset) -> None:

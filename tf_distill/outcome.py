@@ -15,7 +15,7 @@ from tf_distill.evaluate import Accuracy
 from tf_distill.inner import Samples
 from tf_distill.outer import Distillation
 from tf_distill.text import TextEncoding
-from tf_distill.wording import accuracy_over
+from tf_distill.wording import accuracy_over, output_names
 
 
 def summarize(
@@ -79,7 +79,7 @@ def sentences(samples: Samples, encoding: TextEncoding, classes: Sequence[str]) 
     lines = []
     for s, (x, y) in enumerate(zip(samples.x.numpy(), samples.y.numpy(), strict=True), 1):
         for j, (sentence, label) in enumerate(zip(x, y, strict=True), 1):
-            names = classes[-len(label) :]
+            names = output_names(classes, len(label))
             values = "  ".join(f"{n} {v:+.2f}" for n, v in zip(names, label, strict=True))
             lines += [
                 f"step {s}, sentence {j}: {values}",

@@ -12,11 +12,11 @@ from tf_distill import config, defaults, files, pages
 from tf_distill.datasets import DATASETS
 from tf_distill.errors import UserError
 from tf_distill.figures import gallery
-from tf_distill.figures.style import DARK, render
+from tf_distill.figures.style import DARK, missing_letters_told, render
 from tf_distill.models import NETWORKS, OWN
 from tf_distill.record import Record, read
 from tf_distill.schemas import GROUPS
-from tf_distill.wording import part
+from tf_distill.wording import output_names, part
 
 NAME = "report.html"
 SENTENCES_SHOWN, WORDS_SHOWN, CLASSES_SHOWN = 40, 200, 12
@@ -50,7 +50,8 @@ def write(folder: Path) -> Path:
         if "sentences" in record.metadata:
             words = "\n".join([*record.metadata["sentences"], ""])
             files.write_text(folder / "figures" / "sentences.txt", words)
-        page = pages.render("report.html", **_values(record))
+        with missing_letters_told():
+            page = pages.render("report.html", **_values(record))
         files.write_text(folder / NAME, page)
     return folder / NAME
 
@@ -124,7 +125,7 @@ def decoded_words(lines: list[str]) -> list[list[str]]:
 
 def _label(label: np.ndarray, classes: list[str]) -> list[Values]:
     """Names and values of a label, the largest first where there are many."""
-    names = classes[-len(label) :]
+    names = output_names(classes, len(label))
     order = np.argsort(-label)[:CLASSES_SHOWN] if len(label) > CLASSES_SHOWN else range(len(label))
     top = int(np.argmax(label)) if len(label) > 1 else None
     return [{"class": names[i], "value": f"{label[i]:z.2f}", "top": i == top} for i in order]

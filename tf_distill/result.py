@@ -12,7 +12,7 @@ from tf_distill import files, versions
 from tf_distill.evaluate import Accuracy
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.figures import gallery
-from tf_distill.figures.style import render
+from tf_distill.figures.style import missing_letters_told, render
 from tf_distill.models import OWN
 from tf_distill.record import Record
 from tf_distill.saved_set import LoadedSet
@@ -86,9 +86,10 @@ class Result:
             folder.mkdir(parents=True, exist_ok=True)
         record = self._record(folder)
         written = []
-        for plate in gallery.plates(record):
-            written.append(folder / f"{plate.name}.png")
-            files.write_bytes(written[-1], render(functools.partial(plate.draw, record)))
+        with missing_letters_told():
+            for plate in gallery.plates(record):
+                written.append(folder / f"{plate.name}.png")
+                files.write_bytes(written[-1], render(functools.partial(plate.draw, record)))
         if sentences := record.metadata.get("sentences"):
             written.append(folder / "sentences.txt")
             files.write_text(written[-1], "\n".join([*sentences, ""]))

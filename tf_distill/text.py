@@ -15,6 +15,8 @@ from tf_distill.encoding import Encoding
 
 PADDING, UNKNOWN = 0, 1
 """The numbers of the two entries before the first word; both have a zero vector."""
+NO_WORD = "\u00b7"
+"""Stands in a decoded sentence for a vector that is near to no word: padding."""
 AT_ONCE, BYTES_AT_ONCE = 20_000, 2**23
 """Texts that are split at once: their words take a hundred times the memory of the texts."""
 
@@ -131,8 +133,16 @@ class TextEncoding(Encoding):
         return first + pairwise_distances_argmin(vectors, self.vectors[first:].numpy())
 
     def decode(self, vectors: np.ndarray) -> list[str]:
-        """The word nearest to each vector of `[N, dimension]`, in Euclidean distance (Alg. 1b)."""
-        return [self.words[i - UNKNOWN - 1] for i in self.nearest(vectors)]
+        """The word nearest to each vector of `[N, dimension]`, in Euclidean distance (Alg. 1b).
+
+        A vector that is nearer to zero, as padding has it, is NO_WORD, and at the end left out.
+        """
+        numbers = self.nearest(vectors)
+        far = np.linalg.norm(vectors - self.vectors.numpy()[numbers], axis=1)
+        is_word = far <= np.linalg.norm(vectors, axis=1)
+        kept = numbers[: np.append(np.flatnonzero(is_word), -1).max() + 1]
+        shown = zip(kept, is_word, strict=False)
+        return [self.words[i - UNKNOWN - 1] if word else NO_WORD for i, word in shown]
 
 
 def number(texts: tf.Tensor, table: tf.lookup.StaticHashTable, length: int) -> tf.Tensor:

@@ -1,5 +1,7 @@
 """Numbers in words: the same in figures, in the report and in tables."""
 
+from collections.abc import Sequence
+
 
 def percent(fraction: float | None, decimals: int = 2) -> str:
     """A fraction as a percentage without its sign; "" for None."""
@@ -27,6 +29,13 @@ def minutes(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def output_names(classes: Sequence[str], outputs: int) -> list[str]:
+    """What stands before each value of a label: its class; of two classes with one value, both."""
+    if outputs == len(classes):
+        return list(classes)
+    return [f"0 = {classes[0]}, 1 = {classes[1]}:"]
 
 
 def part(shown: int, of: int, what: str) -> str:

@@ -71,6 +71,13 @@ class Entry(NamedTuple):
     name: str | None = None
 
 
+def usual_model(kind: str | None, shape: tuple[int, ...]) -> str:
+    """The network by default of data that no registry knows, by the shape of one input."""
+    if kind == "text":
+        return "textconvnet"
+    return "lenet" if shape[-1] == 1 else "alexcifarnet"
+
+
 def fingerprint(dataset: Dataset) -> str:
     """A hash of the stored examples and the classes, to notice that data have changed."""
     digest = hashlib.sha256("\n".join(dataset.classes).encode())

@@ -43,9 +43,11 @@ def _plain(label: Any, position: int, where: str) -> str:
     # Columns of whole numbers become floats in many programs once a value is missing.
     if isinstance(label, float) and float(label).is_integer():
         return str(int(label))
+    several = isinstance(label, (list, tuple, np.ndarray)) and len(label) > 1
+    hint = "if it is one-hot give y.argmax(1)" if several else "mend it or leave it out"
     raise UserError(
         f"{where}: label {position} is {brief(label)}, expected a whole number or a string of 1 to "
-        f"{LONGEST} characters; mend it or leave it out"
+        f"{LONGEST} characters; {hint}"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tf_distill.datasets import arrays, pictures, tables, tfds_any
-from tf_distill.datasets.base import Dataset, Entry
+from tf_distill.datasets.base import Dataset, Entry, usual_model
 from tf_distill.datasets.embedded import GLOVE, embed
 from tf_distill.datasets.images import image_dataset
 from tf_distill.datasets.parts import Parts, part
@@ -101,9 +101,9 @@ def _entry(kind: str, source: Source, *_stamps) -> Entry:
         return embed(name, parts, embeddings or data_dir / GLOVE)
 
     classes = len(parts.classes)
+    model = usual_model(made_of, parts.x_train.shape[1:])
     if made_of == "text":
-        return Entry("text", classes, "textconvnet", 256, 1000, load, name)
-    model = "lenet" if parts.x_train.shape[-1] == 1 else "alexcifarnet"
+        return Entry("text", classes, model, 256, 1000, load, name)
     return Entry("image", classes, model, 256, 5000 if many else 2000, load, name)
 
 

@@ -121,7 +121,8 @@ def _opened(file: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(file, formats=FORMATS) as image:
             if not 0 < image.width * image.height <= MOST_PIXELS:
-                raise ValueError(f"it is {image.height}x{image.width} pixels")
+                size = f"{image.height}x{image.width}"
+                raise ValueError(f"it is {size} pixels, of which {MOST_PIXELS:,} are the most")
             yield image
     # Pillow's decoders raise whatever a damaged file leads them to.
     except Exception as error:

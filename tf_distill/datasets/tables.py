@@ -138,7 +138,11 @@ def _decoded(line: bytes, path: Path, number: int) -> str:
             return line.decode()
     except UnicodeDecodeError:
         pass
-    raise _broken(path, number, "bytes that are no UTF-8", "text in UTF-8")
+    raise UserError(
+        f"{path}, line {number}: got bytes that are no UTF-8; if all of the file is in another "
+        "encoding turn it into UTF-8, from Latin-1 by iconv -f latin1 -t utf-8, else mend or "
+        "delete this line"
+    )
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:

@@ -7,12 +7,18 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from tf_distill.figures.style import COLUMN, ink, log_axis, percent_axis, reference, shades, sheet
-
-EPOCHS_NAMED = 6
-"""Up to so many epochs have a name in the legend; more get a colour bar."""
+from tf_distill.figures.style import (
+    COLUMN,
+    ink,
+    legend_above,
+    log_axis,
+    percent_axis,
+    reference,
+    shades,
+    sheet,
+    whole_numbers,
+)
 
 
 def draw_history(metrics: Sequence[dict[str, Any]], original: float | None = None) -> Figure:
@@ -31,14 +37,15 @@ def draw_history(metrics: Sequence[dict[str, Any]], original: float | None = Non
     if window > 1:
         words = f"median of {window} steps"
         loss.plot(steps, running_median(values, window), color="C0", label=words)
-        loss.legend(loc="upper right")
+        legend_above(loss)
     loss.set_ylabel("loss on real data, nats")
     accuracy.plot(*_points(metrics, "accuracy"), color="C1", marker="o", markersize=2.5)
     percent_axis(accuracy)
     reference(accuracy, original)
     if original is not None:
-        accuracy.legend(loc="lower right")
+        legend_above(accuracy)
     accuracy.set_xlabel("outer step")
+    accuracy.xaxis.set_major_locator(whole_numbers())
     for axis in (loss, accuracy):
         axis.grid()
     return figure
@@ -66,19 +73,18 @@ def draw_learning_rates(lr: np.ndarray, steps: int) -> Figure:
     for e in range(epochs):
         t = np.arange(e * steps, (e + 1) * steps)
         style: Any = {"color": colours[e], "marker": "o", "markersize": 3 if len(lr) < 60 else 1.5}
-        axis.plot(t + 1, lr[t], label=f"epoch {e + 1}", **style)
+        axis.plot(t + 1, lr[t], **style)
     if lr.max() > 20 * lr.min() > 0:
         log_axis(axis, "y")
     axis.set(xlabel="inner step", ylabel="learning rate")
-    axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axis.xaxis.set_major_locator(whole_numbers())
     axis.grid()
-    if 1 < epochs <= EPOCHS_NAMED:
-        axis.legend(ncols=1 if epochs < 4 else 2)
-    elif epochs > EPOCHS_NAMED:
+    if epochs > 1:
         scale = matplotlib.cm.ScalarMappable(
-            matplotlib.colors.Normalize(1, epochs), matplotlib.colors.ListedColormap(colours)
+            matplotlib.colors.Normalize(0.5, epochs + 0.5),
+            matplotlib.colors.ListedColormap(colours),
         )
-        figure.colorbar(scale, ax=axis, label="epoch")
+        figure.colorbar(scale, ax=axis, label="epoch", ticks=whole_numbers())
     return figure
 
 
@@ -97,8 +103,9 @@ def draw_inner_accuracy(
     t, mean, std = (np.asarray(curve[name], float) for name in ("step", "mean", "std"))
     ends = np.arange(steps, t[-1], steps)
     if len(ends) <= 20 and steps > 1:
-        for end in ends:
-            axis.axvline(end, color=ink(), alpha=0.2, linewidth=0.6)
+        for i, end in enumerate(ends):
+            words = None if i else "ends of epochs"
+            axis.axvline(end, color=ink(), alpha=0.3, linewidth=0.6, label=words)
     words = f"mean of {curve['networks']} networks" if curve["networks"] > 1 else "one network"
     marker: Any = {"marker": "o", "markersize": 2.5} if len(t) <= 60 else {}
     axis.plot(t, mean, color="C1", label=words, **marker)
@@ -106,9 +113,9 @@ def draw_inner_accuracy(
         axis.fill_between(t, mean - std, mean + std, color="C1", alpha=0.25, linewidth=0)
     reference(axis, original)
     axis.set_xlabel("inner step")
-    axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axis.xaxis.set_major_locator(whole_numbers())
     percent_axis(axis)
-    axis.legend(loc="lower right")
+    legend_above(axis)
     axis.grid()
     return figure
 
@@ -128,11 +135,13 @@ def draw_sizes(sweep: Mapping[str, Any]) -> Figure:
                   elinewidth=0.8, label="distilled")  # fmt: skip
     if samples[-1] > 15 * samples[0]:
         log_axis(axis, "x", samples)
+    else:
+        axis.xaxis.set_major_locator(whole_numbers())
     reference(axis, sweep.get("original", {}).get("accuracy"))
     _mark_sizes(axis, sweep.get("distillation_sizes", {}), dict(zip(samples, mean, strict=True)))
     axis.set_xlabel("distilled samples")
     percent_axis(axis)
-    axis.legend(loc="lower right")
+    legend_above(axis)
     axis.grid()
     return figure
 

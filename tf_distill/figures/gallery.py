@@ -37,9 +37,9 @@ def _several_networks(record: Record) -> bool:
 PLATES = (
     Plate(
         "images", "Distilled images", "Figures 1, 5, 7, 8",
-        "Grid of the distilled images, each with its top three classes and their values.",
+        "Grid of the distilled images, each with the largest values of its label.",
         "All that the network sees in training, step by step. Each image is stretched to the "
-        "range of grey or colour; below it are the three largest values of its label.",
+        "range of grey or colour; below it are the largest values of its label.",
         lambda r: r.samples and _kind(r) == "image",
         lambda r: samples.draw_images(r.samples, r.metadata["classes"]),
     ),
@@ -53,7 +53,7 @@ PLATES = (
     Plate(
         "labels", "Labels", "Table 1",
         "Heat map of the label matrix, a row a sample and a column a class, values written in.",
-        "Labels are real numbers and need not sum to one. The top class of each sample is bold.",
+        "Labels are real numbers and need not sum to one. Of several classes the top one is bold.",
         lambda r: r.samples,
         lambda r: samples.draw_labels(r.samples, r.metadata["classes"]),
     ),
@@ -61,7 +61,7 @@ PLATES = (
         "inner_accuracy", "Accuracy after every inner step", "",
         "Line chart of the test accuracy after each inner step, with its deviation.",
         "How far each gradient step on the distilled set takes a network. Step 0 is before "
-        "training; upright lines part the epochs.",
+        "training.",
         lambda r: r.curve,
         lambda r: curves.draw_inner_accuracy(r.curve, len(r.samples.x), r.original),
     ),
@@ -69,8 +69,7 @@ PLATES = (
         "comparison", "Baselines and controls", "Tables 2, 3, 5",
         "Bars of the mean accuracy of the distilled set, the baselines, the controls and other "
         "networks, with standard deviations.",
-        "Mean and standard deviation over networks. The dashed line is training on all of the "
-        "real data.",
+        "Mean and standard deviation over networks.",
         lambda r: r.rows,
         lambda r: comparison.draw_comparison(r.rows, r.original),
     ),

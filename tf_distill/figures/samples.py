@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from tf_distill.figures.style import COLUMN, DPI, PAGE, sheet, top_labels
 from tf_distill.inner import Samples
-from tf_distill.wording import part
+from tf_distill.wording import output_names, part
 
 STEPS_SHOWN, IMAGES_SHOWN, IMAGES_A_ROW = 10, 20, 10
 SENTENCES_SHOWN, SENTENCES_A_ROW = 24, 6
@@ -88,7 +88,7 @@ def draw_labels(samples: Samples, classes: Sequence[str]) -> Figure:
     Of many classes those are shown that have the largest values.
     """
     y = np.asarray(samples.y)
-    names = list(classes)[-y.shape[2] :]
+    names = output_names(classes, y.shape[2])
     values = y.reshape(-1, y.shape[2])[:LABELS_SHOWN]
     kept = np.sort(np.argsort(-np.abs(values).max(0))[:CLASSES_SHOWN])
     figure = sheet(
@@ -100,7 +100,7 @@ def draw_labels(samples: Samples, classes: Sequence[str]) -> Figure:
     image = axis.imshow(values[:, kept], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
     _write_values(axis, values[:, kept], image)
     axis.set_xticks(range(len(kept)), [names[i] for i in kept])
-    if _longest(names) > 4:
+    if len(kept) > 1 and _longest(names) > 4:
         axis.tick_params("x", labelrotation=45)
         for tick in axis.get_xticklabels():
             tick.set(ha="left", rotation_mode="anchor")
