@@ -67,6 +67,7 @@ def _baselines(call: Call) -> str:
     return f"the comparison is in {report.write(Path(config.run_dir))}"
 
 
+@_going_on
 def _original(call: Call) -> str:
     config = run.recall(call.settings)
     dataset = run.load_dataset(config)

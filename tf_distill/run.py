@@ -26,6 +26,7 @@ from tf_distill.folder import RunFolder, check_same
 from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS
 from tf_distill.progress import say
+from tf_distill.resumable import Keeping
 
 DONE, TO_DO = 0, 1
 """What the chief says of the run to other workers."""
@@ -158,9 +159,9 @@ def original_of(config: Config, dataset: datasets.Dataset) -> dict[str, Any]:
     )._asdict()
 
 
-def originals(config: Config) -> Path:
+def originals(config: Config) -> Keeping:
     """Where original accuracies are kept for all runs beside this one; hidden from `runs/*`."""
-    return Path(config.run_dir).parent / ".originals"
+    return Keeping(Path(config.run_dir).parent / ".originals", config.checkpoint_minutes)
 
 
 def add_ratio(config: Config, original_accuracy: float) -> None:
