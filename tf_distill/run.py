@@ -164,10 +164,11 @@ def originals(config: Config) -> Keeping:
     return Keeping(Path(config.run_dir).parent / ".originals", config.checkpoint_minutes)
 
 
-def add_ratio(config: Config, original_accuracy: float) -> None:
-    """Adds the original accuracy, and the distillation ratio r_M, to results.json."""
+def add_ratio(config: Config, original_accuracy: float) -> float | None:
+    """Adds the original accuracy and the ratio r_M, which it gives, to results.json."""
     path = Path(config.run_dir, "results.json")
     with lock.held(path.parent):
         results = schemas.read(path)
         ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
         files.write_json(path, results | {"original_accuracy": original_accuracy, "ratio": ratio})
+    return ratio
