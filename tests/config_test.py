@@ -129,6 +129,11 @@ def test_difference_names_what_changed_and_no_places():
         "--labels was 'hard', now 'soft'",
         "--steps was 2, now 3",
     ]
+    shorter = {**there, "outer_steps": 7, "eval_every": 1}
+    assert config.difference(shorter) == [f"--outer_steps was 7, now {config.outer_steps}"]
+    assert config.difference({**there, "eval_every": 1}) == [
+        f"--eval_every was 1, now {config.eval_every}"
+    ]
     del changed["steps"]
     assert "--steps was None, now 3" in config.difference(changed)
 

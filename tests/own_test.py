@@ -70,6 +70,10 @@ def test_changed_data_are_noticed(cli, tmp_path):
     assert "they were 21 + 6 examples of 3 classes, now 21 + 9 examples" in outcome.err
     table(test, THINGS[1:3])
     assert "put the old data back" in cli(*arguments).err
+    table(test, [text + " !" for text in THINGS[:2]])
+    assert (
+        "run was begun: the same number of examples, but other content; put" in cli(*arguments).err
+    )
 
 
 @pytest.mark.long

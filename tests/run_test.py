@@ -69,6 +69,12 @@ def test_a_run_leaves_its_folder(tmp_path, settings, samples, test_examples, dra
     assert results["learned_lr"] == loaded.samples.lr.numpy().tolist()
 
 
+def test_results_tell_the_batch_as_it_was(tmp_path):
+    config = small.config(tmp_path, batch_size=10**5, keep="best")
+    examples = len(run.load_dataset(config).y_train)
+    assert run.run(config)["batch_size"] == examples - round(examples / 10)
+
+
 def test_only_the_result_takes_all_networks(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "NETWORKS_ON_THE_WAY", 1)
     results = run.run(small.config(tmp_path, init="random", networks=1, eval_networks=2))
