@@ -108,10 +108,25 @@ def _experiment(
 
 
 def configure(given: dict[str, Any]) -> Config:
-    """The complete settings of a run, from those that were given."""
+    """The complete settings of a run, from those that were given.
+
+    Raises:
+        UserError: one of them is wrong, or does nothing.
+    """
+    config, entry = _completed(given)
+    if config.embeddings is not None and not (entry.kind == "text" and entry.vectors):
+        raise UserError(
+            f"--embeddings is not for --dataset={config.dataset}, expected texts; leave it out"
+        )
+    return config
+
+
+def _completed(given: dict[str, Any]) -> tuple[Config, datasets.Entry]:
     named = {name: value for name, value in given.items() if value is not None}
     named = {"dataset": DATASET, "data_dir": data_dir(), **named}
-    return resolve(given, datasets.registry(named), NETWORKS)
+    known = datasets.registry(named)
+    config = resolve(given, known, NETWORKS)
+    return config, known[config.dataset]
 
 
 def recall(given: dict[str, Any]) -> Config:
@@ -134,7 +149,7 @@ def recall(given: dict[str, Any]) -> Config:
     known: dict[str, Any] = {
         field.name: stored.get(field.name) for field in dataclasses.fields(Config)
     }
-    config = configure(known | told)
+    config, _ = _completed(known | told)  # an earlier version's may name what does nothing
     check_same(config, path)
     return config
 
