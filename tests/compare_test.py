@@ -8,7 +8,7 @@ import evaluated
 import pytest
 from report_test import Page, assert_self_contained
 
-from tf_distill.compare import compare, to_csv, to_html, to_text
+from tf_distill.compare import compare, describe, to_csv, to_html, to_text
 from tf_distill.errors import UserError
 
 CONFIG = {"dataset": "digits", "model": "lenet", "init": "random", "labels": "soft"}
@@ -38,8 +38,8 @@ def test_rows_hold_what_the_files_say(folders):
     assert plain == {
         "run": str(folders[0]), "dataset": "digits", "network": "lenet", "init": "random",
         "labels": "soft", "samples": 10, "steps": 2, "epochs": 3, "mean": 0.75, "std": 0.02,
-        "networks": 20, "ratio": None, "best_baseline": None, "best_baseline_mean": None,
-        "seconds": 600.0, "seed": 7,
+        "networks": 20, "ratio": None, "split": None, "best_baseline": None,
+        "best_baseline_mean": None, "seconds": 600.0, "seed": 7,
     }  # fmt: skip
     rows = evaluated.comparison()["rows"]
     best = max((r for r in rows if r["group"] == "baseline"), key=lambda r: r["mean"])
@@ -50,6 +50,8 @@ def test_rows_hold_what_the_files_say(folders):
 
 def test_text_is_aligned(folders):
     lines = to_text(compare(folders)).splitlines()
+    same = "network lenet, init random, labels soft, samples 10, steps x epochs 2 x 3"
+    assert lines.pop() == f"In all: {same}"
     assert len(lines) == 3
     start = lines[0].index("dataset")
     assert [line[start:].split()[0] for line in lines] == ["dataset", "digits", "mnist"]
@@ -57,6 +59,36 @@ def test_text_is_aligned(folders):
     end = lines[0].index("accuracy, %") + len("accuracy, %")
     assert [line[:end].split("  ")[-1].strip() for line in lines[1:]] == ["75.00 ± 2.00", "70.00"]
     assert "10 min" in lines[1]
+
+
+def test_settings_that_differ_have_columns_and_the_others_a_line(tmp_path):
+    folders = [
+        finished(
+            tmp_path / f"try_{lr}", inner_lr=lr, outer_steps=5, eval_split=split, run_dir=str(lr)
+        )
+        for lr, split in ((0.3, "test"), (0.03, "held_out"))
+    ]
+    rows = compare(folders)
+    assert [(row["inner_lr"], row["split"]) for row in rows] == [(0.3, "test"), (0.03, "held_out")]
+    assert not {"outer_steps", "run_dir"} & rows[0].keys()
+    head, *_, same = to_text(rows).splitlines()
+    assert head.split() == ["run", "inner_lr", "split", "accuracy,", "%", "time"]
+    assert same.endswith("steps x epochs 2 x 3, networks 20, seed 7")
+    page = Page(to_html(rows))
+    assert same in page.text
+    assert len(page.all("th")) == 5 + 2
+
+
+def test_one_run_has_all_of_its_columns(folders):
+    head, row = to_text(compare(folders[:1])).splitlines()
+    assert head.split()[:3] == ["run", "dataset", "network"]
+    assert row.endswith("7")
+
+
+def test_numbers_in_names_are_sorted_by_their_size(tmp_path):
+    names = [str(finished(tmp_path / f"size_{n}")) for n in (1, 10, 3)]
+    lines = describe(names, None).splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == [names[0], names[2], names[1]]
 
 
 def test_csv_reads_back_as_the_rows(folders):

@@ -129,6 +129,11 @@ def test_difference_names_what_changed_and_no_places():
         "--labels was 'hard', now 'soft'",
         "--steps was 2, now 3",
     ]
+    shorter = {**there, "outer_steps": 7, "eval_every": 1}
+    assert config.difference(shorter) == [f"--outer_steps was 7, now {config.outer_steps}"]
+    assert config.difference({**there, "eval_every": 1}) == [
+        f"--eval_every was 1, now {config.eval_every}"
+    ]
     del changed["steps"]
     assert "--steps was None, now 3" in config.difference(changed)
 
@@ -141,7 +146,6 @@ def test_difference_names_what_changed_and_no_places():
         ({"steps": 3, "seed": 5, "run_dir": "x"}, " --steps=3 --seed=5"),
         ({"outer_steps": 50, "networks": 9, "init": "random"},
          " --init=random --outer_steps=50 --networks=9"),
-        ({"embeddings": "a b.txt"}, " '--embeddings=a b.txt'"),
     ],
 )  # fmt: skip
 def test_the_command_has_what_differs_from_the_defaults_and_gives_the_settings_back(given, flags):
@@ -152,6 +156,11 @@ def test_the_command_has_what_differs_from_the_defaults_and_gives_the_settings_b
     kinds = {f.name: f.type for f in dataclasses.fields(Config)}
     back = configure(**{k: int(v) if kinds[k] is int else v for k, v in words})
     assert config.difference(dataclasses.asdict(back)) == []
+
+
+def test_the_command_is_quoted_where_a_shell_asks_for_it():
+    settings = {**dataclasses.asdict(configure()), "embeddings": "a b.txt"}
+    assert command(settings, DATASETS, NETWORKS).endswith(" '--embeddings=a b.txt'")
 
 
 def test_the_command_of_an_unknown_network_names_every_setting():

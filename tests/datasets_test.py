@@ -166,3 +166,12 @@ def test_a_missing_dataset_ends_at_once_with_what_to_do(name, tmp_path):
     assert "--data_dir" in str(error.value)
     assert ("download_and_prepare" in str(error.value)) or name == "sst5"
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "folder"), [("mnist", "mnist/3.0.1"), ("sst5", "sst5/1.0.0")])
+def test_a_damaged_description_is_one_line(name, folder, tmp_path):
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "dataset_info.json").write_text("{")
+    with pytest.raises(UserError, match=r"is not in .*, or damaged; delete .* and ") as error:
+        load(name, tmp_path)
+    assert "\n" not in str(error.value)

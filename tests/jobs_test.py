@@ -28,12 +28,12 @@ def test_each_flag_file_and_seed_is_run_and_a_failure_stops_no_other(tmp_path, c
     flags = tmp_path / "questions.flags"
     flags.write_text("# words\n--dataset=toy_questions\n--outer_steps=2\n--run_dir=elsewhere\n")
     wrong = tmp_path / "wrong.flags"
-    wrong.write_text("--dataset=toy_question\n")
+    wrong.write_text(f"--dataset=imdb\n--data_dir={tmp_path}\n")
     runs = tmp_path / "runs"
     command = ("--mode=each", f"--run_dir={runs}", "--seeds=4,5", "--epochs=1")
     ended = cli(*command, "--shard=1/2", str(wrong), str(flags))
     assert ended.status == 2
-    assert "unknown --dataset 'toy_question'" in ended.err
+    assert f"not in {tmp_path}" in ended.err
     assert ended.err.splitlines()[-1] == (
         "tf_distill: error: 1 of 2 runs failed, as said above: wrong_seed4; the same command does "
         "them again and leaves what is finished"
@@ -46,4 +46,35 @@ def test_each_flag_file_and_seed_is_run_and_a_failure_stops_no_other(tmp_path, c
 @pytest.mark.parametrize("files", [[], ["nothing.flags"]])
 def test_without_flag_files_there_is_one_line(files):
     with pytest.raises(UserError, match="expected some, such as flags/"):
-        jobs.run_each(files, [], {}, Shard(1, 1))
+        jobs.run_each(files, [], {}, Shard(1, 1), dict)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("--outer_step=3", "Unknown command line flag 'outer_step'"),
+        ("--steps=two", "flag --steps=two"),
+        ("--steps=0", "--steps must be at least 1, got 0"),
+        ("--dataset=digit", "unknown --dataset 'digit'"),
+    ],
+)
+def test_a_typo_in_the_last_file_is_found_before_the_first_run(
+    tmp_path, cli, monkeypatch, line, text
+):
+    monkeypatch.setattr(jobs, "_run", lambda command: pytest.fail("it ran"))
+    files = [tmp_path / f"{name}.flags" for name in ("first", "last")]
+    files[0].write_text("--dataset=digits\n")
+    files[1].write_text(line)
+    ended = cli("--mode=each", f"--run_dir={tmp_path}/runs", *map(str, files))
+    assert ended.status == 2
+    assert ended.err.startswith(f"tf_distill: error: {files[1]}: ")
+    assert text in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_one_run_is_one(tmp_path, cli, monkeypatch):
+    monkeypatch.setattr(jobs, "_run", lambda command: 0)
+    path = tmp_path / "one.flags"
+    path.write_text("--dataset=digits\n")
+    ended = cli("--mode=each", f"--run_dir={tmp_path}/runs", str(path))
+    assert ended.out.splitlines() == ["one:", f"1 run is in {tmp_path}/runs"]

@@ -9,7 +9,7 @@ import pytest
 import small
 from build_files import ROOT
 
-from tf_distill import lock, run
+from tf_distill import files, lock, run
 from tf_distill.errors import UserError
 
 HOLD = """
@@ -40,6 +40,18 @@ def test_a_second_process_is_refused_in_one_line_until_the_first_is_dead(tmp_pat
     holder.wait()
     with lock.held(tmp_path):
         pass
+
+
+def test_who_waits_gets_it_also_where_the_folder_is_deleted_first(tmp_path, holder, capsys):
+    def end():
+        files.remove(tmp_path)
+        holder.kill()
+
+    threading.Timer(0.3, end).start()
+    with lock.held(tmp_path, seconds=None):
+        holder.wait()
+    said = capsys.readouterr().out
+    assert said == f"another process is at work in {tmp_path}; waiting till it ends\n"
 
 
 def test_a_run_is_refused_and_changes_nothing(tmp_path, holder):

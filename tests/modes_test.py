@@ -7,7 +7,7 @@ import shutil
 import pytest
 import small
 
-from tf_distill import comparison, report, run
+from tf_distill import compare, comparison, report, run
 from tf_distill.errors import UserError
 from tf_distill.models import NETWORKS
 
@@ -70,6 +70,11 @@ def test_the_original_accuracy_comes_with_the_ratio(cli, tmp_path, monkeypatch):
     assert results["original_accuracy"] > 0.5
     expected = results["accuracy"]["mean"] / results["original_accuracy"]
     assert results["ratio"] == pytest.approx(expected)
+    report = tmp_path / "runs" / "one" / "report.html"
+    assert f"\nratio {100 * expected:.1f} %, also in {report}\n" in outcome.out
+    assert f"<dd>{100 * expected:.1f} %</dd>" in report.read_text(encoding="utf-8")
+    (row,) = compare.compare([tmp_path / "runs" / "one"])
+    assert row["ratio"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
-"""Full training: what it learns, that it repeats to the bit, what it looks at, its cache."""
+"""Full training: what it learns, that it repeats and goes on to the bit, its cache."""
 
 import dataclasses
+import os
 import random
+import signal
 
 import keras
 import numpy as np
@@ -9,9 +11,12 @@ import pytest
 import small
 import tensorflow as tf
 
-from tf_distill import files, models, original
+from tf_distill import files, models, original, resumable
 from tf_distill.datasets import images, toy_questions
+from tf_distill.errors import Interrupted
+from tf_distill.evaluate import Accuracy
 from tf_distill.learner import Learner, fixed_network
+from tf_distill.resumable import Keeping
 
 QUICK = models.Training(lr=0.01, batch_size=16, epochs=3, steps=1000)
 FAST = QUICK._replace(lr=0.05)
@@ -129,11 +134,61 @@ def test_batches_hold_every_example_once_an_epoch_embedded_and_augmented():
 
 
 @pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """Trains by way of the cache, dropout and all; what happens at a step is given."""
+    weights = []
+    monkeypatch.setattr(original, "evaluator", lambda *_: lambda _, networks: (
+        weights.extend(networks) or Accuracy(0.5, 0.0, 1)))  # fmt: skip
+    data = dataclasses.replace(
+        small.dataset(train=100), augment=lambda x, key: x + tf.random.stateless_normal([], key)
+    )
+
+    def train(folder, happens=None, minutes=1e9):
+        calls = iter(range(1, 10**6))
+        due = lambda _: bool(happens and next(calls) == 10 and happens())  # noqa: E731
+        monkeypatch.setattr(resumable.Seldom, "due", due)
+        training = QUICK._replace(dropout=0.5)
+        built = lambda *shape, dropout: build(*shape, dropout)  # noqa: E731
+        original.cached(built, data, training, 3, Keeping(tmp_path / folder, minutes), "net")
+        return [w.numpy().tobytes() for w in weights[-1]]
+
+    return train
+
+
+def _killed():
+    raise SystemExit
+
+
+def _stopped():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("happens", "minutes", "error", "done"),
+    [(_killed, -1, SystemExit, 9), (_stopped, 1e9, Interrupted, 10)],
+)
+def test_what_was_stopped_goes_on_to_the_same_bits(
+    trained, tmp_path, capsys, happens, minutes, error, done
+):
+    with pytest.raises(error) as raised:
+        trained("stopped", happens, minutes)
+    if error is Interrupted:
+        assert str(raised.value) == "net on all of vectors: stopped at step 10"
+    assert len(list(tmp_path.glob("stopped/*/checkpoints/*.index"))) in (1, 2)
+    assert len(list(tmp_path.glob("stopped/*/.lock"))) == 1  # still keeps others out
+    again = trained("stopped")
+    assert capsys.readouterr().out == f"net on all of vectors: going on from step {done} of 21\n"
+    assert again == trained("whole")
+    (path,) = (tmp_path / "stopped").iterdir()  # no checkpoints are left
+    assert path.suffix == ".json"
+
+
+@pytest.fixture
 def call(tmp_path, monkeypatch):
     """Calls `cached`; gives the result and whether it trained."""
     trained = []
 
-    def train(build, dataset, training, seed, name):
+    def train(build, dataset, training, seed, name, keeping):
         trained.append(name)
         return original.Original(len(trained) / 10, 3.0, 1.5, training._asdict())
 
@@ -142,8 +197,8 @@ def call(tmp_path, monkeypatch):
     def call(dataset=None, training=QUICK, seed=0, network="net", variant=""):
         before = len(trained)
         dataset = dataset or small.dataset()
-        folder = tmp_path / "cache"
-        result = original.cached(build, dataset, training, seed, folder, network, variant)
+        cache = Keeping(tmp_path / "cache", minutes=2)
+        result = original.cached(build, dataset, training, seed, cache, network, variant)
         return result, len(trained) > before
 
     return call

@@ -70,6 +70,10 @@ def test_changed_data_are_noticed(cli, tmp_path):
     assert "they were 21 + 6 examples of 3 classes, now 21 + 9 examples" in outcome.err
     table(test, THINGS[1:3])
     assert "put the old data back" in cli(*arguments).err
+    table(test, [text + " !" for text in THINGS[:2]])
+    assert (
+        "run was begun: the same number of examples, but other content; put" in cli(*arguments).err
+    )
 
 
 @pytest.mark.long
@@ -123,9 +127,9 @@ def test_the_home_folder_is_known(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     table(tmp_path / "train.csv")
     assert run.configure({"dataset": "csv:~/train.csv"}).samples_per_step == 3
-    assert main._home("embeddings", "~/v.txt") == f"{tmp_path}/v.txt"
-    assert main._home("text_column", "~") == "~"
-    assert main._home("run_dir", None) is None
+    values = dict.fromkeys(holder.name for holder in main._SETTINGS)
+    told = main._told(values | {"embeddings": "~/v.txt", "text_column": "~"})
+    assert told == values | {"embeddings": f"{tmp_path}/v.txt", "text_column": "~"}
 
 
 MISTAKES = [
@@ -140,6 +144,7 @@ MISTAKES = [
     (["--dataset=csv:t.csv", "--test_data=cow.csv"], ["cow.csv: class 'cow' does not occur"]),
     (["--dataset=csv:one.csv"], ["one.csv: class 'cow' has one example"]),
     (["--dataset=csv:t.csv", "--image_size=28"], ["--image_size is not for --dataset=csv:t.csv"]),
+    (["--embeddings=train"], ["--embeddings is not for --dataset=digits, expected texts; leave"]),
     (["--text_column=text"], ["--text_column is not for --dataset=digits"]),
     (["--dataset=folder:pets", "--image_size=28px"], ["--image_size=28px is no size"]),
     (["--dataset=folder:pets", "--image_size=4"], ["image_size is 4x4, expected at least 12"]),

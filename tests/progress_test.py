@@ -1,5 +1,6 @@
 """What a person sees, on a terminal and elsewhere."""
 
+import functools
 import sys
 
 import pytest
@@ -39,18 +40,40 @@ def test_elsewhere_a_line_now_and_then_with_the_newest_accuracy(capsys, clock):
     ]
 
 
-def test_a_terminal_has_a_bar_that_goes_on_where_the_run_does(capsys, monkeypatch):
+def terminal(monkeypatch):
+    """Has 80 columns."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    bar = Progress(5, 2)
-    for _ in bar.steps(STEPS):
-        bar.accuracy(0.75)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+
+
+def test_a_terminal_has_a_bar_that_goes_on_where_the_run_does(capsys, monkeypatch):
+    terminal(monkeypatch)
+    bar = Progress(10_005, 10_002)
+    for step, _ in bar.steps([(10_002 + step, loss) for step, loss in STEPS]):
+        if step == 10_004:
+            bar.accuracy(0.689)
+    out, err = capsys.readouterr()
+    assert out == "outer step 10004 of 10005: loss 1.5000, accuracy 0.6890\n"
+    last = err.rstrip().splitlines()[-1].split("\r")[-1]
+    assert last.count("\u2588") > 5
+    assert last.startswith("distilling |")
+    assert last.endswith("| 10005/10005 [00:00<00:00], loss 1.25, acc 68.9%")
+    assert len(last) <= 80
+
+
+def test_a_terminal_sees_how_many_are_done_and_keeps_nothing_of_it(capsys, monkeypatch):
+    terminal(monkeypatch)
+    monkeypatch.setattr(progress.tqdm, "__init__", functools.partialmethod(
+        progress.tqdm.__init__, mininterval=0))  # fmt: skip
+    assert list(progress.counted("abc", 3, "tested {} of {} letters")) == list("abc")
     out, err = capsys.readouterr()
     assert out == ""
-    last = err.rstrip().splitlines()[-1].split("\r")[-1]
-    assert "5/5" in last
-    assert "100%" in last
-    assert "loss=1.2500" in last
-    assert "accuracy=0.7500" in last
+    shown = [text.strip() for text in err.split("\r") if text.strip()]
+    assert [text[: text.index(" [")] for text in shown] == [
+        f"tested {n} of 3 letters" for n in range(4)
+    ]
+    assert err.endswith("\r")
 
 
 def test_say_prints_a_line(capsys):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_distill import evaluate, models, original, ranking
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner
+from tf_distill.resumable import Keeping
 
 
 def entry(distilled, full):
@@ -66,10 +67,11 @@ def test_ranks_one_variant_at_a_time_and_goes_on(tmp_path, monkeypatch):
     quick = models.NETWORKS["lenet"]._replace(training=training)
     monkeypatch.setitem(models.NETWORKS, "lenet", quick)
     cache = tmp_path / "cache"
-    steps = ranking.rank(samples, data, "lenet", 2, 0, cache)
+    keeping = Keeping(cache, minutes=2)
+    steps = ranking.rank(samples, data, "lenet", 2, 0, keeping)
     narrow = next(steps)
     assert len(list(cache.iterdir())) == 1
-    (wide,) = ranking.rank(samples, data, "lenet", 2, 0, cache, done=[narrow])
+    (wide,) = ranking.rank(samples, data, "lenet", 2, 0, keeping, done=[narrow])
     assert [narrow["name"], wide["name"]] == ["narrow", "wide"]
     assert narrow["parameters"] == 5 + 1 + 3 + 3
     learner = Learner(some["wide"](data.encoding.shape, 3))

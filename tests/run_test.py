@@ -1,5 +1,6 @@
 """Whole runs in small: what a folder holds, and that a run goes on where it was stopped."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import small
 import tensorflow as tf
 
 from tf_distill import evaluate, experiment, loop, run, saved_set
-from tf_distill.errors import Diverged, Interrupted
+from tf_distill.errors import Diverged, Interrupted, UserError
 from tf_distill.learner import fixed_network
 
 KEYS = {
@@ -67,6 +68,12 @@ def test_a_run_leaves_its_folder(tmp_path, settings, samples, test_examples, dra
     assert loaded.samples.x.shape[:2] == (config.steps, config.samples_per_step)
     assert bool(loaded.initial_weights) == (config.init == "fixed")
     assert results["learned_lr"] == loaded.samples.lr.numpy().tolist()
+
+
+def test_results_tell_the_batch_as_it_was(tmp_path):
+    config = small.config(tmp_path, batch_size=10**5, keep="best")
+    examples = len(run.load_dataset(config).y_train)
+    assert run.run(config)["batch_size"] == examples - round(examples / 10)
 
 
 def test_only_the_result_takes_all_networks(tmp_path, monkeypatch):
@@ -216,3 +223,13 @@ def test_the_exported_weights_are_the_fixed_network(whole):
     exported = saved_set.load(folder / "distilled" / "1").initial_weights
     for a, b in zip(exported, fixed_network(learner, config.seed), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dataset", ["digits", "toy_questions"])
+def test_word_vectors_are_refused_where_there_are_none_but_not_of_an_earlier_run(tmp_path, dataset):
+    config = small.config(tmp_path, dataset=dataset)
+    with pytest.raises(UserError, match=f"--embeddings is not for --dataset={dataset}, expected"):
+        small.config(tmp_path, dataset=dataset, embeddings="train")
+    earlier = dataclasses.replace(config, embeddings="train")
+    (tmp_path / "config.json").write_text(earlier.to_json())
+    assert run.recall({"run_dir": str(tmp_path)}) == earlier

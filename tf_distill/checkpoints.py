@@ -27,6 +27,28 @@ class Checkpoints(tf.train.CheckpointManager):
                 files.remove(path)
 
 
+def restored(state: tf.train.Checkpoint, folder: Path) -> Checkpoints:
+    """The manager of the checkpoints of `state`, which has the newest sound one restored.
+
+    Raises:
+        UserError: there are checkpoints, and all of them are damaged or in other folders.
+    """
+    find_lost(folder)
+    check_places(folder)
+    manager = Checkpoints(state, str(folder), max_to_keep=2)
+    manager.clear()
+    for path in reversed(manager.checkpoints):
+        try:
+            state.restore(path).expect_partial()
+            return manager
+        except (tf.errors.OpError, IndexError, ValueError) as error:
+            before = "; trying the one before" if path != manager.checkpoints[0] else ""
+            say(f"{path} is damaged ({str(error).splitlines()[0]}){before}")
+    if manager.checkpoints:
+        raise UserError(f"no checkpoint in {folder} can be read; delete the folder to begin again")
+    return manager
+
+
 def find_lost(folder: Path) -> None:
     """Enters the checkpoints of a folder in its list again, where that is damaged or gone."""
     if not folder.exists() or _is_listed(folder):

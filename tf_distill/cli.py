@@ -1,12 +1,14 @@
 """What all programs here share: a user's mistake is one line, never a traceback."""
 
+import copy
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from absl import app, flags, logging
 
-from tf_distill.errors import UserError
+from tf_distill.errors import Interrupted, UserError
 
 
 def run(main: Callable[[list[str]], int | None], name: str) -> None:
@@ -27,6 +29,9 @@ def run(main: Callable[[list[str]], int | None], name: str) -> None:
         app.run(quiet_main, flags_parser=_parse)
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
+        sys.exit(130)
+    except Interrupted as stop:
+        print(f"{stop}; the same command goes on from there", file=sys.stderr)
         sys.exit(130)
     except MemoryError as error:
         reason = str(error) or "not enough memory"
@@ -53,9 +58,21 @@ def no_arguments(argv: list[str]) -> None:
         raise UserError(f"got {argv[1]!r}, expected flags alone, as --name=value; see --help")
 
 
-def _parse(argv: list[str]) -> list[str]:
+def values_of(arguments: Sequence[str]) -> dict[str, Any]:
+    """The values that all flags have with other arguments than this process's.
+
+    Raises:
+        UserError: one of them is wrong.
+    """
+    others = copy.deepcopy(flags.FLAGS)
+    others.unparse_flags()
+    _parse(["", *arguments], others)
+    return others.flag_values_dict()
+
+
+def _parse(argv: list[str], holder: flags.FlagValues = flags.FLAGS) -> list[str]:
     try:
-        return flags.FLAGS(argv)
+        return holder(argv)
     except flags.Error as error:
         raise UserError(f"{str(error).splitlines()[0]}; see --help") from None
     except SystemExit:  # absl has printed --help, and would end with 1

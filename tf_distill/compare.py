@@ -1,6 +1,7 @@
 """Several runs in one table: as text, CSV or HTML."""
 
 import csv
+import dataclasses
 import io
 import re
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_distill import files, pages
+from tf_distill.config import FREE, Config, completed
 from tf_distill.errors import UserError
 from tf_distill.record import Record, read_numbers
 from tf_distill.wording import minutes, percent, spread
@@ -16,6 +18,14 @@ from tf_distill.wording import minutes, percent, spread
 Row = dict[str, Any]
 NUMBERS = ("samples", "steps x epochs", "accuracy, %", "networks", "ratio, %", "time", "seed")
 """The columns that are set flush right."""
+MEASURED = ("run", "accuracy, %", "ratio, %", "best baseline, %", "time")
+"""The columns that are no settings."""
+WORDED = {"steps", "epochs", "mean", "std", "networks", "ratio", "best_baseline",
+          "best_baseline_mean", "seconds", "seed"}  # fmt: skip
+"""What of a row the table has under other headings, or at its end."""
+TOLD = {*FREE, "dataset", "model", "init", "labels", "samples_per_step", "steps", "epochs", "seed",
+        "eval_split", "eval_networks", "eval_every"}  # fmt: skip
+"""Settings that need no column of their own: they have one, or nothing follows from them."""
 
 
 def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
@@ -29,18 +39,19 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
 
     Returns:
         A row a run, in the order given; accuracies and ratios are fractions, and what
-        is not known is None.
+        is not known is None. Settings that differ between the runs have columns of their own.
 
     Raises:
         UserError: none of the folders holds a finished run, or `out` has another ending
             or can't be written.
     """
     write = _writer(out) if out else None
-    rows = [_row(record) for folder in folders if (record := _read(folder))]
-    if not rows:
+    records = [record for folder in folders if (record := _read(folder))]
+    if not records:
         raise UserError(
             f"none of {len(folders)} folders holds a finished run; give folders with results.json"
         )
+    rows = [_row(record, _differing(records)) for record in records]
     if out and write:
         try:
             files.write_text(out, write(rows))
@@ -52,11 +63,14 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
 def describe(names: Sequence[str], out: str | None) -> str:
     """What `--mode=compare` prints: the table of the runs in folders of these names.
 
-    Files among the names are passed over; a sweep's folder stands for its sizes.
+    Files among the names are passed over; a sweep's folder stands for its sizes. Names in
+    the order of letters, as a shell gives them, are sorted with 3 before 10.
 
     Raises:
         UserError: as `compare`; or no folder is named.
     """
+    if list(names) == sorted(names):  # as from runs/*, by letters
+        names = sorted(names, key=_natural)
     folders = [inner for name in names for inner in _runs(Path(name))]
     if not folders:
         raise UserError("--mode=compare got no folder, expected some, such as runs/*")
@@ -67,23 +81,23 @@ def _runs(path: Path) -> list[Path]:
     if path.is_file():
         return []
     sizes = [p for p in path.glob("size_*") if (p / "results.json").exists()]
-    return sorted(sizes, key=_size) or [path]
+    return sorted(sizes, key=lambda size: _natural(size.name)) or [path]
 
 
-def _size(folder: Path) -> tuple[int, str]:
-    """By number, what has none first."""
-    digits = re.fullmatch(r"size_([0-9]{1,18})", folder.name)
-    return (int(digits[1]) if digits else -1, folder.name)
+def _natural(name: str) -> list[tuple[str, int]]:
+    """To sort by numbers in names as numbers."""
+    parts = re.findall(r"([^0-9]*)([0-9]{0,18})", name)
+    return [(text, int(digits or -1)) for text, digits in parts]
 
 
 def to_text(rows: Sequence[Row]) -> str:
-    """The table in aligned columns, for a terminal."""
-    table = [_cells(row) for row in rows]
+    """The table in aligned columns, for a terminal; below it what all runs have in common."""
+    table, same = _table(rows)
     heads = list(table[0])
     widths = {head: max(len(head), *(len(cells[head]) for cells in table)) for head in heads}
     lines = [dict(zip(heads, heads, strict=True)), *table]
     text = ("  ".join(_pad(line[head], widths[head], head) for head in heads) for line in lines)
-    return "\n".join(line.rstrip() for line in text) + "\n"
+    return "\n".join([*(line.rstrip() for line in text), *([same] if same else [])]) + "\n"
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -97,7 +111,8 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 def to_html(rows: Sequence[Row]) -> str:
     """The table as a self-contained page that looks like a run's report."""
-    return pages.render("compare.html", table=[_cells(row) for row in rows], numbers=NUMBERS)
+    table, same = _table(rows)
+    return pages.render("compare.html", table=table, same=same, numbers=NUMBERS)
 
 
 WRITERS = {".csv": to_csv, ".html": to_html, ".txt": to_text}
@@ -117,13 +132,23 @@ def _read(folder: Path) -> Record | None:
         return None
 
 
-def _row(record: Record) -> Row:
+def _differing(records: Sequence[Record]) -> list[str]:
+    """The names of the settings that are not the same in all runs."""
+    settings = [completed(record.config) for record in records]
+    names = [field.name for field in dataclasses.fields(Config) if field.name not in TOLD]
+    return [name for name in names if len({str(values.get(name)) for values in settings}) > 1]
+
+
+def _row(record: Record, differing: Sequence[str]) -> Row:
     settings, accuracy, best = record.results, record.accuracy, record.best_baseline
     names = {"dataset": "dataset", "network": "model", "init": "init", "labels": "labels",
              "samples": "distilled_samples", "steps": "steps", "epochs": "epochs"}  # fmt: skip
+    others = completed(record.config)
     return {
         "run": str(record.path),
         **{column: settings.get(name) for column, name in names.items()},
+        **{name: others.get(name) for name in differing},
+        "split": settings.get("eval_split"),
         **{name: accuracy[name] for name in ("mean", "std", "networks")},
         "ratio": record.ratio,
         "best_baseline": best and best["title"],
@@ -133,10 +158,21 @@ def _row(record: Record) -> Row:
     }
 
 
+def _table(rows: Sequence[Row]) -> tuple[list[dict[str, str]], str]:
+    """The rows in words, by headings; and in a line the settings that are the same in all."""
+    table = [_cells(row) for row in rows]
+    values = {head: {cells[head] for cells in table} for head in table[0]}
+    same = [h for h in values if len(rows) > 1 and len(values[h]) == 1 and h not in MEASURED]
+    shown = [head for head in values if head not in same and values[head] != {""}]
+    told = [f"{head} {table[0][head]}" for head in same if table[0][head]]
+    line = f"In all: {', '.join(told)}" if told else ""
+    return [{head: cells[head] for head in shown} for cells in table], line
+
+
 def _cells(row: Row) -> dict[str, str]:
     """A row in words, by the headings of the table."""
     best = row["best_baseline"] and f"{row['best_baseline']} {percent(row['best_baseline_mean'])}"
-    cells = {name: row[name] for name in ("run", "dataset", "network", "init", "labels", "samples")}
+    cells = {name: value for name, value in row.items() if name not in WORDED}
     cells |= {
         "steps x epochs": f"{row['steps']} x {row['epochs']}",
         "accuracy, %": spread(row["mean"], row["std"], row["networks"]),

@@ -21,6 +21,14 @@ PLACES = ("data_dir", "run_dir")
 """Where things lie on this machine: may differ when a run goes on elsewhere."""
 FREE = (*PLACES, "checkpoint_minutes", "distribution")
 """What may differ when a run goes on: the outcome follows from it by no more than rounding."""
+OF_NETWORK = ("inner_lr", "outer_lr", "epochs", "outer_momentum", "sample_init")
+DEFAULTS_BY = {
+    "dataset": ("model", "samples_per_step", "batch_size", "outer_steps", "eval_every"),
+    "model": OF_NETWORK,
+    "init": (*OF_NETWORK, "eval_networks"),
+    "outer_steps": ("eval_every",),
+}
+"""Settings whose defaults follow from another one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,13 +102,17 @@ class Config:
         return {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
 
     def difference(self, other: dict[str, Any]) -> list[str]:
-        """The settings, in words, in which a run with settings `other` is another experiment."""
-        mine = self.deciding()
+        """The settings, in words, in which a run with settings `other` is another experiment.
+
+        Those are left out whose defaults follow from one that is named.
+        """
         before = completed(other)
+        changed = {k: v for k, v in self.deciding().items() if before.get(k) != v}
+        follow = {name for source in changed for name in DEFAULTS_BY.get(source, ())}
         return [
             f"--{name} was {before.get(name)!r}, now {value!r}"
-            for name, value in mine.items()
-            if before.get(name) != value
+            for name, value in changed.items()
+            if name not in follow
         ]
 
 

@@ -18,9 +18,12 @@ def check(run_dir: Path, dataset: Dataset) -> None:
             f"{d.get('train')} + {d.get('test')} examples of {d.get('classes')} classes"
             for d in (before, now)
         )
+        how = f"they were {was}, now {is_now}"
+        if was == is_now:
+            how = "the same number of examples, but other content"
         raise UserError(
-            f"the data have changed since {run_dir} was begun: they were {was}, now {is_now}; put "
-            "the old data back, or name another --run_dir"
+            f"the data have changed since {run_dir} was begun: {how}; put the old data back, or "
+            "name another --run_dir"
         )
 
 

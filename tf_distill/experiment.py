@@ -112,6 +112,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     if best:
         best.go_back(distillation.distilled)
     finished = finish(experiment, distillation, evaluate, metrics)
+    finished.results["batch_size"] = min(config.batch_size, len(near.y_train))  # as it was
     if stopped < config.outer_steps:
         finished.results["stopped_after"] = stopped
     if best:

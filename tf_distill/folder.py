@@ -12,7 +12,6 @@ from tf_distill import checkpoints, files, lock, schemas
 from tf_distill.checkpoints import Checkpoints
 from tf_distill.config import Config
 from tf_distill.errors import UserError
-from tf_distill.progress import say
 
 
 class RunFolder:
@@ -70,23 +69,7 @@ class RunFolder:
         Raises:
             UserError: there are checkpoints, and all of them are damaged or in other folders.
         """
-        checkpoints.find_lost(self.path / "checkpoints")
-        checkpoints.check_places(self.path / "checkpoints")
-        manager = Checkpoints(
-            tf.train.Checkpoint(state=state), str(self.path / "checkpoints"), max_to_keep=2
-        )
-        manager.clear()
-        for path in reversed(manager.checkpoints):
-            try:
-                manager.checkpoint.restore(path).expect_partial()
-                return manager
-            except (tf.errors.OpError, IndexError, ValueError) as error:
-                say(f"{path} is damaged ({str(error).splitlines()[0]}); trying the one before")
-        if manager.checkpoints:
-            raise UserError(
-                f"no checkpoint in {self.path} can be read; delete the folder to begin again"
-            )
-        return manager
+        return checkpoints.restored(tf.train.Checkpoint(state=state), self.path / "checkpoints")
 
 
 def check_same(config: Config, path: Path) -> None:

@@ -1,18 +1,30 @@
 """Independent runs: which are this process's, and runs of flag files one after the other."""
 
+import contextlib
+import multiprocessing
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from tf_distill import startup
 from tf_distill.errors import UserError, brief
 from tf_distill.progress import say
 
 _Item = TypeVar("_Item")
 RUNS = "runs"
 """Where the runs of flag files lie by default."""
+
+
+class Job(NamedTuple):
+    """A run: the name of its folder, its flag file, and the program's arguments."""
+
+    stem: str
+    file: str
+    arguments: list[str]
 
 
 class Shard(NamedTuple):
@@ -57,7 +69,11 @@ def whole_numbers(name: str, texts: Sequence[str]) -> list[int]:
 
 
 def run_each(
-    files: Sequence[str], seeds: Sequence[int], settings: Mapping[str, Any], shard: Shard
+    files: Sequence[str],
+    seeds: Sequence[int],
+    settings: Mapping[str, Any],
+    shard: Shard,
+    read: Callable[[Sequence[str]], dict[str, Any]],
 ) -> str:
     """Runs the program with each flag file and seed, each in a process and a folder of its own.
 
@@ -70,12 +86,14 @@ def run_each(
         settings: hold for all of the runs; None where not given. `run_dir` is the folder of
             their folders.
         shard: which of the runs are this process's.
+        read: gives the settings that arguments of the program make.
 
     Returns:
         What a person should read.
 
     Raises:
-        UserError: there is no such file, or some of the runs have failed.
+        UserError: there is no such file; a setting in any of them is wrong, which is found
+            before the first run; or some of the runs have failed.
     """
     if not files:
         raise UserError("--mode=each got no flag files, expected some, such as flags/mnist*.flags")
@@ -83,22 +101,54 @@ def run_each(
         raise UserError(f"there is no flag file {lacking[0]}; expected some, such as flags/*.flags")
     root = Path(settings.get("run_dir") or RUNS)
     of_each: Sequence[int | None] = seeds or [None]
-    jobs = shard.of([(name, seed) for name in files for seed in of_each])
+    every = [_job(name, seed, settings, root) for name in files for seed in of_each]
+    _check(every, read)
+    jobs = shard.of(every)
     failed = []
-    for name, seed in jobs:
-        stem = Path(name).stem if seed is None else f"{Path(name).stem}_seed{seed}"
-        own = {**settings, "run_dir": root / stem}
-        own |= {} if seed is None else {"seed": seed}
-        given = [f"--{k}={v}" for k, v in own.items() if v is not None]
-        say(f"{stem}:")
-        if _run([sys.executable, "-m", "tf_distill.main", f"--flagfile={name}", *given]):
-            failed.append(stem)
+    for job in jobs:
+        say(f"{job.stem}:")
+        if _run([sys.executable, "-m", "tf_distill.main", *job.arguments]):
+            failed.append(job.stem)
     if failed:
         raise UserError(
             f"{len(failed)} of {len(jobs)} runs failed, as said above: {', '.join(failed)}; the "
             "same command does them again and leaves what is finished"
         )
-    return f"{len(jobs)} runs are in {root}"
+    return f"{len(jobs)} {'run is' if len(jobs) == 1 else 'runs are'} in {root}"
+
+
+def _job(name: str, seed: int | None, settings: Mapping[str, Any], root: Path) -> Job:
+    stem = Path(name).stem if seed is None else f"{Path(name).stem}_seed{seed}"
+    own = {**settings, "run_dir": root / stem}
+    own |= {} if seed is None else {"seed": seed}
+    given = [f"--{k}={v}" for k, v in own.items() if v is not None]
+    return Job(stem, name, [f"--flagfile={name}", *given])
+
+
+def _check(jobs: Sequence[Job], read: Callable[[Sequence[str]], dict[str, Any]]) -> None:
+    told = []
+    for job in jobs:
+        with _naming(job.file):
+            told.append((job.file, read(job.arguments)))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
+        other.submit(_configure, told).result()
+
+
+def _configure(told: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """In a process of its own, since TensorFlow would fill this one while the runs go on."""
+    with startup.quiet():
+        from tf_distill import run
+    for name, settings in told:
+        with _naming(name):
+            run.configure(dict(settings))
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
 
 
 def _run(command: Sequence[str]) -> int:

@@ -7,12 +7,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tf_distill.errors import UserError
+from tf_distill.progress import say
 
 NAME = ".lock"
 
 
 @contextlib.contextmanager
-def held(folder: Path, seconds: float = 0) -> Iterator[None]:
+def held(folder: Path, seconds: float | None = 0) -> Iterator[None]:
     """Keeps other processes out of a folder that is there, for as long as the block runs.
 
     The operating system holds the lock and lets go of it when the process ends, however that
@@ -20,19 +21,28 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
 
     Args:
         folder: the folder.
-        seconds: to wait where another has it.
+        seconds: to wait where another has it; None for as long as it takes.
 
     Raises:
         UserError: another process, or another thread, has it.
     """
     lock = FileLock(folder / NAME, is_singleton=True)
     try:
-        lock.acquire(timeout=seconds)
+        lock.acquire(timeout=seconds or 0)
     except Timeout:
-        raise UserError(
-            f"another process is at work in {folder}; wait till it ends, or name another --run_dir"
-        ) from None
+        busy = f"another process is at work in {folder}"
+        if seconds is not None:
+            raise UserError(f"{busy}; wait till it ends, or name another --run_dir") from None
+        say(f"{busy}; waiting till it ends")
+        _wait(lock, folder)
     try:
         yield
     finally:
         lock.release()
+
+
+def _wait(lock: FileLock, folder: Path) -> None:
+    while not lock.is_locked:
+        with contextlib.suppress(Timeout, FileNotFoundError):
+            folder.mkdir(exist_ok=True)  # who had it may have deleted all
+            lock.acquire(timeout=1)

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -16,6 +15,7 @@ from tf_distill.folder import History, Metrics
 from tf_distill.guard import check_learned, recover
 from tf_distill.outer import Distillation
 from tf_distill.progress import Progress
+from tf_distill.signals import handling
 
 
 def outer_loop(
@@ -98,17 +98,3 @@ def stoppable(steps: Iterator, checkpoints: Checkpoints | None) -> Iterator:
 def interruptible(checkpoints: Checkpoints | None) -> contextlib.AbstractContextManager:
     """Lets SIGINT and SIGTERM end an evaluation at once: with many networks it takes minutes."""
     return handling(signal.default_int_handler, checkpoints)
-
-
-@contextlib.contextmanager
-def handling(handler: Callable, checkpoints: Checkpoints | None) -> Iterator[None]:
-    """Gives SIGINT and SIGTERM a handler, where there are checkpoints to go on from."""
-    if not checkpoints or threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is told of signals
-        return
-    before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

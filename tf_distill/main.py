@@ -12,13 +12,13 @@ tf_distill/models.py.
 """
 
 import os
-import sys
+from collections.abc import Mapping
 from typing import Any
 
 from absl import flags
 
 from tf_distill import cli, compare, jobs, mode_flags, startup
-from tf_distill.errors import Interrupted, UserError
+from tf_distill.errors import UserError
 
 _SETTINGS = [
     flags.DEFINE_string(
@@ -196,22 +196,24 @@ _OUT = flags.DEFINE_string("out", None, "File of --mode=compare's table: .csv, .
 _PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
 
 
-def _home(name: str, value: Any) -> Any:
-    """The value with `~` as the home folder: a shell only expands it at the start of a word."""
-    return os.path.expanduser(value) if name in _PATHS and value is not None else value
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, with `~` as the home folder: a shell only expands it where a word begins."""
+    told = {holder.name: values[holder.name] for holder in _SETTINGS}
+    return told | {name: os.path.expanduser(told[name]) for name in _PATHS if told[name]}
 
 
 def main(argv: list[str]) -> int:
     """Does what --mode says with the experiment that the flags describe."""
     mode_flags.check(_MODE.value, [name for name in flags.FLAGS if flags.FLAGS[name].present])
-    settings = {holder.name: _home(holder.name, holder.value) for holder in _SETTINGS}
+    settings = _told(flags.FLAGS.flag_values_dict())
     shard = jobs.Shard.parse(_SHARD.value)
     if _MODE.value == "compare":
         print(compare.describe(argv[1:], _OUT.value))
         return 0
     if _MODE.value == "each":
         seeds = jobs.whole_numbers("seeds", _SEEDS.value)
-        print(jobs.run_each(argv[1:], seeds, settings, shard))
+        read = lambda arguments: _told(cli.values_of(arguments))  # noqa: E731
+        print(jobs.run_each(argv[1:], seeds, settings, shard, read))
         return 0
     cli.no_arguments(argv)
     kind = flags.FLAGS.distribution or "none"
@@ -237,11 +239,7 @@ def main(argv: list[str]) -> int:
         shard=shard,
         distribution=replicas,
     )
-    try:
-        print(modes.MODES[_MODE.value](call))
-    except Interrupted as stop:
-        print(f"{stop}; the same command goes on from there", file=sys.stderr)
-        return 130
+    print(modes.MODES[_MODE.value](call))
     return 0
 
 

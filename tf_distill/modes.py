@@ -10,6 +10,7 @@ from tf_distill import comparison, jobs, outcome, ranking, report, run, sweep
 from tf_distill.distribution import Distribution
 from tf_distill.errors import Interrupted, UserError
 from tf_distill.jobs import Shard
+from tf_distill.wording import percent
 
 
 class Call(NamedTuple):
@@ -67,16 +68,19 @@ def _baselines(call: Call) -> str:
     return f"the comparison is in {report.write(Path(config.run_dir))}"
 
 
+@_going_on
 def _original(call: Call) -> str:
     config = run.recall(call.settings)
     dataset = run.load_dataset(config)
     found = run.original_of(config, dataset)
+    told = ""
     if Path(config.run_dir, "results.json").is_file():
-        run.add_ratio(config, found["accuracy"])
+        ratio = run.add_ratio(config, found["accuracy"])
+        told = f"\nratio {percent(ratio, 1) or '-'} %, also in {report.write(Path(config.run_dir))}"
     return (
         f"accuracy {found['accuracy']:.4f} on {len(dataset.y_test)} "
         f"{config.eval_split.replace('_', '-')} examples, {config.model} after {found['epochs']:g} "
-        f"epochs on all of {config.dataset}, {found['seconds']:.0f} s"
+        f"epochs on all of {config.dataset}, {found['seconds']:.0f} s{told}"
     )
 
 

@@ -1,9 +1,11 @@
 """Original accuracy: a network trained on all of the training data (Section 4.1, Table 4).
 
 The training itself is Keras's own. It is a function of the seed: weights, dropout,
-order and augmentation follow from it, and the global random state is left alone.
+order and augmentation follow from it, and the global random state is left alone. So one that
+was stopped goes on to the same bits.
 """
 
+import functools
 import hashlib
 import json
 import random
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tf_distill import files, seeds
+from tf_distill import files, lock, resumable, seeds
 from tf_distill._version import __version__
 from tf_distill.datasets import base
 from tf_distill.datasets.base import Dataset
@@ -22,7 +24,8 @@ from tf_distill.errors import UserError
 from tf_distill.evaluate import evaluator
 from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.models import Build, Training
-from tf_distill.progress import Seldom, say
+from tf_distill.progress import say
+from tf_distill.resumable import Keeping
 from tf_distill.text import TextEncoding
 
 
@@ -40,7 +43,12 @@ class Original(NamedTuple):
 
 
 def original_accuracy(
-    build: Build, dataset: Dataset, training: Training, seed: int, name: str = "network"
+    build: Build,
+    dataset: Dataset,
+    training: Training,
+    seed: int,
+    name: str = "network",
+    keeping: Keeping | None = None,
 ) -> Original:
     """Trains on all of the training data and tests what comes out at the end.
 
@@ -50,6 +58,10 @@ def original_accuracy(
         training: the settings.
         seed: of everything random.
         name: what progress is said of.
+        keeping: where checkpoints are kept, None for none.
+
+    Raises:
+        Interrupted: on SIGINT or SIGTERM, where checkpoints are kept.
     """
     start = time.monotonic()
     state = random.getstate()  # Keras takes the seeds of its layers from here
@@ -57,7 +69,7 @@ def original_accuracy(
     random.setstate(state)
     set_state(model, fixed_network(Learner(model), seed), seed)
     steps = training.length(len(dataset.y_train))
-    _fit(model, dataset, training, seed, name)
+    start -= _fit(model, dataset, training, seed, name, keeping)
     learner, weights = Learner(model), [v.value for v in model.trainable_variables]
     accuracy = evaluator(learner, dataset)(None, [weights]).mean
     epochs = round(steps / training.per_epoch(len(dataset.y_train)), 1)
@@ -70,7 +82,7 @@ def cached(
     dataset: Dataset,
     training: Training,
     seed: int,
-    cache_dir: Path,
+    cache: Keeping,
     network: str,
     variant: str = "",
 ) -> Original:
@@ -81,7 +93,8 @@ def cached(
         dataset: likewise.
         training: likewise.
         seed: likewise.
-        cache_dir: a folder for `original_<dataset>_<network>_<hash>.json`, made if it is missing.
+        cache: a folder for `original_<dataset>_<network>_<hash>.json`, made if it is missing;
+            a folder of that name has the checkpoints while it trains.
         network: the name of the network.
         variant: the name of its variant. Both, the data themselves, the settings, the seed
             and the version of tf_distill are what the hash is made of.
@@ -96,14 +109,21 @@ def cached(
         "tf_distill": __version__,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache_dir / f"original_{dataset.name}_{network}_{digest}.json"
+    path = cache.folder / f"original_{dataset.name}_{network}_{digest}.json"
     if found := _read(path, key):
         return found
     title = f"{network} ({variant})" if variant else network
-    cache_dir.mkdir(parents=True, exist_ok=True)  # found out before the work, not after it
-    result = original_accuracy(build, dataset, training, seed, f"{title} on all of {dataset.name}")
-    files.write_json(path, {**result._asdict(), "key": key})
-    return result
+    title = f"{title} on all of {dataset.name}"
+    work = path.with_suffix("")
+    work.mkdir(parents=True, exist_ok=True)
+    keeping = cache._replace(folder=work / "checkpoints")
+    with lock.held(work, seconds=None):
+        found = _read(path, key)  # another process may have been faster
+        if not found:
+            found = original_accuracy(build, dataset, training, seed, title, keeping)
+            files.write_json(path, {**found._asdict(), "key": key})
+        files.remove(work)
+    return found
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -124,8 +144,11 @@ def set_state(model: keras.Model, weights: Weights, seed: int) -> None:
             variable.assign([seed, i])
 
 
-def batches(dataset: Dataset, training: Training, seed: int) -> tf.data.Dataset:
-    """Shuffled training batches, epoch after epoch: embedded inputs and class indices."""
+def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> tf.data.Dataset:
+    """Shuffled training batches, epoch after epoch: embedded inputs and class indices.
+
+    Those before `start` are passed over.
+    """
     x, y = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     order_key = seeds.key(seed, seeds.Stream.BATCHES)
     augment_key = seeds.key(seed, seeds.Stream.AUGMENTATION)
@@ -140,42 +163,33 @@ def batches(dataset: Dataset, training: Training, seed: int) -> tf.data.Dataset:
         return dataset.encoding(dataset.augment(tf.gather(x, index), key)), tf.gather(y, index)
 
     order = tf.data.Dataset.range(training.epochs).flat_map(epoch)
-    return order.take(training.length(len(y))).enumerate().map(embed).prefetch(2)
+    numbered = order.take(training.length(len(y))).enumerate().skip(start)
+    return numbered.map(embed).prefetch(2)
 
 
-def _fit(model: keras.Model, dataset: Dataset, training: Training, seed: int, name: str) -> None:
-    """Trains in place."""
+def _fit(
+    model: keras.Model,
+    dataset: Dataset,
+    training: Training,
+    seed: int,
+    name: str,
+    keeping: Keeping | None,
+) -> float:
+    """Trains in place; gives the seconds of earlier calls, as `resumable.fit`."""
     steps = training.length(len(dataset.y_train))
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(training.lr, steps)),
         _loss(dataset.outputs),
         jit_compile=False,
     )
-    model.fit(
-        batches(dataset, training, seed),
-        steps_per_epoch=steps,
-        callbacks=[_Lines(name, steps)],
-        shuffle=False,  # `batches` does
-        verbose=0,
-    )
+    remaining = functools.partial(batches, dataset, training, seed)
+    return resumable.fit(model, remaining, steps, name, keeping)
 
 
 def _loss(outputs: int) -> keras.losses.Loss:
     if outputs == 1:
         return keras.losses.BinaryCrossentropy(from_logits=True)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-class _Lines(keras.callbacks.Callback):
-    """A line now and then."""
-
-    def __init__(self, name: str, steps: int):
-        super().__init__()
-        self._name, self._steps, self._seldom = name, steps, Seldom()
-
-    def on_train_batch_end(self, batch, logs):
-        if self._seldom.due():
-            say(f"{self._name}: step {batch + 1} of {self._steps}, loss {logs['loss']:.4f}")
 
 
 def _read(path: Path, key: dict[str, Any]) -> Original | None:
@@ -189,4 +203,5 @@ def _read(path: Path, key: dict[str, Any]) -> Original | None:
         say(f"{path} is of other settings: training again")
     except (UserError, KeyError, TypeError):
         say(f"{path} is damaged: training again")
+    files.remove(path)
     return None

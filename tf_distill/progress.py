@@ -3,11 +3,13 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 QUIET_SECONDS = 30
+BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
+"""Short, so that 80 columns have room for a bar, the loss and the accuracy."""
 
 Item = TypeVar("Item")
 
@@ -27,8 +29,14 @@ class Seldom:
         return True
 
 
+def _bar(total: int, text: str, **options: Any) -> tqdm:
+    """A bar of this format on a terminal; elsewhere none, which `disable` tells."""
+    off = not sys.stderr.isatty()
+    return tqdm(total=total, bar_format=text, disable=off, dynamic_ncols=True, **options)
+
+
 class Progress:
-    """A bar over the outer steps on a terminal; elsewhere a line now and then.
+    """A bar over the outer steps and a line an evaluation on a terminal; else some lines.
 
     Args:
         total: outer steps of the whole run.
@@ -38,10 +46,8 @@ class Progress:
     def __init__(self, total: int, done: int):
         self._total = total
         self._accuracy: float | None = None
-        self._terminal = sys.stderr.isatty()
-        self._bar = tqdm(
-            total=total, initial=done, unit="step", desc="distilling", disable=not self._terminal
-        )
+        self._evaluated = False
+        self._bar = _bar(total, BAR, initial=done, desc="distilling")
         self._seldom = Seldom()
 
     def steps(self, steps: Iterable[tuple[int, float]]) -> Iterator[tuple[int, float]]:
@@ -54,17 +60,24 @@ class Progress:
 
     def accuracy(self, value: float) -> None:
         """Shows the newest accuracy beside the loss from here on."""
-        self._accuracy = value
+        self._accuracy, self._evaluated = value, True
 
     def _show(self, step: int, loss: float) -> None:
         known = {"loss": f"{loss:.4f}"}
         if self._accuracy is not None:
             known["accuracy"] = f"{self._accuracy:.4f}"
-        if self._terminal:
-            self._bar.set_postfix(known, refresh=False)
-        elif self._seldom.due() or step == self._total:
-            words = ", ".join(f"{name} {value}" for name, value in known.items())
-            print(f"outer step {step} of {self._total}: {words}", flush=True)
+        words = ", ".join(f"{name} {value}" for name, value in known.items())
+        if self._bar.disable:
+            spoken = self._seldom.due() or step == self._total
+        else:
+            spoken, self._evaluated = self._evaluated, False
+            self._bar.set_postfix_str(_short(loss, self._accuracy), refresh=False)
+        if spoken:
+            say(f"outer step {step} of {self._total}: {words}")
+
+
+def _short(loss: float, accuracy: float | None) -> str:
+    return f"loss {loss:.4g}" + ("" if accuracy is None else f", acc {100 * accuracy:.1f}%")
 
 
 def say(line: str) -> None:
@@ -75,7 +88,7 @@ def say(line: str) -> None:
 
 
 def counted(items: Iterable[Item], total: int, line: str) -> Iterator[Item]:
-    """Passes items on and says now and then how many are done.
+    """Passes items on and says how many are done: always on a terminal, elsewhere now and then.
 
     Args:
         items: each is done when the next one is asked for.
@@ -83,7 +96,10 @@ def counted(items: Iterable[Item], total: int, line: str) -> Iterator[Item]:
         line: with `{}` for the number that is done and for the total.
     """
     seldom = Seldom()
-    for done, item in enumerate(items):
-        if seldom.due():
-            say(line.format(done, total))
-        yield item
+    text = line.format("{n_fmt}", "{total_fmt}") + " [{elapsed}<{remaining}]"
+    with _bar(total, text, leave=False) as bar:
+        for done, item in enumerate(items):
+            if bar.disable and seldom.due():
+                say(line.format(done, total))
+            yield item
+            bar.update()

@@ -6,7 +6,6 @@ if the rank correlation of the two accuracies is high, the set can stand in for 
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from tf_distill.evaluate import Accuracy
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner
 from tf_distill.original import cached
+from tf_distill.resumable import Keeping
 
 HOW = (
     "Each variant starts from random networks, also for a set that was distilled for one fixed "
@@ -33,7 +33,7 @@ def rank(
     network: str,
     networks: int,
     seed: int,
-    cache_dir: Path,
+    cache: Keeping,
     done: Sequence[Entry] = (),
 ) -> Iterator[Entry]:
     """Trains every variant of a network both ways, one after the other.
@@ -44,7 +44,7 @@ def rank(
         network: its name in the registry.
         networks: random initial networks to train on the set.
         seed: of the run.
-        cache_dir: of the accuracies after full training, as for `original.cached`.
+        cache: of the accuracies after full training, as for `original.cached`.
         done: entries of an earlier call, passed over.
 
     Yields:
@@ -56,7 +56,7 @@ def rank(
             entry = on_distilled(build, samples, dataset, networks, seed)
             training = models.NETWORKS[network].training
             variant = "" if name == models.ITSELF else name
-            full = cached(build, dataset, training, seed, cache_dir, network, variant)
+            full = cached(build, dataset, training, seed, cache, network, variant)
             yield {
                 "name": name,
                 **entry,

@@ -42,7 +42,7 @@ class Record:
     def original(self) -> float | None:
         """The accuracy of the network trained on all of the real data, where it is known."""
         known = self.comparison.get("original") or self.sweep.get("original") or {}
-        return known.get("accuracy")
+        return known.get("accuracy", self.results.get("original_accuracy"))
 
     @property
     def accuracy(self) -> Json:

@@ -26,6 +26,7 @@ from tf_distill.folder import RunFolder, check_same
 from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS
 from tf_distill.progress import say
+from tf_distill.resumable import Keeping
 
 DONE, TO_DO = 0, 1
 """What the chief says of the run to other workers."""
@@ -107,10 +108,25 @@ def _experiment(
 
 
 def configure(given: dict[str, Any]) -> Config:
-    """The complete settings of a run, from those that were given."""
+    """The complete settings of a run, from those that were given.
+
+    Raises:
+        UserError: one of them is wrong, or does nothing.
+    """
+    config, entry = _completed(given)
+    if config.embeddings is not None and not (entry.kind == "text" and entry.vectors):
+        raise UserError(
+            f"--embeddings is not for --dataset={config.dataset}, expected texts; leave it out"
+        )
+    return config
+
+
+def _completed(given: dict[str, Any]) -> tuple[Config, datasets.Entry]:
     named = {name: value for name, value in given.items() if value is not None}
     named = {"dataset": DATASET, "data_dir": data_dir(), **named}
-    return resolve(given, datasets.registry(named), NETWORKS)
+    known = datasets.registry(named)
+    config = resolve(given, known, NETWORKS)
+    return config, known[config.dataset]
 
 
 def recall(given: dict[str, Any]) -> Config:
@@ -133,7 +149,7 @@ def recall(given: dict[str, Any]) -> Config:
     known: dict[str, Any] = {
         field.name: stored.get(field.name) for field in dataclasses.fields(Config)
     }
-    config = configure(known | told)
+    config, _ = _completed(known | told)  # an earlier version's may name what does nothing
     check_same(config, path)
     return config
 
@@ -158,15 +174,16 @@ def original_of(config: Config, dataset: datasets.Dataset) -> dict[str, Any]:
     )._asdict()
 
 
-def originals(config: Config) -> Path:
+def originals(config: Config) -> Keeping:
     """Where original accuracies are kept for all runs beside this one; hidden from `runs/*`."""
-    return Path(config.run_dir).parent / ".originals"
+    return Keeping(Path(config.run_dir).parent / ".originals", config.checkpoint_minutes)
 
 
-def add_ratio(config: Config, original_accuracy: float) -> None:
-    """Adds the original accuracy, and the distillation ratio r_M, to results.json."""
+def add_ratio(config: Config, original_accuracy: float) -> float | None:
+    """Adds the original accuracy and the ratio r_M, which it gives, to results.json."""
     path = Path(config.run_dir, "results.json")
     with lock.held(path.parent):
         results = schemas.read(path)
         ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
         files.write_json(path, results | {"original_accuracy": original_accuracy, "ratio": ratio})
+    return ratio

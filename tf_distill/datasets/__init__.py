@@ -39,7 +39,9 @@ DATASETS: dict[str, Entry] = {
     "sst5": Entry("text", 5, "birnn", 512, 1000, texts.load_sst5),
     "trec6": Entry("text", 6, "bilstm", 512, 1000, texts.load_trec6),
     "trec50": Entry("text", 50, "textconvnet", 512, 2000, texts.load_trec50),
-    "toy_questions": Entry("text", 3, "textconvnet", 256, 300, toy_questions.load_toy_questions),
+    "toy_questions": Entry(
+        "text", 3, "textconvnet", 256, 300, toy_questions.load_toy_questions, vectors=False
+    ),
 }
 
 

@@ -59,7 +59,7 @@ class Entry(NamedTuple):
     kind: "image" or "text"; classes: how many; model: the network that is used by default;
     batch_size: real examples an outer step; outer_steps: updates of the distilled set; load:
     from the data folder and the word vectors (a file, "train", or None for the usual file);
-    name: for folders, if it is not the one in the registry.
+    name: for folders, if it is not the one in the registry; vectors: whether texts take these.
     """
 
     kind: str
@@ -69,6 +69,7 @@ class Entry(NamedTuple):
     outer_steps: int
     load: Callable[[Path, str | None], Dataset]
     name: str | None = None
+    vectors: bool = True
 
 
 def usual_model(kind: str | None, shape: tuple[int, ...]) -> str:

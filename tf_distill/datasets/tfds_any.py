@@ -133,7 +133,7 @@ def _splits(builder, label: str, remedy: str) -> list[str]:
     if "train" not in there:
         if there:
             raise UserError(f"{builder.name} has the splits {', '.join(there)}, expected train")
-        raise tfds_source.absent(builder, remedy)
+        raise tfds_source.absent(builder.name, builder.data_dir, remedy)
     for split in ("test", "validation"):
         if split in there and _labelled(builder, split, label, remedy):
             if split == "validation":

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.json_format import ParseError
 
 from tf_distill.errors import UserError
 
@@ -35,12 +36,13 @@ def builder(name: str, data_dir: Path):
     """The builder of a dataset of tensorflow-datasets, whether it is prepared or not.
 
     Raises:
-        UserError: no such dataset.
+        UserError: no such dataset, or its description is damaged.
     """
     import tensorflow_datasets as tfds
 
     try:
-        return tfds.builder(name, data_dir=str(data_dir))
+        with _described(name, data_dir, preparation(name, data_dir)):
+            return tfds.builder(name, data_dir=str(data_dir))
     except (tfds.core.registered.DatasetNotFoundError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
@@ -62,11 +64,13 @@ def load_sst5(data_dir: Path, keys: tuple[str, ...]) -> Splits:
     from tf_distill.datasets.sst5 import URL, Sst5
 
     trees = data_dir / "sst" / "trees"
-    builder = Sst5(trees=trees, data_dir=str(data_dir))
+    remedy = f"unpack trees/ of {URL} into {trees.parent}"
+    with _described("sst5", data_dir, remedy):
+        builder = Sst5(trees=trees, data_dir=str(data_dir))
     if trees.is_dir() and not builder.data_path.exists():
         tfds.disable_progress_bar()  # it takes seconds, and stderr is for what went wrong
         builder.download_and_prepare()
-    return read(builder, keys, f"unpack trees/ of {URL} into {trees.parent}")
+    return read(builder, keys, remedy)
 
 
 def read(builder, keys: tuple[str, ...], remedy: str) -> Splits:
@@ -82,18 +86,28 @@ def read(builder, keys: tuple[str, ...], remedy: str) -> Splits:
 
 
 @contextlib.contextmanager
+def _described(name: str, data_dir: Path, remedy: str) -> Iterator[None]:
+    """Turns a dataset_info.json that can't be read, where a builder is made, into that error."""
+    try:
+        yield
+    except ParseError as error:
+        place = data_dir / name.partition(":")[0]
+        raise absent(name, place, f"delete {place} and {remedy}") from error
+
+
+@contextlib.contextmanager
 def present(builder, remedy: str) -> Iterator[None]:
     """Turns what reading an absent or damaged dataset raises into one error with the remedy."""
     try:
         yield
     # AssertionError is what tensorflow-datasets raises where nothing is prepared.
     except (AssertionError, OSError, tf.errors.OpError) as error:
-        raise absent(builder, remedy) from error
+        raise absent(builder.name, builder.data_dir, remedy) from error
 
 
-def absent(builder, remedy: str) -> UserError:
+def absent(name: str, place: Path, remedy: str) -> UserError:
     """The error for a dataset that can't be read."""
     return UserError(
-        f"dataset {builder.name!r} is not in {builder.data_dir}, or damaged; {remedy}; or name "
+        f"dataset {name!r} is not in {place}, or damaged; {remedy}; or name "
         "the folder that has it with --data_dir"
     )
