@@ -11,7 +11,7 @@ import small
 import tensorflow as tf
 
 import tf_distill as td
-from tf_distill import network_choice, run, second_derivative
+from tf_distill import frozen, inputs, network_choice, run, second_derivative
 from tf_distill.datasets import DATASETS
 
 QUICK = {"outer_steps": 30, "inner_lr": 0.5, "batch_size": 64}
@@ -88,8 +88,10 @@ def test_figures_and_exports(result, data, tmp_path):
     assert set(answer["label"].numpy()) <= {b"a", b"b", b"c"}
     assert result.export(tmp_path / "exports")["model"].name == "2"
     (tmp_path / "file").touch()
-    with pytest.raises(td.UserError, match=r"can't write to .*file: File exists; name a folder"):
-        result.figures(tmp_path / "file")
+    for write in (result.figures, result.export):
+        told = r"can't write to .*file.*; name a folder that can be written$"
+        with pytest.raises(td.UserError, match=told):
+            write(tmp_path / "file")
 
 
 def test_nothing_is_written_without_a_folder(data, tmp_path, monkeypatch):
@@ -103,6 +105,42 @@ def test_a_fixed_network_is_trained_to_the_accuracy_of_the_run(data, tmp_path):
     model = done.distilled.train(done.distilled.network())
     assert keras_accuracy(model, data) == pytest.approx(done.accuracy.mean)
     assert done.evaluate() == done.accuracy
+
+
+def with_frozen():
+    """Half of it is drawn anew for each model and stays so."""
+    return own_models.sequential(lambda: keras.layers.Dense(16, "relu", trainable=False))()
+
+
+@pytest.mark.parametrize("init", ["fixed", "random"])
+def test_frozen_layers_that_are_drawn_belong_to_the_set(data, tmp_path, init):
+    many = {"init": init} | ({"eval_networks": 4} if init == "random" else {})
+    settings = QUICK | many | {"eval_every": 10, "run_dir": tmp_path / "run"}
+    with pytest.raises(MemoryError):
+        td.distill(data, with_frozen, callbacks=[StopAt(15, MemoryError())], **settings)
+    done = td.distill(data, with_frozen, **settings)
+    kept = done.distilled.frozen_weights
+    with np.load(tmp_path / "run" / frozen.NAME) as of_first_call:
+        for a, b in zip(kept, of_first_call.values(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    again = td.distill(data, with_frozen, **settings)
+    loaded = td.load_distilled(tmp_path / "run" / "distilled" / "1")
+    for distilled in (again.distilled, loaded):
+        model = distilled.train(with_frozen())
+        for a, b in zip(kept, model.non_trainable_weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert again.evaluate(4) == done.accuracy == done.evaluate(4)
+    if init == "fixed":
+        model = done.distilled.train(done.distilled.network())
+        assert keras_accuracy(model, data) == pytest.approx(done.accuracy.mean)
+
+
+def test_damaged_frozen_weights_are_one_line(data, tmp_path):
+    settings = QUICK | {"outer_steps": 2, "run_dir": tmp_path}
+    td.distill(data, with_frozen, **settings)
+    (tmp_path / frozen.NAME).write_bytes(b"PK")
+    with pytest.raises(td.UserError, match=r"can't read .*frozen_weights.npz .* name another run"):
+        td.distill(data, with_frozen, **settings)
 
 
 def test_a_name_gives_the_bits_of_the_command_line(tmp_path):
@@ -213,12 +251,67 @@ def test_the_same_call_goes_on_and_then_finds_it_finished(data, tmp_path, capsys
     assert again.evaluate() == whole.accuracy
     folder = tmp_path / "run"
     assert json.loads((folder / "config.json").read_text())["model"] == "python:Subclassed"
-    assert "python -m tf_distill.main" not in (folder / "report.html").read_text()
+    report = (folder / "report.html").read_text()
+    assert "python -m tf_distill.main" not in report
+    assert "--mode=" not in report
     assert (folder / "model" / "1" / "saved_model.pb").exists()
-    other_model = own_models.sequential()
-    for changed in ({"data": small.dataset(200, 200)}, {"model": other_model}, {"inner_lr": 0.1}):
-        with pytest.raises(td.UserError, match="holds a run of other"):
+    for changed, told in (
+        (
+            {"data": small.dataset(200, 200)},
+            r"other data \(they were 300 \+ 200 .*, now 200 \+ 200",
+        ),
+        ({"model": own_models.sequential()}, "other settings: model was 'python:Subclassed'"),
+        ({"inner_lr": 0.1}, "other settings: inner_lr was 0.5, now 0.1"),
+    ):
+        with pytest.raises(td.UserError, match=f"holds a run of {told}"):
             td.distill(**{"data": data, "model": own_models.Subclassed, **in_folder, **changed})
+
+
+def test_another_function_of_the_same_name_is_another_network(data, tmp_path, capsys):
+    settings = QUICK | {"outer_steps": 2, "run_dir": tmp_path}
+    relu, again, tanh = (
+        own_models.sequential(lambda a=a: keras.layers.Dense(8, a))
+        for a in ("relu", "relu", "tanh")
+    )
+    td.distill(data, relu, **settings)
+    td.distill(data, again, **settings)
+    assert "is finished" in capsys.readouterr().out
+    with pytest.raises(td.UserError, match=r"holds a run of another network; .* another run_dir$"):
+        td.distill(data, tanh, **settings)
+    path = tmp_path / inputs.NAME
+    known = json.loads(path.read_text())
+    # As an older version has written it.
+    path.write_text(json.dumps({name: known[name] for name in ("data", "weights")}))
+    td.distill(data, again, **settings)
+    assert "is finished" in capsys.readouterr().out
+    other = dataclasses.replace(data, y_test=(data.y_test + 1) % 3)
+    with pytest.raises(td.UserError, match="holds a run of other data; take the old again"):
+        td.distill(other, again, **settings)
+
+
+def test_the_command_line_and_python_notice_each_others_data(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    known = DATASETS["toy_questions"].load(tmp_path, None)
+    settings = {"outer_steps": 2, "epochs": 1}
+    other = dataclasses.replace(known, y_train=known.y_train[::-1].copy())
+    td.distill(other, "textconvnet", run_dir="~/python", **settings)
+    folder = tmp_path / "python"
+    before = (folder / "results.json").read_bytes()
+    for mode in ("original", "baselines"):
+        outcome = cli(f"--mode={mode}", f"--run_dir={folder}")
+        assert outcome.status == 2
+        assert outcome.err.endswith(
+            f"{folder} holds a run of other data; take the old again, or name another --run_dir\n"
+        )
+    assert (folder / "results.json").read_bytes() == before
+    report = (folder / "report.html").read_text()
+    assert "python -m tf_distill.main" not in report
+    assert "--mode=" not in report
+
+    run.run(run.configure({"dataset": "toy_questions", "run_dir": f"{tmp_path}/cli", **settings}))
+    td.distill(known, "textconvnet", run_dir=tmp_path / "cli", **settings)
+    with pytest.raises(td.UserError, match="cli holds a run of other data"):
+        td.distill(other, "textconvnet", run_dir=tmp_path / "cli", **settings)
 
 
 # Callbacks

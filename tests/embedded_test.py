@@ -78,6 +78,11 @@ def test_refuses(given, text):
         from_texts(*given)
 
 
+def test_python_reads_no_flags():
+    with pytest.raises(UserError, match=r"no file nofile .* with embeddings, .* embeddings=train$"):
+        from_texts(TEXTS, LABELS, embeddings="nofile")
+
+
 class Frame(dict):
     """As much of a pandas DataFrame as is needed."""
 
@@ -107,7 +112,7 @@ def test_missing_texts_of_a_table_are_empty(capsys):
 
 
 def test_refuses_tables():
-    with pytest.raises(UserError, match="train has no column 'x' for --text_column"):
+    with pytest.raises(UserError, match="train has no column 'x' for text_column"):
         from_dataframe(TABLES["rows"], text_column="x")
     with pytest.raises(UserError, match="test has no column 'kind', expected it as in train"):
         from_dataframe(TABLES["rows"], {"body": TEXTS}, label_column="kind")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tf_distill.errors import Diverged, UserError, unknown_name
+from tf_distill.errors import Diverged, UserError, unknown_name, words_of_python
 
 NETWORKS = ["lenet", "bilstm", "birnn"]
 
@@ -24,6 +24,12 @@ def test_unknown_name_gives_the_nearest_first(got, known, text):
 def test_the_nearest_of_several_comes_first():
     text = str(unknown_name("--dataset", "trec5", ["trec6", "trec50"]))
     assert "did you mean trec50 or trec6?" in text
+
+
+def test_words_of_python_have_no_dashes_of_flags():
+    told = r"^lr is 3, lower outer_lr=1; not a--b, see '--x'$"
+    with pytest.raises(UserError, match=told), words_of_python():
+        raise UserError("--lr is 3, lower --outer_lr=1; not a--b, see '--x'")
 
 
 def test_divergence_is_an_error_of_its_own_status():

@@ -1,5 +1,6 @@
 """The export programs, numbered versions, TFDS directories and warm-up requests."""
 
+import dataclasses
 import json
 import shutil
 
@@ -117,6 +118,35 @@ def test_a_random_initialization_exports_its_first_evaluation_network(tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def without_model(data, network, folder):
+    """A run from Python whose trained model is gone; with what that gave for an input."""
+    tf_distill.distill(data, network, outer_steps=2, epochs=1, run_dir=folder)
+    (folder / "model" / "1").rename(folder / "gone")
+    return folder
+
+
+def test_a_model_on_arrays_is_rebuilt_from_the_metadata(tmp_path):
+    x = np.random.default_rng(0).normal(3, 2, (40, 16, 16, 1)).astype(np.float32)
+    data = tf_distill.datasets.from_arrays(x, np.arange(40) % 2)
+    run = without_model(data, "lenet", tmp_path / "run")
+    path = servable.export_run(run, tmp_path / "export")
+    one, other = (
+        tf.saved_model.load(str(p)).signatures["serving_default"](array=tf.constant(x[:5]))
+        for p in (run / "gone", path)
+    )
+    np.testing.assert_allclose(one["probabilities"], other["probabilities"], atol=1e-5)
+
+
+def test_a_model_on_texts_of_python_can_only_be_exported_there(tmp_path):
+    texts = ["a fine film of five words", "a dull film of five words"] * 10
+    data = tf_distill.datasets.from_texts(texts, ["good", "bad"] * 10)
+    run = without_model(data, "textconvnet", tmp_path / "run")
+    with pytest.raises(UserError, match=r"run has no model/, and its texts, 'texts', are known to"):
+        servable.export_run(run, tmp_path / "export")
+    again = tf_distill.distill(data, "textconvnet", outer_steps=2, epochs=1, run_dir=run)
+    assert (again.export(tmp_path / "export")["model"] / "saved_model.pb").exists()
+
+
 def test_no_run_to_export(tmp_path):
     with pytest.raises(UserError, match="is no distilled set"):
         servable.export_run(tmp_path, tmp_path / "export")
@@ -126,6 +156,7 @@ def test_no_run_to_export(tmp_path):
 def test_tfds_directory(image_run, tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
     distilled = tf_distill.load_distilled(image_run / "distilled" / "1")
+    distilled = dataclasses.replace(distilled, frozen_weights=[tf.ones(3), tf.constant(2)])
     paths = [tfds_export.write(distilled, tmp_path) for _ in range(2)]
     assert [p.name for p in paths] == ["1.0.0", "2.0.0"]
     named = tfds.load("digits_lenet_distilled:1.0.0", data_dir=tmp_path, split="train")
@@ -139,4 +170,6 @@ def test_tfds_directory(image_run, tmp_path):
     with np.load(paths[0] / "initial_weights.npz") as weights:
         for one, other in zip(weights.values(), distilled.initial_weights, strict=True):
             np.testing.assert_array_equal(one, other)
+    with np.load(paths[0] / "frozen_weights.npz") as weights:
+        assert [w.tolist() for w in weights.values()] == [[1, 1, 1], 2]
     assert json.loads((paths[0] / "distilled.json").read_text()) == distilled.metadata

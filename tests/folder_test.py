@@ -3,10 +3,12 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import small
 import tensorflow as tf
 
+from tf_distill import frozen, inputs, lock
 from tf_distill.config import PLACES
 from tf_distill.errors import UserError
 from tf_distill.folder import Metrics, RunFolder
@@ -167,6 +169,18 @@ def test_damaged_results_are_said(tmp_path):
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(UserError, match=r"results.json is damaged"):
         folder.results()
+
+
+def test_a_folder_where_nothing_was_done_is_open_to_others(tmp_path):
+    folder = RunFolder(small.config(tmp_path))
+    inputs.remember(tmp_path, {"data": "a"})
+    frozen.remember(tmp_path, [np.zeros(3)])
+    folder.forget()
+    assert {p.name for p in tmp_path.iterdir()} <= {lock.NAME}
+    folder = RunFolder(small.config(tmp_path, seed=1))
+    saved(folder, 1.0)
+    folder.forget()
+    assert (tmp_path / "config.json").exists()
 
 
 def saved(folder, *values):

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf_distill import compare, record, schemas, stored_set, text
+from tf_distill import compare, inputs, record, schemas, stored_set, text
 from tf_distill.datasets import arrays, pictures, tables
 from tf_distill.embeddings import read_vectors
 from tf_distill.errors import UserError
@@ -42,6 +42,9 @@ RESULTS = {
     "accuracy": {"mean": 0.75, "std": 0.02, "networks": 20}, "learned_lr": [0.1, 0.2],
     "test_examples": 360, "eval_split": "test", "accuracy_before": {"mean": 0.1},
 }  # fmt: skip
+
+
+INPUTS = {"train": 9, "test": 3, "classes": 2, "data": "0a1b", "weights": [[3, 2]]}
 
 
 class Parser(NamedTuple):
@@ -190,6 +193,7 @@ PARSERS = {
     "jpg": Parser("i.jpg", in_image("JPEG"), picture),
     "bmp": Parser("i.bmp", in_image("BMP"), picture),
     "config.json": Parser("config.json", in_json(CONFIG), compared),
+    "inputs.json": Parser("inputs.json", in_json(INPUTS), lambda path: inputs.recall(path.parent)),
     "results.json": Parser("results.json", in_json(RESULTS), compared),
     "comparison.json": Parser("comparison.json", in_json(evaluated.comparison()), compared),
     "sweep.json": Parser("sweep.json", in_json(evaluated.sweep()), schemas.read),

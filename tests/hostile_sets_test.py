@@ -1,5 +1,6 @@
 """Distilled sets made to do harm: their graphs never run, their values are checked."""
 
+import json
 import random
 import shutil
 import struct
@@ -60,6 +61,16 @@ def test_sets_of_values_that_do_not_fit(tmp_path, values, words):
     foreign.refused(
         saved_set.load, changed_set(tmp_path, **values), "is no sound distilled set", words
     )
+
+
+def test_arrays_want_a_mean_and_a_std_of_their_numbers(tmp_path):
+    path = changed_set(tmp_path)
+    file = path / "assets" / "metadata.json"
+    metadata = json.loads(file.read_text())
+    for wrong in ({}, {"mean": [0, 0], "std": [1, 1]}):
+        given = {"kind": "array", "shape": [8, 16], **wrong}
+        file.write_text(json.dumps(metadata | {"input": given}))
+        foreign.refused(saved_set.load, path, "no mean and std of 16 numbers")
 
 
 def test_learning_rates_are_a_multiple_of_the_steps(tmp_path):

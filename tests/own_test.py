@@ -48,14 +48,18 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
     answer = served.signatures["serving_default"](text=tf.constant(["where is my parcel ?"]))
     assert answer["label"].numpy()[0].decode() in TEXTS
     assert answer["probabilities"].shape == (1, 3)
-    assert "billing" in (tmp_path / "run" / "report.html").read_text()
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "billing" in report
+    command = f"--dataset=csv:{train} --model=textconvnet --epochs=1 --outer_steps=2 --eval_every=2"
+    command = f"python -m tf_distill.main {command} --embeddings=train"
+    assert command.replace(" ", "</span> <span>") in report
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["dataset"], config["samples_per_step"]) == (f"csv:{train}", 3)
 
     train.unlink()  # a report is made of the run's folder alone
     (tmp_path / "run" / "report.html").unlink()
     assert cli("--mode=report", f"--run_dir={tmp_path}/run").status == 0
-    assert (tmp_path / "run" / "report.html").exists()
+    assert (tmp_path / "run" / "report.html").read_text() == report
 
 
 def test_changed_data_are_noticed(cli, tmp_path):
@@ -69,11 +73,18 @@ def test_changed_data_are_noticed(cli, tmp_path):
     assert outcome.status == 2
     assert "they were 21 + 6 examples of 3 classes, now 21 + 9 examples" in outcome.err
     table(test, THINGS[1:3])
-    assert "put the old data back" in cli(*arguments).err
+    assert "take the old again, or name another --run_dir" in cli(*arguments).err
     table(test, [text + " !" for text in THINGS[:2]])
-    assert (
-        "run was begun: the same number of examples, but other content; put" in cli(*arguments).err
-    )
+    assert "other data (as many examples, but others); take" in cli(*arguments).err
+
+    table(test, THINGS[:2])  # as a run of an older version has remembered them
+    known = json.loads((tmp_path / "run" / "inputs.json").read_text())
+    (tmp_path / "run" / "inputs.json").unlink()
+    known["fingerprint"] = known.pop("data")
+    (tmp_path / "run" / "data.json").write_text(json.dumps(known))
+    assert "is finished" in cli(*arguments).out
+    table(test, THINGS[:3])
+    assert "they were 21 + 6 examples of 3 classes, now 21 + 9 examples" in cli(*arguments).err
 
 
 @pytest.mark.long

@@ -194,6 +194,55 @@ def test_probabilities_are_refused(activation):
         random_set().train(model)
 
 
+def frozen_model(units=4):
+    """A layer that is drawn anew for each model and stays so, and integers that stay too."""
+    frozen = keras.layers.Dense(units, "tanh", trainable=False)
+    counted = keras.layers.Normalization()
+    return keras.Sequential([counted, frozen, keras.layers.Dense(small.CLASSES)])
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_frozen_weights_belong_to_the_set(tmp_path, fixed):
+    model = frozen_model()
+    call_once(model, (small.FEATURES,))
+    learner = Learner(model)
+    start = [tf.convert_to_tensor(v) for v in model.trainable_variables]
+    metadata = tf_distill.load_distilled(FORMAT_1).metadata
+    metadata |= {"input": {"kind": "vector", "shape": [small.FEATURES]}, "network": "python:mine"}
+    saved_set.save(
+        tmp_path / "set", small.samples(), start if fixed else [], metadata, learner.frozen
+    )
+    loaded = tf_distill.load_distilled(tmp_path / "set")
+    plain = tf.saved_model.load(str(tmp_path / "set"))
+    assert any(w.dtype.is_integer for w in loaded.frozen_weights)
+    for a, b, c in zip(loaded.frozen_weights, plain.frozen_weights(), learner.frozen, strict=True):
+        np.testing.assert_array_equal(a, c)
+        np.testing.assert_array_equal(b, c)
+    expected = train(learner, small.samples(), start)
+    for other in (frozen_model(), dataclasses.replace(loaded, build=frozen_model).network()):
+        if not fixed:
+            call_once(other, (small.FEATURES,))
+            for variable, value in zip(other.trainable_variables, start, strict=True):
+                variable.assign(value)
+        loaded.train(other)
+        for a, b in zip(other.non_trainable_weights, learner.frozen, strict=True):
+            np.testing.assert_array_equal(a, b)
+        for a, b in zip(other.trainable_variables, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_frozen_weights_of_other_shapes_are_told():
+    model = frozen_model()
+    call_once(model, (small.FEATURES,))
+    kept = [tf.convert_to_tensor(v) for v in model.non_trainable_weights]
+    distilled = dataclasses.replace(random_set(), frozen_weights=kept)
+    with pytest.warns(UserWarning, match="a network with 5 of other shapes") as told:
+        distilled.train(frozen_model(units=6))
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match="^0 weights of .* a network with 5$"):
+        distilled.train(keras.Sequential([keras.layers.Dense(small.CLASSES)]))
+
+
 def test_frozen_weights_are_told_unless_the_set_was_made_with_as_many():
     def model():
         frozen = keras.layers.Dense(4, trainable=False)
@@ -204,6 +253,20 @@ def test_frozen_weights_are_told_unless_the_set_was_made_with_as_many():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         random_set({"frozen_weights": 2}).train(model())
+
+
+def test_a_set_is_one_line():
+    assert repr(random_set({"dataset": "vectors"})) == (
+        "<distilled vectors: 6 samples of (5,) in 2 steps, 2 epochs; for mine, random "
+        "initialization>"
+    )
+    assert len(repr(tf_distill.load_distilled(FORMAT_1))) < 120
+
+
+def test_a_set_is_found_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(FORMAT_1, tmp_path / "set")
+    assert tf_distill.load_distilled("~/set").metadata["network"] == "textconvnet"
 
 
 def test_a_network_of_ones_own_is_made_by_its_function_or_asked_for():

@@ -24,6 +24,8 @@ DAMAGE = {
     "ranking.json": [{}, {"variants": [{"name": "a"}]}, {"variants": [], "spearman": "x"}],
     "sweep.json": [{}, {"sizes": []}, {"sizes": [{"samples": 0, "mean": 1}]}],
     "results.json": [{}, {"distilled_samples": 1, "seconds": 1, "accuracy": {}}],
+    "inputs.json": [{"train": "many"}, {"data": 3}, {"weights": 5}],
+    "data.json": [{}, {"fingerprint": 1}],
     "config.json": [{"dataset": 3}, {"dataset": "a"}],
 }
 

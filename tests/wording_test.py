@@ -25,6 +25,11 @@ def test_percent_of_nothing_is_empty():
     assert wording.percent(0.5, 1) == "50.0"
 
 
+def test_the_size_of_a_set_knows_one_from_many():
+    assert wording.size_of_set((1, 3, 5), 2) == "3 samples of (5,) in 1 step, 2 epochs"
+    assert wording.size_of_set((2, 3, 4, 4), 2) == "6 samples of (4, 4) in 2 steps, 1 epoch"
+
+
 def test_a_part_is_told_only_where_something_is_left_out():
     assert wording.part(10, 12, "steps") == "the first 10 of 12 steps"
     assert wording.part(12, 12, "steps") == wording.part(20, 12, "steps") == ""

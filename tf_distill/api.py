@@ -1,33 +1,33 @@
 """The Python interface: one call from data and a Keras model to a distilled set."""
 
-import contextlib
-import re
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import experiment as experiments
-from tf_distill import files, saved_set, schemas
+from tf_distill import frozen, inputs, network_fingerprint, saved_set, schemas
 from tf_distill.callbacks import Callback
 from tf_distill.config import Config
 from tf_distill.datasets import DATASETS
-from tf_distill.datasets.base import Dataset, fingerprint
+from tf_distill.datasets.base import Dataset
 from tf_distill.defaults import complete
 from tf_distill.distribution import Distribution
-from tf_distill.errors import UserError
-from tf_distill.experiment import Experiment, Finished
+from tf_distill.errors import UserError, words_of_python
+from tf_distill.experiment import Experiment, Finished, carry_out
 from tf_distill.folder import Metrics, RunFolder
+from tf_distill.in_folder import carry_out_once
+from tf_distill.models import OWN
 from tf_distill.network_choice import Choice, Model, choose
 from tf_distill.process_state import LOCK
 from tf_distill.progress import say
 from tf_distill.result import Result
 
 BATCH_SIZE, OUTER_STEPS = 256, 1000
-INPUTS = "inputs.json"
 
 
+@words_of_python()
 def distill(
     data: Dataset,
     model: Model | None = None,
@@ -69,7 +69,8 @@ def distill(
             Keras model: functional, sequential or subclassed, built or not, from `[batch,
             *data.encoding.shape]` to logits `[batch, classes]`, with a single one for two classes.
             It is called several times, without arguments or, if it wants them, with (input_shape,
-            outputs). Frozen layers stay as they are. Weights are drawn as their initializers say;
+            outputs). Frozen layers stay as they are, and
+            belong to the set. Weights are drawn as their initializers say;
             those without a random initializer, or set after they had been made, start from their
             value in every network.
         samples_per_step: distilled samples in each inner step; by default one a class.
@@ -132,22 +133,21 @@ def distill(
         "keep": keep or ("last" if early_stopping is None else "best"),
         "early_stopping": early_stopping,
         "seed": seed,
-        "run_dir": None if run_dir is None else str(run_dir),
+        "run_dir": None if run_dir is None else os.path.expanduser(run_dir),
         "checkpoint_minutes": checkpoint_minutes,
     }
-    with _words_of_python():
-        if not isinstance(data, Dataset):
-            raise UserError(
-                f"data is of type {type(data).__name__}, expected a dataset; make one by "
-                "tf_distill.datasets.from_arrays, from_texts or another of these"
-            )
-        choice = choose(model, data)
-        config = _config(given, data, choice)
-        with LOCK:  # no other thread's change of Keras's precision
-            learner = choice.learner()
-        work = Experiment(config, learner, data, callbacks, _distribution(strategy))
-        work.check_shares()
-        finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
+    if not isinstance(data, Dataset):
+        raise UserError(
+            f"data is of type {type(data).__name__}, expected a dataset; make one by "
+            "tf_distill.datasets.from_arrays, from_texts or another of these"
+        )
+    choice = choose(model, data)
+    config = _config(given, data, choice)
+    with LOCK:  # no other thread's change of Keras's precision
+        learner = choice.learner(None if run_dir is None else Path(config.run_dir))
+    work = Experiment(config, learner, data, callbacks, _distribution(strategy))
+    work.check_shares()
+    finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
     return Result(work, finished, choice.build)
 
 
@@ -179,60 +179,45 @@ def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Fin
     """Carries the work out, or reads what a folder holds of it already."""
     if not folder:
         choice.try_out(work.learner)
-        return _described(work, experiments.carry_out(work))
-    _check_inputs(folder.path / INPUTS, _inputs(work))
-    if not folder.results():
+        return carry_out(work)
+    now = _inputs(work, choice)
+    inputs.check(folder.path, _remembered(work, folder), now)
+
+    def begin() -> None:
         choice.try_out(work.learner)
-        with folder.locked():
-            if not folder.results():  # by a process that has just ended
-                return _made(work, folder)
+        inputs.remember(folder.path, now)
+        frozen.remember(folder.path, work.learner.frozen)
+
+    if finished := carry_out_once(work, folder, begin):
+        return finished
     say(f"{folder.path} is finished; delete it, or name another run_dir, to run again")
     return _read(folder)
 
 
-def _made(work: Experiment, folder: RunFolder) -> Finished:
-    files.write_json(folder.path / INPUTS, _inputs(work))
-    finished = _described(work, experiments.carry_out(work, folder))
-    experiments.write(work, finished, folder.path)
-    return finished
+def _inputs(work: Experiment, choice: Choice) -> inputs.Inputs:
+    """What the run depends on beside its settings; a name of the registry says all of a network."""
+    shapes = [list(shape) for shape in work.learner.shapes]
+    own = choice.name.startswith(OWN)
+    network = network_fingerprint.describe(work.learner, choice.shape) if own else {}
+    return {**inputs.of_data(work.dataset), "weights": shapes, **network}
 
 
-def _described(work: Experiment, finished: Finished) -> Finished:
-    """Adds how many weights of the network are frozen to what is said of the set."""
-    frozen = len(work.learner.model.non_trainable_weights)
-    return finished._replace(metadata={**finished.metadata, "frozen_weights": frozen})
+def _remembered(work: Experiment, folder: RunFolder) -> inputs.Inputs:
+    """What a folder remembers; of the command line's runs on named data, what it would load."""
+    before, config = inputs.recall(folder.path), work.config
+    if before or config.dataset not in DATASETS or not folder.begun():
+        return before
+    place = schemas.read(folder.path / "config.json").get("data_dir", config.data_dir)
+    return inputs.of_data(DATASETS[config.dataset].load(Path(place), config.embeddings))
 
 
 def _read(folder: RunFolder) -> Finished:
     loaded = saved_set.load(folder.path / "distilled" / "1")
-    results = schemas.read(folder.path / "results.json")
-    history = schemas.read_metrics(folder.path / Metrics.FILE)
-    return Finished(loaded.samples, loaded.initial_weights, results, loaded.metadata, history)
-
-
-def _inputs(work: Experiment) -> dict[str, Any]:
-    """What a run depends on beside its settings, as a folder remembers it."""
-    return {
-        "data": fingerprint(work.dataset),
-        "weights": [list(shape) for shape in work.learner.shapes],
-    }
-
-
-def _check_inputs(path: Path, now: dict[str, Any]) -> None:
-    """Raises UserError where a folder's run is of other data, or of a network of other weights."""
-    before = files.read_json(path) if path.exists() else now
-    if changed := [name for name, value in now.items() if before.get(name) != value]:
-        raise UserError(
-            f"{path.parent} holds a run of other {' and '.join(changed)}; name another run_dir, or "
-            "delete this one to begin again"
-        )
-
-
-@contextlib.contextmanager
-def _words_of_python() -> Iterator[None]:
-    """Errors name a setting as Python does, without the dashes of a flag."""
-    try:
-        yield
-    except UserError as error:
-        error.args = (re.sub(r"(?<!\S)--(?=\w)", "", str(error)),)
-        raise
+    return Finished(
+        loaded.samples,
+        loaded.initial_weights,
+        schemas.read(folder.path / "results.json"),
+        loaded.metadata,
+        schemas.read_metrics(folder.path / Metrics.FILE),
+        loaded.frozen_weights,
+    )

@@ -1,8 +1,10 @@
 """How a run can end before its time: a mistake, numbers beyond bounds, a lost worker, a signal."""
 
+import contextlib
 import difflib
+import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring = _BRIEF.maxother = 80
@@ -31,6 +33,16 @@ class WorkerLost(UserError):
 
 class Interrupted(Exception):
     """The run was asked to stop, and has saved where it stands."""
+
+
+@contextlib.contextmanager
+def words_of_python() -> Iterator[None]:
+    """Errors of the block, or of a function that it decorates, name settings without dashes."""
+    try:
+        yield
+    except UserError as error:
+        error.args = (re.sub(r"(?<!\S)--(?=\w)", "", str(error)),)
+        raise
 
 
 def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:

@@ -2,12 +2,11 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_distill import files, memory, outcome, report, saved_set, seeds, servable
+from tf_distill import memory, outcome, seeds
 from tf_distill.callbacks import Callback, KeepBest
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
@@ -53,7 +52,7 @@ class Finished(NamedTuple):
     """The outcome: samples, the fixed initial weights or [], and what is said of both.
 
     results: what results.json holds; metadata: that of the exported set; history: loss and
-    accuracy by outer step.
+    accuracy by outer step; frozen: the weights of the network that stay as they are.
     """
 
     samples: Samples
@@ -61,6 +60,7 @@ class Finished(NamedTuple):
     results: dict[str, Any]
     metadata: dict[str, Any]
     history: list[dict[str, float]]
+    frozen: Weights
 
 
 def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finished:
@@ -202,29 +202,8 @@ def finish(
     results = outcome.summarize(config, dataset, distillation, before, after)
     weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
     metadata = outcome.describe_set(config, dataset, samples)
-    return Finished(samples, weights, results, metadata, metrics.read())
-
-
-def write(experiment: Experiment, finished: Finished, folder: Path) -> None:
-    """Writes the set, the trained model, the results, figures and the report to a run's folder."""
-    write_set(finished, folder / "distilled" / "1")
-    write_model(experiment, finished.samples, folder / "model" / "1")
-    files.write_json(folder / "results.json", finished.results)
-    report.write(folder)
-
-
-def write_set(finished: Finished, path: Path) -> None:
-    """Writes the distilled set as a SavedModel."""
-    saved_set.save(path, finished.samples, finished.weights, finished.metadata)
-
-
-def write_model(experiment: Experiment, samples: Samples, path: Path) -> None:
-    """Trains the network on the set and writes it as a servable SavedModel."""
-    config = experiment.config
-    model = servable.trained(
-        experiment.learner, samples, experiment.dataset, config.init, config.seed
-    )
-    servable.write(path, model)
+    frozen = [tf.constant(value) for value in learner.frozen]
+    return Finished(samples, weights, results, metadata, metrics.read(), frozen)
 
 
 def new_distillation(config: Config, dataset: Dataset) -> Distillation:

@@ -8,14 +8,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import checkpoints, files, lock, schemas
+from tf_distill import checkpoints, files, frozen, inputs, lock, schemas
 from tf_distill.checkpoints import Checkpoints
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 
 
 class RunFolder:
-    """`config.json checkpoints/ metrics.jsonl events/ results.json distilled/1/ model/1/`.
+    """`config.json inputs.json checkpoints/ metrics.jsonl events/ results.json distilled/ model/`.
 
     Beside these `report` writes `figures/` and `report.html`.
 
@@ -55,8 +55,13 @@ class RunFolder:
 
     def forget(self) -> None:
         """Lets other settings have the folder, if nothing has been done with these."""
-        if not any(self.path.glob("checkpoints/*")):
-            (self.path / "config.json").unlink(missing_ok=True)
+        if not self.begun():
+            for name in ("config.json", inputs.NAME, frozen.NAME):
+                (self.path / name).unlink(missing_ok=True)
+
+    def begun(self) -> bool:
+        """Whether something has been done."""
+        return any(self.path.glob("checkpoints/*")) or self.results() is not None
 
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""

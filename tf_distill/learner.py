@@ -44,12 +44,20 @@ class Learner:
         self.shapes = [tuple(v.shape) for v in model.trainable_variables]
         self._dtypes = [v.dtype for v in model.trainable_variables]
         plans = [(v, initializer_of(v, layer, initializers or {})) for v, layer in owners(model)]
+        self.initializers = [initializer for _, initializer in plans]
         self._draws = [_draw_of(v, initializer) for v, initializer in plans]
         self.kept = [
             v.path.split("/", 1)[-1] for v, i in plans if not is_random(i) and not is_constant(i, v)
         ]
         # Recurrent layers own a seed state that stateless_call insists on.
         self._frozen = [v.numpy() for v in model.non_trainable_variables]
+
+    @property
+    def frozen(self) -> list[np.ndarray]:
+        """The values of Keras's non_trainable_weights, in their order."""
+        held = zip(self.model.non_trainable_variables, self._frozen, strict=True)
+        values = {id(variable): value for variable, value in held}
+        return [values[id(variable)] for variable in self.model.non_trainable_weights]
 
     @property
     def outputs(self) -> int:

@@ -3,11 +3,12 @@
 import functools
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 
-from tf_distill import checks, second_derivative
+from tf_distill import checks, frozen, second_derivative
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import Dataset, usual_model
 from tf_distill.datasets.pictures import SMALLEST
@@ -37,8 +38,11 @@ class Choice(NamedTuple):
     shape: tuple[int, ...]
     outputs: int
 
-    def learner(self) -> Learner:
+    def learner(self, folder: Path | None = None) -> Learner:
         """The network as pure functions.
+
+        Args:
+            folder: of a run, whose frozen weights go on being those of its first call.
 
         Raises:
             UserError: a model of one's own that does not fit the data, or has what can't be
@@ -53,6 +57,8 @@ class Choice(NamedTuple):
                 f"the model {model.name} has weights of {', '.join(sorted(odd))}, expected "
                 "float32; build it with keras.config.set_dtype_policy('float32')"
             )
+        if folder:
+            frozen.recall(model, folder)
         return Learner(model, self.shape, initializers)
 
     def try_out(self, learner: Learner) -> None:

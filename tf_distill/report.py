@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tf_distill import config, defaults, files, pages
-from tf_distill.datasets import DATASETS
+from tf_distill import config, defaults, files, inputs, pages
+from tf_distill.datasets import DATASETS, Entry, is_own, load, own
 from tf_distill.errors import UserError
 from tf_distill.figures import gallery
 from tf_distill.figures.style import DARK, missing_letters_told, render
-from tf_distill.models import NETWORKS, OWN
+from tf_distill.models import NETWORKS
 from tf_distill.record import Record, read
 from tf_distill.schemas import GROUPS
 from tf_distill.wording import output_names, part
@@ -141,6 +141,21 @@ def _settings(record: Record) -> list[tuple[str, Any]]:
 
 
 def _command(record: Record) -> str:
-    if not record.results or record.config["model"].startswith(OWN):
-        return ""  # a sweep, or a function of a user, which no command can name
-    return defaults.command(record.config, DATASETS, NETWORKS)
+    """The command that makes the run; "" for a sweep, and for what only Python has."""
+    known = inputs.recall(record.path)
+    dataset = record.config.get("dataset", "")
+    named = dataset in DATASETS or is_own(dataset)
+    if not record.results or not named or inputs.of_python(known):
+        return ""
+    return defaults.command(record.config, _registry(record, known), NETWORKS)
+
+
+def _registry(record: Record, known: inputs.Inputs) -> dict[str, Entry]:
+    """The datasets by name, with own data as the run's files tell of them: they may be gone."""
+    if not is_own(record.config["dataset"]) or "train" not in known:
+        return DATASETS
+    given, classes = record.metadata["input"], len(record.metadata["classes"])
+    entry = own.described(
+        given["kind"], classes, given["shape"], known["train"], lambda *_: load(record.config)
+    )
+    return {**DATASETS, record.config["dataset"]: entry}

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from tf_distill import experiment as experiments
-from tf_distill import files, versions
+from tf_distill import files, in_folder, versions
 from tf_distill.evaluate import Accuracy
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.figures import gallery
@@ -16,7 +16,7 @@ from tf_distill.figures.style import missing_letters_told, render
 from tf_distill.models import OWN
 from tf_distill.record import Record
 from tf_distill.saved_set import LoadedSet
-from tf_distill.wording import accuracy_over
+from tf_distill.wording import accuracy_over, size_of_set
 
 
 class Result:
@@ -38,18 +38,17 @@ class Result:
         self, experiment: Experiment, finished: Finished, build: Callable[[], keras.Model]
     ):
         self._experiment, self._finished = experiment, finished
-        self.distilled = LoadedSet(finished.samples, finished.weights, finished.metadata, build)
+        self.distilled = LoadedSet(
+            finished.samples, finished.weights, finished.metadata, build, finished.frozen
+        )
         self.results: dict[str, Any] = finished.results
         self.history: list[dict[str, float]] = finished.history
 
     def __repr__(self) -> str:
-        described, x = self.results, self.distilled.samples.x
-        steps, n, *shape = x.shape
-        step = "step" if steps == 1 else "steps"
-        epochs = f"{described['epochs']} epoch{'s' * (described['epochs'] != 1)}"
+        described, samples = self.results, self.distilled.samples
         return (
-            f"<distilled {described['dataset']}: {steps * n} samples of {tuple(shape)} in {steps} "
-            f"{step}, {epochs}; accuracy {accuracy_over(*self.accuracy)} with "
+            f"<distilled {described['dataset']}: {size_of_set(samples.x.shape, len(samples.lr))}; "
+            f"accuracy {accuracy_over(*self.accuracy)} with "
             f"{described['model'].removeprefix(OWN)}, {described['init']} initialization>"
         )
 
@@ -81,7 +80,7 @@ class Result:
         Raises:
             UserError: the folder can't be written.
         """
-        folder = Path(path)
+        folder = Path(path).expanduser()
         with files.writing_to(folder, files.ELSEWHERE):
             folder.mkdir(parents=True, exist_ok=True)
         record = self._record(folder)
@@ -109,15 +108,15 @@ class Result:
         Raises:
             UserError: the folder can't be written, or TensorFlow Serving could not run the model.
         """
-        samples = self.distilled.samples
+        folder, samples = Path(path).expanduser(), self.distilled.samples
         return {
             "distilled": versions.publish(
-                Path(path, "distilled"),
-                functools.partial(experiments.write_set, self._finished),
+                folder / "distilled",
+                functools.partial(in_folder.write_set, self._finished),
             ),
             "model": versions.publish(
-                Path(path, "model"),
-                lambda part: experiments.write_model(self._experiment, samples, part),
+                folder / "model",
+                lambda part: in_folder.write_model(self._experiment, samples, part),
             ),
         }
 

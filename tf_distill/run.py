@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from tf_distill import (
-    data_guard,
     datasets,
     experiment,
     files,
+    inputs,
     lock,
     memory,
     original,
@@ -21,8 +21,9 @@ from tf_distill.defaults import DATASET, data_dir, resolve
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
-from tf_distill.experiment import Experiment, carry_out, write
+from tf_distill.experiment import Experiment, carry_out
 from tf_distill.folder import RunFolder, check_same
+from tf_distill.in_folder import carry_out_once
 from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS
 from tf_distill.progress import say
@@ -62,11 +63,15 @@ def run(config: Config, distribution: Distribution | None = None) -> dict[str, A
 
 def _of_chief(work: Experiment) -> dict[str, Any]:
     folder = RunFolder(work.config)
-    if not folder.results():
-        with folder.locked():
-            if not folder.results():  # by a process that has just ended
-                work.distribution.share(TO_DO)
-                return _make(work, folder)
+
+    def begin() -> None:
+        work.distribution.share(TO_DO)
+        provenance.commit()  # asked early, as the code is now
+        if datasets.is_own(work.config.dataset):  # what tells own data from others
+            inputs.remember(folder.path, inputs.of_data(_whole(work.config)))
+
+    if finished := carry_out_once(work, folder, begin):
+        return finished.results
     work.distribution.share(DONE)
     say(f"{folder.path} is finished; delete it, or name another --run_dir, to run again")
     if not (folder.path / report.NAME).exists():
@@ -78,15 +83,6 @@ def _of_other(work: Experiment) -> dict[str, Any]:
     if work.distribution.share(DONE) == TO_DO:
         carry_out(work)
     return {}
-
-
-def _make(work: Experiment, folder: RunFolder) -> dict[str, Any]:
-    provenance.commit()  # asked early, as the code is now
-    if datasets.is_own(work.config.dataset):  # what tells own data from others
-        data_guard.remember(folder.path, datasets.load(dataclasses.asdict(work.config)))
-    finished = carry_out(work, folder)
-    write(work, finished, folder.path)
-    return finished.results
 
 
 def estimate(config: Config) -> str:
@@ -158,12 +154,16 @@ def load_dataset(config: Config) -> datasets.Dataset:
     """The dataset of a run, with the split that it is evaluated on as its test split.
 
     Raises:
-        UserError: own data are not those that the run began with.
+        UserError: the data are not those that the run began with.
     """
-    dataset = datasets.load(dataclasses.asdict(config))
-    if datasets.is_own(config.dataset):
-        data_guard.check(Path(config.run_dir), dataset)
+    folder, dataset = Path(config.run_dir), _whole(config)
+    if before := inputs.recall(folder):
+        inputs.check(folder, before, inputs.of_data(dataset))
     return datasets.hold_out(dataset, config.seed) if config.eval_split == "held_out" else dataset
+
+
+def _whole(config: Config) -> datasets.Dataset:
+    return datasets.load(dataclasses.asdict(config))
 
 
 def original_of(config: Config, dataset: datasets.Dataset) -> dict[str, Any]:

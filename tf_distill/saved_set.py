@@ -3,20 +3,20 @@
 import dataclasses
 import shutil
 import tempfile
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tf_distill import checks, files, stored_set, versions
+from tf_distill import checks, files, frozen, stored_set, versions
 from tf_distill.compiled import compiled
 from tf_distill.errors import UserError, unknown_name
 from tf_distill.inner import Samples, train
-from tf_distill.learner import Learner, Weights
+from tf_distill.learner import Learner, Weights, call_once
 from tf_distill.models import NETWORKS, OWN
+from tf_distill.wording import size_of_set
 
 HOW_TO_TRAIN = (
     "for t in range(len(lr)): take samples x[t % steps] and labels y[t % steps], all of them as "
@@ -32,12 +32,14 @@ class SavedSet(tf.Module):
         samples: the learned values.
         weights: for a fixed initialization the initial weights, else none.
         metadata: a JSON file with what the numbers mean; it becomes an asset.
+        kept: weights of frozen layers.
     """
 
-    def __init__(self, samples: Samples, weights: Weights, metadata: Path):
+    def __init__(self, samples: Samples, weights: Weights, metadata: Path, kept: Sequence = ()):
         super().__init__(name="distilled_set")
         self.x, self.y, self.lr = (tf.Variable(v, trainable=False) for v in samples)
         self.weights = [tf.Variable(w, trainable=False) for w in weights]
+        self.frozen = [tf.Variable(w, trainable=False) for w in kept]
         self.metadata = tf.saved_model.Asset(str(metadata))
 
     @tf.function(input_signature=[])
@@ -65,21 +67,30 @@ class SavedSet(tf.Module):
         return [tf.identity(w) for w in self.weights]
 
     @tf.function(input_signature=[])
+    def frozen_weights(self) -> list[tf.Tensor]:
+        """What stays as it is, in the order of Keras's non_trainable_weights; mostly empty."""
+        return [tf.identity(w) for w in self.frozen]
+
+    @tf.function(input_signature=[])
     def metadata_json(self) -> tf.Tensor:
         """The metadata, a JSON object as a string."""
         return tf.io.read_file(self.metadata.asset_path)
 
 
-def save(path: Path, samples: Samples, weights: Weights, metadata: dict[str, Any]) -> None:
+def save(
+    path: Path, samples: Samples, weights: Weights, metadata: dict[str, Any], kept: Sequence = ()
+) -> None:
     """Writes the SavedModel to `path`, whole or not at all."""
     described = {"format": stored_set.FORMAT, "how_to_train": HOW_TO_TRAIN, **metadata}
+    if kept:
+        described["frozen_weights"] = len(kept)  # for readers that know no more of them
     with tempfile.TemporaryDirectory() as scratch, files.whole(path) as part:
         asset = Path(scratch, "metadata.json")
         files.write_json(asset, described)
-        tf.saved_model.save(SavedSet(samples, weights, asset), str(part))
+        tf.saved_model.save(SavedSet(samples, weights, asset, kept), str(part))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class LoadedSet:
     """A distilled set to train networks on.
 
@@ -88,23 +99,33 @@ class LoadedSet:
     metadata: what the numbers mean: classes, network, input and more.
     build: makes the network that the set was distilled for, where that is no name of the
         registry; a set that was loaded from disk has none.
+    frozen_weights: of the layers that stayed as they are, in the order of Keras's
+        non_trainable_weights; mostly empty.
     """
 
     samples: Samples
     initial_weights: Weights
     metadata: dict[str, Any]
-    build: Callable[[], keras.Model] | None = dataclasses.field(default=None, repr=False)
+    build: Callable[[], keras.Model] | None = None
+    frozen_weights: Weights = dataclasses.field(default_factory=list)
+
+    def __repr__(self) -> str:
+        size = size_of_set(self.samples.x.shape, self.samples.lr.shape[0])
+        name, init = self.metadata.get("dataset"), "fixed" if self.initial_weights else "random"
+        return f"<distilled {name}: {size}; for {self._network_name}, {init} initialization>"
 
     def network(self) -> keras.Model:
-        """The network that the set was distilled for, from its initial weights if they are fixed.
+        """The network that the set was distilled for, with the weights that belong to the set.
+
+        These are those of frozen layers and, for a fixed initialization, the initial ones.
 
         Raises:
             UserError: this version has no network of that name, or it was one of your own.
         """
-        model, name = self._fresh_network(), self.metadata["network"]
-        if self.initial_weights:
-            self._check_start(Learner(model, self._shape), name)
-            _assign(model, self.initial_weights)
+        model = self._fresh_network()
+        if self.initial_weights or self.frozen_weights:
+            call_once(model, self._shape)  # builds it
+            self._give_weights(model)
         return model
 
     def train(self, model: keras.Model) -> keras.Model:
@@ -113,7 +134,8 @@ class LoadedSet:
         Args:
             model: from embedded inputs to logits; functional, sequential or subclassed, built
                 or not. Where the set belongs to a fixed initialization the model takes that
-                one first; else it starts from its own weights. Frozen layers stay as they are.
+                one first; else it starts from its own weights. Its frozen layers take the
+                weights that the set was distilled with, and stay so.
 
         Returns:
             The same model, trained.
@@ -124,11 +146,9 @@ class LoadedSet:
         """
         self._check_inputs(model)
         checks.check_outputs(model, self._shape, self.samples.y.shape[-1])
+        self._give_weights(model)
         learner = Learner(model, self._shape)
-        self._check_start(learner, str(self.metadata.get("network")))
-        self._warn_of_frozen(model)
-        start = self.initial_weights or [v.value for v in model.trainable_variables]
-        start = [tf.cast(w, v.dtype) for w, v in zip(start, model.trainable_variables, strict=True)]
+        start = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
         samples = Samples(*(tf.cast(v, start[0].dtype) for v in self.samples))
         _assign(model, compiled(train)(learner, samples, start))
         return model
@@ -137,14 +157,18 @@ class LoadedSet:
     def _shape(self) -> tuple[int, ...]:
         return tuple(self.samples.x.shape[2:])
 
+    @property
+    def _network_name(self) -> str:
+        return str(self.metadata.get("network")).removeprefix(OWN)
+
     def _fresh_network(self) -> keras.Model:
         name = self.metadata["network"]
         if self.build:
             return self.build()
         if name.startswith(OWN):
             raise UserError(
-                f"the set was distilled for a network of your own, {name.removeprefix(OWN)}; make "
-                "it, and hand it to train()"
+                f"the set was distilled for a network of your own, {self._network_name}; make it, "
+                "and hand it to train()"
             )
         if name not in NETWORKS:
             raise unknown_name("network of a distilled set", name, NETWORKS)
@@ -168,23 +192,25 @@ class LoadedSet:
         if not model.trainable_variables:
             raise UserError("the model has no trainable weights; leave some layers unfrozen")
 
-    def _check_start(self, learner: Learner, network: str) -> None:
-        shapes = [tuple(w.shape) for w in self.initial_weights]
-        if shapes and shapes != learner.shapes:
-            raise UserError(
-                f"the set was distilled for one fixed initial {network.removeprefix(OWN)}, and "
-                "the model's trainable weights have other shapes; use that network, with the same "
-                "layers frozen, or a set of --init=random"
-            )
+    def _give_weights(self, model: keras.Model) -> None:
+        """Gives a built model the initial and the frozen weights of the set, where it has them.
 
-    def _warn_of_frozen(self, model: keras.Model) -> None:
-        frozen, expected = len(model.non_trainable_weights), self.metadata.get("frozen_weights", 0)
-        if frozen != expected:
-            warnings.warn(
-                f"{frozen} weights of {model.name} are frozen and stay as they are, but the "
-                f"set was distilled for a network with {expected}",
-                stacklevel=3,
-            )
+        Raises:
+            UserError: the set is for one fixed network, and the model is another.
+        """
+        if self.initial_weights:
+            if _shapes(model.trainable_variables) != _shapes(self.initial_weights):
+                raise UserError(
+                    f"the set was distilled for one fixed initial {self._network_name}, and the "
+                    "model's trainable weights have other shapes; use that network, with the same "
+                    "layers frozen, or a set for random initialization"
+                )
+            _assign(model, self.initial_weights)
+        frozen.put_back(model, self.frozen_weights, self.metadata.get("frozen_weights", 0))
+
+
+def _shapes(values: Sequence[keras.Variable | tf.Tensor]) -> list[tuple[int, ...]]:
+    return [tuple(value.shape) for value in values]
 
 
 def _assign(model: keras.Model, values: Weights) -> None:
@@ -200,7 +226,8 @@ def load(path: str | Path) -> LoadedSet:
     Raises:
         UserError: there is no distilled set, a damaged one, or one of a newer format.
     """
-    return LoadedSet(*stored_set.read(Path(path)))
+    samples, weights, metadata, kept = stored_set.read(Path(path).expanduser())
+    return LoadedSet(samples, weights, metadata, frozen_weights=kept)
 
 
 def publish(source: Path, export_dir: Path) -> Path:

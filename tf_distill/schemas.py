@@ -88,6 +88,12 @@ SCHEMAS: dict[str, Schema] = {
     "config.json": _object(
         "dataset model init labels", **SETTINGS, data_dir=TEXT, run_dir=TEXT
     ),
+    "inputs.json": _object(
+        "", train=FROM_0, test=FROM_0, classes=FROM_0, data=TEXT, weights={"type": "array"}
+    ),
+    "data.json": _object(
+        "fingerprint", train=FROM_0, test=FROM_0, classes=FROM_0, fingerprint=TEXT
+    ),
     "results.json": _object(
         "distilled_samples seconds accuracy", **SETTINGS,
         distilled_samples=COUNT, seconds=NUMBER, accuracy=MEAN, original_accuracy=FRACTION,

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_distill import datasets, export_check, files, saved_set, schemas, serving, versions, warmup
 from tf_distill.compiled import compiled
+from tf_distill.datasets.arrays import ArrayEncoding
 from tf_distill.datasets.images import ImageEncoding
 from tf_distill.encoding import Encoding
 from tf_distill.errors import UserError
@@ -15,6 +16,8 @@ from tf_distill.evaluate import test_networks
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights
 
+FROM_METADATA = {"image": ImageEncoding, "array": ArrayEncoding}
+"""Encodings that a set's metadata tells all of."""
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 
 
@@ -81,8 +84,9 @@ def _fit(learner: Learner, samples: Samples, start: Weights) -> Weights:
 
 def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
     kind = described["input"]
-    if kind["kind"] == "image":
-        return ImageEncoding(tuple(kind["shape"]), tuple(kind["mean"]), tuple(kind["std"]))
+    if kind["kind"] in FROM_METADATA:
+        numbers = (tuple(kind[name]) for name in ("shape", "mean", "std"))
+        return FROM_METADATA[kind["kind"]](*numbers)
     encoding = _load_dataset(described["dataset"], run_dir / "config.json").encoding
     if list(encoding.metadata()["vocabulary"]) != kind["vocabulary"]:
         raise UserError(
@@ -94,6 +98,11 @@ def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
 
 def _load_dataset(name: str, config: Path) -> datasets.Dataset:
     """The dataset from where a run's config.json says that it lies."""
+    if name not in datasets.DATASETS and not datasets.is_own(name):
+        raise UserError(
+            f"{config.parent} has no model/, and its texts, {name!r}, are known to Python alone; "
+            "call tf_distill.distill as before, with the same run_dir, and export() of its result"
+        )
     try:
         settings = schemas.read(config)
         places = {key: settings[key] for key in ("data_dir", "embeddings")}

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,16 +22,24 @@ VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 MOST_INDEX = 2**22
 """Bytes of the index of the variables: 40,000 of them."""
 FLOATS = (tf.float32, tf.float64, tf.bfloat16, tf.float16)
+INTEGERS = (tf.bool, tf.uint8, tf.int8, tf.uint32, tf.int32, tf.int64)
+LISTS = {"weights": FLOATS, "frozen": (*FLOATS, *INTEGERS)}
+"""Lists of variables, which may be empty, and the types that they may have."""
 UNREADABLE = (tf.errors.OpError, OSError, RuntimeError, TypeError, ValueError)
 """What TensorFlow raises for a folder that has no sound variables."""
 
 
 class Stored(NamedTuple):
-    """The learned values, the initial weights (none for random ones), and the metadata."""
+    """What a folder holds.
+
+    samples: the learned values; weights: the initial ones, none for random ones; metadata: what
+    the numbers mean; frozen: weights that stay as they are.
+    """
 
     samples: Samples
     weights: Weights
     metadata: dict[str, Any]
+    frozen: Weights
 
 
 def read(path: Path) -> Stored:
@@ -42,15 +50,16 @@ def read(path: Path) -> Stored:
     """
     metadata = _metadata(path)
     try:
-        x, y, lr, *weights = _values(path / "variables")
-        samples = Samples(x, y, lr)
+        values = dict(_bounded(path / "variables"))
+        samples = Samples(*(values[name] for name in Samples._fields))
         _check(samples, metadata)
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{path} is no sound distilled set ({reason}); export it again, or name another"
         ) from error
-    return Stored(samples, weights, metadata)
+    lists = {key: [v for name, v in values.items() if name.startswith(f"{key}/")] for key in LISTS}
+    return Stored(samples, metadata=metadata, **lists)
 
 
 def _metadata(path: Path) -> dict[str, Any]:
@@ -70,39 +79,42 @@ def _metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def _values(folder: Path) -> Iterator[tf.Tensor]:
-    """The variables x, y, lr, weights/0, weights/1, ...; together no more bytes than the files."""
+def _bounded(folder: Path) -> Iterator[tuple[str, tf.Tensor]]:
+    """The variables by name; together they have no more bytes than the files."""
     index = folder / "variables.index"
     if not 0 < index.stat().st_size <= MOST_INDEX:
         raise ValueError(f"{index.name} has {index.stat().st_size} bytes")
     held = sum(file.stat().st_size for file in folder.glob("variables.data-*"))
-    weights = (f"weights/{i}" for i in itertools.count())
-    for name in itertools.chain(Samples._fields, weights):
-        try:
-            value = _restored(str(folder / "variables"), name)
-        except tf.errors.NotFoundError:
-            if name in Samples._fields:
-                raise
-            return
+    for name, value in _values(str(folder / "variables")):
         held -= value.dtype.size * int(tf.size(value))
         if held < 0:
             raise ValueError("its index promises more bytes than the files have")
-        yield value
+        yield name, value
 
 
-def _restored(prefix: str, name: str) -> tf.Tensor:
-    """One variable.
+def _values(prefix: str) -> Iterator[tuple[str, tf.Tensor]]:
+    """x, y, lr, weights/0, weights/1, ..., frozen/0, frozen/1, ..."""
+    for name in Samples._fields:
+        yield name, _restored(prefix, name, FLOATS)
+    for key, types in LISTS.items():
+        with contextlib.suppress(tf.errors.NotFoundError):  # after the last one
+            for i in itertools.count():
+                yield f"{key}/{i}", _restored(prefix, f"{key}/{i}", types)
+
+
+def _restored(prefix: str, name: str, types: Sequence[tf.DType]) -> tf.Tensor:
+    """One variable, which has one of these types.
 
     By this operation and not by tf.train.load_checkpoint, which ends the whole process at
     an index that is made to harm.
     """
     names, slices = [name + VALUE], [""]
-    for dtype in FLOATS:
+    for dtype in types:
         with contextlib.suppress(tf.errors.InvalidArgumentError):  # of another type
             return tf.raw_ops.RestoreV2(
                 prefix=prefix, tensor_names=names, shape_and_slices=slices, dtypes=[dtype]
             )[0]
-    raise ValueError(f"{name} has a type that is none of {', '.join(d.name for d in FLOATS)}")
+    raise ValueError(f"{name} has a type that is none of {', '.join(d.name for d in types)}")
 
 
 def _check(samples: Samples, metadata: dict[str, Any]) -> None:
@@ -124,7 +136,7 @@ def _check(samples: Samples, metadata: dict[str, Any]) -> None:
         raise ValueError(f"{given['kind']} of shape {x[2:]}")
     if given["kind"] == "text" and "vocabulary" not in given:
         raise ValueError("no vocabulary")
-    if given["kind"] == "image" and not all(
+    if given["kind"] in ("image", "array") and not all(
         len(given.get(name, ())) in (1, x[-1]) for name in ("mean", "std")
     ):
-        raise ValueError(f"no mean and std of {x[-1]} channels")
+        raise ValueError(f"no mean and std of {x[-1]} numbers")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import files
+from tf_distill import files, frozen
 from tf_distill.saved_set import LoadedSet
 
 METADATA, WEIGHTS = "distilled.json", "initial_weights.npz"
@@ -20,7 +20,8 @@ def write(distilled: LoadedSet, data_dir: Path) -> Path:
 
     Its one split, `train`, has as many examples as there are inner steps, in the order
     of training: step, x `[n, ...]`, y `[n, outputs]`, lr `[]`. Beside the records lie
-    distilled.json (the metadata) and, for a fixed initialization, initial_weights.npz.
+    distilled.json (the metadata), for a fixed initialization initial_weights.npz, and
+    frozen_weights.npz where layers of the network are frozen.
 
     Args:
         distilled: the set.
@@ -77,6 +78,7 @@ def _store(distilled: LoadedSet, data_dir: Path, name: str, version: str) -> Pat
     files.write_json(folder / METADATA, distilled.metadata)
     if distilled.initial_weights:
         np.savez(folder / WEIGHTS, *(np.asarray(w) for w in distilled.initial_weights))
+    frozen.remember(folder, distilled.frozen_weights)
     return folder
 
 

@@ -22,7 +22,7 @@ def publish(base: Path, write: Callable[[Path], Any]) -> Path:
     Raises:
         UserError: `base` can't be written.
     """
-    with files.writing_to(base, f"{files.ELSEWHERE} with --export_dir"):
+    with files.writing_to(base, files.ELSEWHERE):
         base.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=base) as scratch:
             part = Path(scratch, "version")

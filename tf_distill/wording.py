@@ -41,3 +41,13 @@ def output_names(classes: Sequence[str], outputs: int) -> list[str]:
 def part(shown: int, of: int, what: str) -> str:
     """What a figure or a table leaves out: "the first 10 of 50 steps", or "" where it is whole."""
     return f"the first {shown} of {of} {what}" if shown < of else ""
+
+
+def size_of_set(x: Sequence[int], rates: int) -> str:
+    """How large a distilled set is, by the shape of its x and the number of its rates."""
+    steps, n, *shape = x
+    epochs = rates // steps
+    return (
+        f"{steps * n} samples of {tuple(shape)} in {steps} step{'s' * (steps != 1)}, {epochs} "
+        f"epoch{'s' * (epochs != 1)}"
+    )

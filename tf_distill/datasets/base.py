@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +72,7 @@ class Entry(NamedTuple):
     vectors: bool = True
 
 
-def usual_model(kind: str | None, shape: tuple[int, ...]) -> str:
+def usual_model(kind: str | None, shape: Sequence[int]) -> str:
     """The network by default of data that no registry knows, by the shape of one input."""
     if kind == "text":
         return "textconvnet"

@@ -9,7 +9,7 @@ import numpy as np
 from tf_distill.datasets.base import Dataset
 from tf_distill.datasets.parts import Parts, part
 from tf_distill.embeddings import read_vectors
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, words_of_python
 from tf_distill.progress import say
 from tf_distill.text import UNKNOWN, TextEncoding, survey
 from tf_distill.trained_vectors import TRAIN, train_vectors
@@ -70,6 +70,7 @@ def _trained(words: list[str], texts: np.ndarray, length: int, seed: int) -> Tex
     return TextEncoding(words, vectors, length)
 
 
+@words_of_python()
 def from_texts(
     x_train: Iterable[str],
     y_train: Iterable[Any],

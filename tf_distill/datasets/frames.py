@@ -7,10 +7,11 @@ from typing import Any
 from tf_distill.datasets import columns, tables
 from tf_distill.datasets.base import Dataset
 from tf_distill.datasets.embedded import from_texts
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, words_of_python
 from tf_distill.trained_vectors import TRAIN
 
 
+@words_of_python()
 def from_dataframe(
     train: Any,
     test: Any = None,
@@ -59,6 +60,7 @@ def from_dataframe(
     )
 
 
+@words_of_python()
 def from_csv(
     train: str | Path,
     test: str | Path | None = None,

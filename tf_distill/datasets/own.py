@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,7 +92,6 @@ def _stamp(place: str | None) -> tuple[int, int, int] | None:
 def _entry(kind: str, source: Source, *_stamps) -> Entry:
     made_of, parts = KINDS[kind].read(source)
     name = short_name(kind, source.place)
-    many = len(parts.y_train) > MANY
 
     @functools.lru_cache(maxsize=1)
     def load(data_dir: Path, embeddings: str | None) -> Dataset:
@@ -100,11 +99,32 @@ def _entry(kind: str, source: Source, *_stamps) -> Entry:
             return image_dataset(name, parts)
         return embed(name, parts, embeddings or data_dir / GLOVE)
 
-    classes = len(parts.classes)
-    model = usual_model(made_of, parts.x_train.shape[1:])
+    shape = parts.x_train.shape[1:]
+    return described(made_of, len(parts.classes), shape, len(parts.y_train), load, name)
+
+
+def described(
+    made_of: str,
+    classes: int,
+    shape: Sequence[int],
+    examples: int,
+    load: Callable[[Path, str | None], Dataset],
+    name: str | None = None,
+) -> Entry:
+    """The entry of data of which this is known.
+
+    Args:
+        made_of: "image" or "text".
+        classes: how many.
+        shape: of one image.
+        examples: for training.
+        load: reads the data.
+        name: for folders.
+    """
+    model = usual_model(made_of, shape)
     if made_of == "text":
         return Entry("text", classes, model, 256, 1000, load, name)
-    return Entry("image", classes, model, 256, 5000 if many else 2000, load, name)
+    return Entry("image", classes, model, 256, 5000 if examples > MANY else 2000, load, name)
 
 
 def short_name(kind: str, place: str) -> str:

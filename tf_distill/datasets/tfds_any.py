@@ -12,10 +12,11 @@ from tf_distill.datasets.embedded import GLOVE, embed, with_words
 from tf_distill.datasets.images import image_dataset
 from tf_distill.datasets.parts import Parts, part
 from tf_distill.datasets.pictures import Size, chosen_size, resized
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, words_of_python
 from tf_distill.progress import say
 
 
+@words_of_python()
 def from_tfds(
     name: str,
     data_dir: str | Path | None = None,

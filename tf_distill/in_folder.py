@@ -1,0 +1,55 @@
+"""An experiment in a folder: carried out once, and written there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tf_distill import files, report, saved_set, servable
+from tf_distill.experiment import Experiment, Finished, carry_out
+from tf_distill.folder import RunFolder
+from tf_distill.inner import Samples
+
+
+def carry_out_once(
+    experiment: Experiment, folder: RunFolder, begin: Callable[[], None]
+) -> Finished | None:
+    """Carries out what a folder does not hold yet, and writes it there.
+
+    Args:
+        experiment: what to do.
+        folder: to read and write.
+        begin: is called first where there is something to do, while no other process is at it.
+
+    Returns:
+        The outcome, or None where it is in the folder already.
+    """
+    if folder.results():
+        return None
+    with folder.locked():
+        if folder.results():  # of a process that has just ended
+            return None
+        begin()
+        finished = carry_out(experiment, folder)
+        write(experiment, finished, folder.path)
+        return finished
+
+
+def write(experiment: Experiment, finished: Finished, folder: Path) -> None:
+    """Writes the set, the trained model, the results, figures and the report to a run's folder."""
+    write_set(finished, folder / "distilled" / "1")
+    write_model(experiment, finished.samples, folder / "model" / "1")
+    files.write_json(folder / "results.json", finished.results)
+    report.write(folder)
+
+
+def write_set(finished: Finished, path: Path) -> None:
+    """Writes the distilled set as a SavedModel."""
+    saved_set.save(path, finished.samples, finished.weights, finished.metadata, finished.frozen)
+
+
+def write_model(experiment: Experiment, samples: Samples, path: Path) -> None:
+    """Trains the network on the set and writes it as a servable SavedModel."""
+    config = experiment.config
+    model = servable.trained(
+        experiment.learner, samples, experiment.dataset, config.init, config.seed
+    )
+    servable.write(path, model)
