@@ -1,6 +1,7 @@
 """The modes of the program, as a user calls them one after the other on one folder."""
 
 import csv
+import dataclasses
 import json
 import shutil
 
@@ -23,6 +24,15 @@ def test_a_run_by_its_folder_alone_has_its_settings(tmp_path):
         run.recall({"run_dir": str(tmp_path / "run"), "seed": 8})
     with pytest.raises(UserError, match="there is no run in"):
         run.recall({"run_dir": str(tmp_path / "other"), "data_dir": "x"})
+
+
+def test_a_run_from_before_a_setting_keeps_what_was_the_case_then(tmp_path):
+    config = small.config(tmp_path, model="textconvnet", init="random", networks=1, eval_networks=1)
+    then = dataclasses.replace(config, outer_momentum=0.5, sample_init="normal")
+    assert then != config
+    kept = {k: v for k, v in dataclasses.asdict(then).items() if getattr(config, k) == v}
+    (tmp_path / "config.json").write_text(json.dumps(kept))
+    assert run.recall({"run_dir": str(tmp_path)}) == then
 
 
 def test_the_same_settings_find_the_run_too(tmp_path):

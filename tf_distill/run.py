@@ -16,7 +16,7 @@ from tf_distill import (
     report,
     schemas,
 )
-from tf_distill.config import FREE, Config
+from tf_distill.config import FREE, Config, completed
 from tf_distill.defaults import DATASET, data_dir, resolve
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
@@ -141,7 +141,7 @@ def recall(given: dict[str, Any]) -> Config:
                 "settings to make it"
             )
         return configure(told)
-    stored = schemas.read(path)
+    stored = completed(schemas.read(path))
     known: dict[str, Any] = {
         field.name: stored.get(field.name) for field in dataclasses.fields(Config)
     }
