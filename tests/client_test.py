@@ -66,7 +66,7 @@ def expected(text_run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Flag --model must have a value"),
+        ((), "--model is missing, expected name of the model on the server; see --help"),
         (("--model=toy",), "got nothing to classify"),
         (("--model=toy", "--url=localhost", "a"), "expected http://host:port or grpc://"),
         (("--model=toy", "--url=http://127.0.0.1:1", "a"), "no answer from http://127.0.0.1:1"),

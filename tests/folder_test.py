@@ -157,11 +157,14 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
     data.write_bytes(b"")
     folder.checkpoints(state)
     assert state.value.numpy() == 1.0
-    assert "damaged" in capsys.readouterr().out
+    assert capsys.readouterr().out.rstrip().endswith("); trying the one before")
     for data in (tmp_path / "checkpoints").glob("*.data*"):
         data.write_bytes(b"")
     with pytest.raises(UserError, match="no checkpoint in"):
         folder.checkpoints(state)
+    newest, oldest = capsys.readouterr().out.splitlines()
+    assert newest.endswith("; trying the one before")
+    assert oldest.endswith(")")
 
 
 def test_damaged_results_are_said(tmp_path):

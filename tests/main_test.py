@@ -1,5 +1,6 @@
 """The command line: help, and every mistake of a user as one line with exit status 2."""
 
+import configparser
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import pytest
 import small
 from absl import flags
 
-from tf_distill import main, mode_flags, modes, run, saved_set
+from tf_distill import __version__, main, mode_flags, modes, run, saved_set
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ("--dataset=toy_questions", "--outer_steps=2", "--batch_size=8", "--epochs=1")
@@ -168,7 +169,7 @@ def test_every_mode_and_every_flag_that_is_no_setting_is_in_the_table():
     assert {*mode_flags.OWN} == {*modes.MODES, "compare", "each"}
     settings = {holder.name for holder in main._SETTINGS}
     own = {flag.name for flag in flags.FLAGS.flags_by_module_dict()[main.__name__]}
-    assert own - settings - {"mode"} == {
+    assert own - settings - {"mode", "version"} == {
         name for names in mode_flags.OWN.values() for name in names
     }
 
@@ -229,3 +230,25 @@ def test_a_signal_outside_of_the_outer_loop_is_one_line(number):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "program: stopped\n"
+
+
+@pytest.mark.parametrize("how", [["-m", "tf_distill"], ["-c", "{module} as m; m.{function}()"]])
+def test_the_package_and_the_installed_command_are_the_program(how):
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    name, place = settings["options.entry_points"]["console_scripts"].strip().split(" = ")
+    module, function = place.split(":")
+    how = [part.format(module=f"import {module}", function=function) for part in how]
+
+    def said(*arguments: str) -> str:
+        called = [sys.executable, *how, *arguments]
+        return subprocess.run(called, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert said("--version") == f"{name} {__version__}\n"
+    assert "--dataset: Name: digits, mnist" in said("--help")
+
+
+def test_one_sample_is_one(cli, tmp_path):
+    ended = cli(*TINY, "--samples_per_step=1", f"--run_dir={tmp_path}/run")
+    assert ", 1 distilled sample, " in ended.out
+    assert "1 distilled sample with" in (tmp_path / "run" / "report.html").read_text()

@@ -33,3 +33,9 @@ def test_the_size_of_a_set_knows_one_from_many():
 def test_a_part_is_told_only_where_something_is_left_out():
     assert wording.part(10, 12, "steps") == "the first 10 of 12 steps"
     assert wording.part(12, 12, "steps") == wording.part(20, 12, "steps") == ""
+
+
+def test_one_of_a_kind_is_one():
+    assert [wording.count(n, "class", "classes") for n in (0, 1, 2)] == [
+        "0 classes", "1 class", "2 classes",
+    ]  # fmt: skip

@@ -1,6 +1,7 @@
 """What all programs here share: a user's mistake is one line, never a traceback."""
 
 import copy
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -8,20 +9,29 @@ from typing import Any
 
 from absl import app, flags, logging
 
+from tf_distill._version import __version__
 from tf_distill.errors import Interrupted, UserError
 
 
-def run(main: Callable[[list[str]], int | None], name: str) -> None:
+def run(
+    main: Callable[[list[str]], int | None],
+    name: str,
+    version: flags.FlagHolder[bool] | None = None,
+) -> None:
     """Entry point of a program: parses the flags, runs `main`, and ends the process.
 
     Args:
         main: takes the program's name and its arguments without the flags; what it
             returns is the exit status.
         name: of the program, to begin an error line with.
+        version: the flag that asks for the version, if there is one.
     """
 
     def quiet_main(argv: list[str]) -> int | None:
         logging.set_verbosity(logging.ERROR)
+        if version is not None and version.value:
+            print(f"{name} {__version__}")
+            return 0
         return main(argv)
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
@@ -74,6 +84,10 @@ def _parse(argv: list[str], holder: flags.FlagValues = flags.FLAGS) -> list[str]
     try:
         return holder(argv)
     except flags.Error as error:
-        raise UserError(f"{str(error).splitlines()[0]}; see --help") from None
+        text = str(error).splitlines()[0]
+        if missing := re.search(r"Flag --(\w+) must have a value other than None", text):
+            told = holder[missing[1]].help.rstrip(".")
+            text = f"--{missing[1]} is missing, expected {told[0].lower()}{told[1:]}"
+        raise UserError(f"{text}; see --help") from None
     except SystemExit:  # absl has printed --help, and would end with 1
         sys.exit(0)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from tf_distill import startup
 from tf_distill.errors import UserError, brief
 from tf_distill.progress import say
+from tf_distill.wording import count
 
 _Item = TypeVar("_Item")
 RUNS = "runs"
@@ -114,7 +115,7 @@ def run_each(
             f"{len(failed)} of {len(jobs)} runs failed, as said above: {', '.join(failed)}; the "
             "same command does them again and leaves what is finished"
         )
-    return f"{len(jobs)} {'run is' if len(jobs) == 1 else 'runs are'} in {root}"
+    return f"{count(len(jobs), 'run is', 'runs are')} in {root}"
 
 
 def _job(name: str, seed: int | None, settings: Mapping[str, Any], root: Path) -> Job:

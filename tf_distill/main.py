@@ -193,6 +193,7 @@ _SHARD = flags.DEFINE_string(
     "shard", "1/1", "This process's part, i/n, where n share --mode=sweep or --mode=each."
 )
 _OUT = flags.DEFINE_string("out", None, "File of --mode=compare's table: .csv, .html or .txt.")
+_VERSION = flags.DEFINE_boolean("version", False, "Only print the version.")
 _PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
 
 
@@ -244,4 +245,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main, "tf_distill")
+    cli.run(main, "tf_distill", _VERSION)

@@ -15,7 +15,7 @@ from tf_distill.evaluate import Accuracy
 from tf_distill.inner import Samples
 from tf_distill.outer import Distillation
 from tf_distill.text import TextEncoding
-from tf_distill.wording import accuracy_over, output_names
+from tf_distill.wording import accuracy_over, count, output_names
 
 
 def summarize(
@@ -57,7 +57,8 @@ def describe(results: dict[str, Any], config: Config) -> str:
     return (
         f"accuracy {accuracy_over(**after)} on {results['test_examples']} "
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
-        f"{results['distilled_samples']} distilled samples, {results['seconds']:.0f} s\n"
+        f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
+        f"{results['seconds']:.0f} s\n"
         f"{skipped}report.html, distilled/1 (the set) and model/1 (the network that it trains) are "
         f"in {config.run_dir}"
     )

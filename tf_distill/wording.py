@@ -24,6 +24,11 @@ def accuracy_over(mean: float, std: float, networks: int) -> str:
     return accuracy(mean, std, networks) + (f" over {networks} networks" if networks > 1 else "")
 
 
+def count(number: int, one: str, several: str) -> str:
+    """So many things: 1 class, 2 classes."""
+    return f"{number} {one if number == 1 else several}"
+
+
 def minutes(seconds: float | None) -> str:
     """A time: seconds below two minutes, minutes above; "" for None."""
     if seconds is None:

@@ -16,6 +16,7 @@ from tf_distill import bounded
 from tf_distill.datasets import columns, labels
 from tf_distill.errors import UserError, brief
 from tf_distill.progress import say
+from tf_distill.wording import count
 
 Row = tuple[int, dict[str, Any]]
 """A line number from 1, and the values by column."""
@@ -70,8 +71,8 @@ def read(path: Path, text_column: str | None = None, label_column: str | None = 
     if empty:
         say(f"{path}: {empty} rows with an empty text are left out")
     say(
-        f"{path}: {len(texts)} texts in column {brief(text)}, {len(kept)} classes in column "
-        f"{brief(label)}"
+        f"{path}: {count(len(texts), 'text', 'texts')} in column {brief(text)}, "
+        f"{count(len(kept), 'class', 'classes')} in column {brief(label)}"
     )
     return Table(np.array(texts, object), names, text, label)
 
