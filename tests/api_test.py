@@ -301,7 +301,8 @@ def test_the_command_line_and_python_notice_each_others_data(cli, tmp_path, monk
         outcome = cli(f"--mode={mode}", f"--run_dir={folder}")
         assert outcome.status == 2
         assert outcome.err.endswith(
-            f"{folder} holds a run of other data; take the old again, or name another --run_dir\n"
+            f"{folder} holds a run of other data (as many examples, but others); take the old "
+            "again, or name another --run_dir\n"
         )
     assert (folder / "results.json").read_bytes() == before
     report = (folder / "report.html").read_text()

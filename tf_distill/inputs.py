@@ -39,10 +39,10 @@ def remember(folder: Path, now: Inputs) -> None:
 def check(folder: Path, before: Inputs, now: Inputs) -> None:
     """Raises UserError where a folder's run is of other inputs, as far as both are known."""
     changed = {name for name, value in now.items() if before.get(name, value) != value}
-    how = "as many examples, but others"
+    how = " (as many examples, but others)" if before.keys() >= {*SIZES} else ""
     if changed & {*SIZES}:
-        how = f"they were {_sizes(before)}, now {_sizes(now)}"
-    told = [f"other data ({how})"] if "data" in changed else []
+        how = f" (they were {_sizes(before)}, now {_sizes(now)})"
+    told = [f"other data{how}"] if "data" in changed else []
     if any(name.startswith(("weights", "network")) for name in changed):
         told.append("another network")
     if told:
