@@ -125,7 +125,8 @@ def compared(path: Path) -> str:
             (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
     if path.name != "comparison.json":
         (folder / "comparison.json").unlink(missing_ok=True)
-    row = compare._row(record.read_numbers(folder))
+    found = record.read_numbers(folder)
+    row = compare._row(found, compare._differing([found]))
     for write in compare.WRITERS.values():
         write([row]).encode()
     return compare.to_text([row])
