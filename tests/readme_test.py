@@ -39,12 +39,18 @@ def test_pages_and_flag_files_say_what_the_results_say(table):
     assert stale == []
 
 
-def test_every_result_is_of_an_experiment_and_has_its_settings(table):
+def test_every_result_is_of_an_experiment_and_has_its_settings(table, cells):
     for path in (ROOT / "results").glob("*.json"):
         name, seed = path.stem.rsplit("_seed", 1)
         found = json.loads(path.read_text(encoding="utf-8"))
         assert found["seed"] == int(seed)
         assert table.difference(name, found) == []
+        flags = cells.FLAGS / f"{name}.flags"
+        lines = flags.read_text("utf-8").splitlines() if flags.exists() else []
+        asked = {line for line in lines if line.startswith("--") and "run_dir" not in line}
+        told = set(table.command({**found, "seed": 0}).split()[3:])
+        model = f"--model={found['model']}"  # which a dataset's default need not be told
+        assert told | {model} == asked | {model} or not asked
 
 
 @pytest.fixture

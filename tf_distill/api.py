@@ -69,10 +69,9 @@ def distill(
             Keras model: functional, sequential or subclassed, built or not, from `[batch,
             *data.encoding.shape]` to logits `[batch, classes]`, with a single one for two classes.
             It is called several times, without arguments or, if it wants them, with (input_shape,
-            outputs). Frozen layers stay as they are, and
-            belong to the set. Weights are drawn as their initializers say;
-            those without a random initializer, or set after they had been made, start from their
-            value in every network.
+            outputs). Frozen layers stay as they are, and belong to the set. Weights are drawn as
+            their initializers say; those without a random initializer, or set after they had been
+            made, start from their value in every network.
         samples_per_step: distilled samples in each inner step; by default one a class.
         steps: inner gradient steps an epoch, each with samples of its own.
         epochs: times that the inner steps are gone through.

@@ -51,7 +51,8 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
         raise UserError(
             f"none of {len(folders)} folders holds a finished run; give folders with results.json"
         )
-    rows = [_row(record, _differing(records)) for record in records]
+    differing = _differing(records)
+    rows = [_row(record, differing) for record in records]
     if out and write:
         try:
             files.write_text(out, write(rows))

@@ -19,7 +19,7 @@ from tf_distill.folder import History, Metrics, RunFolder
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.loop import outer_loop
-from tf_distill.outer import Distillation, distill, outer_graph
+from tf_distill.outer import Distillation, distill, outer_graph, real_batch
 from tf_distill.progress import counted, say
 
 NETWORKS_ON_THE_WAY = 20
@@ -44,7 +44,7 @@ class Experiment:
 
     def check_shares(self) -> None:
         """Raises UserError where the replicas can't share an outer step equally."""
-        size = min(self.config.batch_size, len(self.dataset.y_train))
+        size = real_batch(self.config.batch_size, self.dataset)
         self.distribution.check(self.config.networks, size)
 
 
@@ -112,7 +112,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     if best:
         best.go_back(distillation.distilled)
     finished = finish(experiment, distillation, evaluate, metrics)
-    finished.results["batch_size"] = min(config.batch_size, len(near.y_train))  # as it was
+    finished.results["batch_size"] = real_batch(config.batch_size, near)  # as it was
     if stopped < config.outer_steps:
         finished.results["stopped_after"] = stopped
     if best:

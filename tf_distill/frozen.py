@@ -14,9 +14,8 @@ from tf_distill.errors import UserError
 NAME = "frozen_weights.npz"
 
 
-def give(model: keras.Model, values: Sequence[tf.Tensor | np.ndarray]) -> bool:
-    """Gives a built model the values of its non_trainable_weights; False if they don't fit."""
-    variables = model.non_trainable_weights
+def give(variables: Sequence[keras.Variable], values: Sequence[tf.Tensor | np.ndarray]) -> bool:
+    """Gives the weights of a built model values; False, and nothing is given, if they don't fit."""
     if [tuple(v.shape) for v in variables] != [tuple(v.shape) for v in values]:
         return False
     for variable, value in zip(variables, values, strict=True):
@@ -33,7 +32,7 @@ def put_back(model: keras.Model, values: Sequence[tf.Tensor], told: int) -> None
         told: how many the set says that there were.
     """
     found = len(model.non_trainable_weights)
-    if give(model, values) or (not values and found == told):
+    if give(model.non_trainable_weights, values) or (not values and found == told):
         return
     expected = len(values) or told
     warnings.warn(
@@ -56,10 +55,11 @@ def recall(model: keras.Model, folder: Path) -> None:
     Raises:
         UserError: they can't be read.
     """
-    names = [f"arr_{i}" for i in range(len(model.non_trainable_weights))]
+    variables = model.non_trainable_weights
+    names = [f"arr_{i}" for i in range(len(variables))]
     try:
         if (folder / NAME).exists():
-            give(model, list(archives.read(folder / NAME, names).values()))
+            give(variables, list(archives.read(folder / NAME, names).values()))
     except (OSError, ValueError) as error:
         raise UserError(
             f"can't read {folder / NAME} ({error}); put it back, or name another --run_dir"

@@ -97,7 +97,7 @@ def distill(
     Yields:
         After each outer step its number, from 1, and the mean loss on the real batch in nats.
     """
-    size = min(batch_size, len(dataset.y_train))
+    size = real_batch(batch_size, dataset)
     distribution = distribution or Distribution()
     distribution.check(networks, size)
     draw = network_drawer(learner, init, seed)
@@ -121,7 +121,7 @@ def outer_graph(
     """The graph of an outer step that `distill` would do with these arguments; nothing is run."""
     draw = network_drawer(learner, init, seed)
     update = outer_update(distillation, learner, dataset, draw, networks, seed)
-    return _graph(update, min(batch_size, len(dataset.y_train)))
+    return _graph(update, real_batch(batch_size, dataset))
 
 
 def _graph(update: Compiled[[tf.Tensor], tf.Tensor], size: int) -> tf.Graph:
@@ -134,6 +134,11 @@ def network_drawer(learner: Learner, init: str, seed: int) -> Draw:
         return learner.init
     weights = fixed_network(learner, seed)
     return lambda _: weights
+
+
+def real_batch(batch_size: int, dataset: Dataset) -> int:
+    """How many real examples an outer step has: as many as are asked for, and there are."""
+    return min(batch_size, len(dataset.y_train))
 
 
 def batch_indices(seed: int, step: int, size: int, examples: int) -> np.ndarray:

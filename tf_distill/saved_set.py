@@ -150,7 +150,7 @@ class LoadedSet:
         learner = Learner(model, self._shape)
         start = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
         samples = Samples(*(tf.cast(v, start[0].dtype) for v in self.samples))
-        _assign(model, compiled(train)(learner, samples, start))
+        frozen.give(model.trainable_variables, compiled(train)(learner, samples, start))
         return model
 
     @property
@@ -198,24 +198,14 @@ class LoadedSet:
         Raises:
             UserError: the set is for one fixed network, and the model is another.
         """
-        if self.initial_weights:
-            if _shapes(model.trainable_variables) != _shapes(self.initial_weights):
-                raise UserError(
-                    f"the set was distilled for one fixed initial {self._network_name}, and the "
-                    "model's trainable weights have other shapes; use that network, with the same "
-                    "layers frozen, or a set for random initialization"
-                )
-            _assign(model, self.initial_weights)
+        start = self.initial_weights
+        if start and not frozen.give(model.trainable_variables, start):
+            raise UserError(
+                f"the set was distilled for one fixed initial {self._network_name}, and the "
+                "model's trainable weights have other shapes; use that network, with the same "
+                "layers frozen, or a set for random initialization"
+            )
         frozen.put_back(model, self.frozen_weights, self.metadata.get("frozen_weights", 0))
-
-
-def _shapes(values: Sequence[keras.Variable | tf.Tensor]) -> list[tuple[int, ...]]:
-    return [tuple(value.shape) for value in values]
-
-
-def _assign(model: keras.Model, values: Weights) -> None:
-    for variable, value in zip(model.trainable_variables, values, strict=True):
-        variable.assign(value)
 
 
 def load(path: str | Path) -> LoadedSet:

@@ -51,8 +51,7 @@ def part(shown: int, of: int, what: str) -> str:
 def size_of_set(x: Sequence[int], rates: int) -> str:
     """How large a distilled set is, by the shape of its x and the number of its rates."""
     steps, n, *shape = x
-    epochs = rates // steps
     return (
-        f"{steps * n} samples of {tuple(shape)} in {steps} step{'s' * (steps != 1)}, {epochs} "
-        f"epoch{'s' * (epochs != 1)}"
+        f"{count(steps * n, 'sample', 'samples')} of {tuple(shape)} in "
+        f"{count(steps, 'step', 'steps')}, {count(rates // steps, 'epoch', 'epochs')}"
     )
