@@ -4,6 +4,7 @@ import configparser
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,6 +139,20 @@ def test_a_run_of_other_settings_is_refused_and_left_alone(cli, tmp_path):
     again = cli(*TINY, f"--run_dir={tmp_path}/run")
     assert again.status == 0
     assert "is finished" in again.out
+    assert "model/1 (the network that it trains) are in" in again.out
+
+
+def test_a_finished_run_that_has_lost_its_model_says_so_and_how_to_get_it_back(cli, tmp_path):
+    run, model = tmp_path / "run", tmp_path / "run" / "model" / "1"
+    assert cli(*TINY, f"--run_dir={run}").status == 0
+    first = json.loads((run / "results.json").read_text())
+    shutil.rmtree(model)
+    again = cli(*TINY, f"--run_dir={run}")
+    assert f"{run} no longer has model/1; without its results.json" in again.out
+    (run / "results.json").unlink()
+    assert cli(*TINY, f"--run_dir={run}").status == 0
+    assert json.loads((run / "results.json").read_text())["accuracy"] == first["accuracy"]
+    assert model.is_dir()
 
 
 def test_a_folder_that_can_not_be_written_is_one_line(cli, tmp_path):

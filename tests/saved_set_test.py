@@ -67,6 +67,8 @@ def test_metadata(text_run, image_run):
     expected = {"dataset": "digits", "network": "lenet", "init": "fixed", "steps": 1, "epochs": 3}
     assert expected.items() <= image.items()
     assert "lr[t] * gradient" in image["how_to_train"]
+    assert image["accuracy"] == results(image_run)["accuracy"]
+    assert image["eval_split"] == "test"
 
 
 def test_functions_of_the_saved_model():

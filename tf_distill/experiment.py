@@ -201,7 +201,7 @@ def finish(
     after = evaluate(samples, config.eval_networks)
     results = outcome.summarize(config, dataset, distillation, before, after)
     weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
-    metadata = outcome.describe_set(config, dataset, samples)
+    metadata = outcome.describe_set(config, dataset, samples, after)
     frozen = [tf.constant(value) for value in learner.frozen]
     return Finished(samples, weights, results, metadata, metrics.read(), frozen)
 

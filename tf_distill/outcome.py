@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,6 +17,9 @@ from tf_distill.inner import Samples
 from tf_distill.outer import Distillation
 from tf_distill.text import TextEncoding
 from tf_distill.wording import accuracy_over, count, output_names
+
+PARTS = ("report.html", "distilled/1", "model/1")
+"""What a finished run's folder has for its user."""
 
 
 def summarize(
@@ -59,16 +63,30 @@ def describe(results: dict[str, Any], config: Config) -> str:
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
         f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
         f"{results['seconds']:.0f} s\n"
-        f"{skipped}report.html, distilled/1 (the set) and model/1 (the network that it trains) are "
-        f"in {config.run_dir}"
+        f"{skipped}{_whereabouts(Path(config.run_dir))}"
     )
 
 
-def describe_set(config: Config, dataset: Dataset, samples: Samples) -> dict[str, Any]:
-    """The metadata of the exported set: what its numbers mean."""
+def _whereabouts(folder: Path) -> str:
+    if gone := [name for name in PARTS if not (folder / name).exists()]:
+        return (
+            f"{folder} no longer has {' and '.join(gone)}; without its results.json the same "
+            "command goes on from the last checkpoint, and writes all of it again"
+        )
+    return (
+        "report.html, distilled/1 (the set) and model/1 (the network that it trains) are in "
+        f"{folder}"
+    )
+
+
+def describe_set(
+    config: Config, dataset: Dataset, samples: Samples, accuracy: Accuracy
+) -> dict[str, Any]:
+    """The metadata of the exported set: what its numbers mean, and what they reach."""
     names = ("dataset", "init", "labels", "steps", "epochs", "seed")
     described = {name: getattr(config, name) for name in names}
     described |= {"network": config.model, "classes": dataset.classes}
+    described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
     described["input"] = dataset.encoding.metadata()
     if isinstance(dataset.encoding, TextEncoding):
         described["sentences"] = sentences(samples, dataset.encoding, dataset.classes).splitlines()
