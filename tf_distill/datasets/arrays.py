@@ -121,11 +121,12 @@ def _checked(x: Any, where: str) -> np.ndarray:
         raise UserError(
             f"{where}: inputs have shape {x.shape}, expected [N, ...] with numbers in each"
         )
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        bad = int(np.argwhere(~np.isfinite(x))[0, 0])
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(x.astype(np.float32, copy=False))
+    if not finite.all():
         raise UserError(
-            f"{where}: input {bad} has a NaN or an infinite number, expected finite numbers; mend "
-            "it or leave it out"
+            f"{where}: input {np.argwhere(~finite)[0, 0]} has a NaN, an infinite number or one "
+            "beyond float32, expected finite numbers; mend it or leave it out"
         )
     return x
 
@@ -146,17 +147,34 @@ def _as_images(x: np.ndarray) -> np.ndarray | None:
 
 def _numbers(name: str, parts: Parts, standardise: bool) -> Dataset:
     train, test = (x.astype(np.float32) for x in (parts.x_train, parts.x_test))
-    mean, std = np.zeros(1), np.ones(1)
-    if standardise:
-        axes = tuple(range(train.ndim - 1))
-        mean, std = train.mean(axes, np.float64), train.std(axes, np.float64)
-        std = np.where(std > 1e-7, std, 1.0)  # a feature that is the same everywhere
+    mean, std = _spread(name, parts.x_train, train)
+    if not standardise:
+        mean, std = np.zeros(1), np.ones(1)
     say(
         f"{name}: {len(train)} training and {len(test)} test inputs of shape {train.shape[1:]}, "
         f"{len(parts.classes)} classes, {'standardised' if standardise else 'as they are'}"
     )
     encoding = ArrayEncoding(train.shape[1:], tuple(mean.tolist()), tuple(std.tolist()))
     return Dataset(name, parts.classes, train, parts.y_train, test, parts.y_test, encoding)
+
+
+def _spread(name: str, given: np.ndarray, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each place of the last axis; 1 where all is the same.
+
+    Raises:
+        UserError: float32, as it is stored, has lost most of the spread.
+    """
+    axes = tuple(range(given.ndim - 1))
+    mean, std = given.mean(axes, np.float64), given.std(axes, np.float64)
+    size, error = np.abs(stored).max(axes), np.abs(given - stored.astype(np.float64)).max(axes)
+    lost = (std > 1e-12 * size) & (error > 0.1 * std)  # below is float64's own rounding
+    for place in np.flatnonzero(lost)[:1]:
+        low, high = given[..., place].min(), given[..., place].max()
+        raise UserError(
+            f"{name}: float32 can't tell the values of column {place} apart, from {low:.12g} to "
+            f"{high:.12g}, expected a wider spread; subtract their mean from them first"
+        )
+    return mean, np.where(std > 1e-7 * size, std, 1.0)
 
 
 def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Parts:
