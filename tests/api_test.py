@@ -11,7 +11,7 @@ import small
 import tensorflow as tf
 
 import tf_distill as td
-from tf_distill import frozen, inputs, network_choice, run, second_derivative
+from tf_distill import compare, frozen, inputs, network_choice, run, second_derivative
 from tf_distill.datasets import DATASETS
 
 QUICK = {"outer_steps": 30, "inner_lr": 0.5, "batch_size": 64}
@@ -254,6 +254,10 @@ def test_the_same_call_goes_on_and_then_finds_it_finished(data, tmp_path, capsys
     report = (folder / "report.html").read_text()
     assert "python -m tf_distill.main" not in report
     assert "--mode=" not in report
+    assert "<h1>vectors, Subclassed</h1>" in report
+    assert "distilled.train(Subclassed())  # your own network" in report
+    assert "Subclassed" in compare.describe([str(folder)], None)
+    assert "python:" not in compare.describe([str(folder)], None)
     assert (folder / "model" / "1" / "saved_model.pb").exists()
     for changed, told in (
         (
@@ -308,6 +312,10 @@ def test_the_command_line_and_python_notice_each_others_data(cli, tmp_path, monk
     report = (folder / "report.html").read_text()
     assert "python -m tf_distill.main" not in report
     assert "--mode=" not in report
+    assert "<h1>vectors, Subclassed</h1>" in report
+    assert "distilled.train(Subclassed())  # your own network" in report
+    assert "Subclassed" in compare.describe([str(folder)], None)
+    assert "python:" not in compare.describe([str(folder)], None)
 
     run.run(run.configure({"dataset": "toy_questions", "run_dir": f"{tmp_path}/cli", **settings}))
     td.distill(known, "textconvnet", run_dir=tmp_path / "cli", **settings)

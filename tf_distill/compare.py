@@ -13,7 +13,7 @@ from tf_distill import files, pages
 from tf_distill.config import FREE, Config, completed
 from tf_distill.errors import UserError
 from tf_distill.record import Record, read_numbers
-from tf_distill.wording import minutes, percent, spread
+from tf_distill.wording import minutes, network, percent, spread
 
 Row = dict[str, Any]
 NUMBERS = ("samples", "steps x epochs", "accuracy, %", "networks", "ratio, %", "time", "seed")
@@ -176,6 +176,7 @@ def _cells(row: Row) -> dict[str, str]:
     best = f"{row['best_baseline'] or ''} {percent(row['best_baseline_mean'])}".strip()
     cells = {name: value for name, value in row.items() if name not in WORDED}
     cells |= {
+        "network": network(row["network"]),
         "steps x epochs": f"{row['steps']} x {row['epochs']}",
         "accuracy, %": spread(row["mean"], row["std"], row["networks"]),
         "networks": row["networks"],

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import keras
 
 from tf_distill import checks, frozen, second_derivative
+from tf_distill.config import OWN
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import Dataset, usual_model
 from tf_distill.datasets.pictures import SMALLEST
 from tf_distill.defaults import network_of
 from tf_distill.errors import UserError
 from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS, OWN, ByInit, Defaults
+from tf_distill.models import NETWORKS, ByInit, Defaults
 from tf_distill.progress import say
 
 OWN_DEFAULTS = ByInit(
