@@ -189,6 +189,10 @@ def test_images_for_a_network_of_texts_or_too_small_are_one_line():
         ({"inner_lr": "0.1"}, "inner_lr must be a number, got '0.1'"),
         ({"outer_steps": 2.5}, "outer_steps must be a whole number, got 2.5"),
         ({"early_stopping": "3"}, "early_stopping must be a whole number, got '3'"),
+        (
+            {"data": tf.data.Dataset.from_tensors(([1.0], 0)).batch(1)},
+            r"^data is a tf.data.Dataset; put it into arrays first: x, y = map\(np.array, zip",
+        ),
         ({"data": ([[1.0]], [0])}, "data is of type tuple, expected a dataset; make one by"),
     ],
 )

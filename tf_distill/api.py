@@ -11,7 +11,7 @@ from tf_distill import frozen, inputs, network_fingerprint, saved_set, schemas
 from tf_distill.callbacks import Callback
 from tf_distill.config import OWN, Config
 from tf_distill.datasets import DATASETS
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.base import Dataset, refuse_stream
 from tf_distill.defaults import complete
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError, words_of_python
@@ -134,6 +134,7 @@ def distill(
         "run_dir": None if run_dir is None else os.path.expanduser(run_dir),
         "checkpoint_minutes": checkpoint_minutes,
     }
+    refuse_stream(data, "data")
     if not isinstance(data, Dataset):
         raise UserError(
             f"data is of type {type(data).__name__}, expected a dataset; make one by "

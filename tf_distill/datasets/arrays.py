@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import archives
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.base import Dataset, refuse_stream
 from tf_distill.datasets.images import image_dataset
 from tf_distill.datasets.parts import Parts, part
 from tf_distill.datasets.pictures import chosen_size, resized
@@ -111,6 +111,7 @@ def checked(
 
 
 def _checked(x: Any, where: str) -> np.ndarray:
+    refuse_stream(x, where.partition(",")[0])
     try:
         x = np.asarray(x)
     except ValueError as error:  # lists of unequal lengths
