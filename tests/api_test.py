@@ -210,6 +210,15 @@ def test_integers_are_pixels_only_as_uint8():
     )
 
 
+def test_floats_are_pixels_with_a_last_axis():
+    pixels, y = np.random.default_rng(0).random((20, 16, 16)), np.arange(20) % 2
+    told = "^the default network takes images, .* pixels of 0 to 1 give them a last axis of 1, else"
+    with pytest.raises(td.UserError, match=told):
+        td.distill(td.datasets.from_arrays(pixels, y))
+    taken = td.datasets.from_arrays(pixels[..., None], y)
+    assert network_choice.choose(None, taken).name == "lenet"
+
+
 def test_two_classes_have_one_logit(data):
     binary = dataclasses.replace(
         data, classes=("no", "yes"), y_train=data.y_train.clip(0, 1), y_test=data.y_test.clip(0, 1)
