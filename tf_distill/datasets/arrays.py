@@ -73,7 +73,8 @@ def from_arrays(
         seed: of the part that is held out.
 
     Raises:
-        UserError: arrays that are no numbers or not finite, or do not fit each other.
+        UserError: arrays that are no numbers, or of numbers that are not finite or that float32
+            can't tell apart; or arrays that do not fit each other.
     """
     if encoding not in ENCODINGS:
         raise UserError(f"got encoding={encoding!r}, expected one of {', '.join(ENCODINGS)}")
