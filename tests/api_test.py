@@ -11,7 +11,7 @@ import small
 import tensorflow as tf
 
 import tf_distill as td
-from tf_distill import frozen, inputs, network_choice, run, second_derivative
+from tf_distill import compare, frozen, inputs, network_choice, run, second_derivative
 from tf_distill.datasets import DATASETS
 
 QUICK = {"outer_steps": 30, "inner_lr": 0.5, "batch_size": 64}
@@ -189,6 +189,10 @@ def test_images_for_a_network_of_texts_or_too_small_are_one_line():
         ({"inner_lr": "0.1"}, "inner_lr must be a number, got '0.1'"),
         ({"outer_steps": 2.5}, "outer_steps must be a whole number, got 2.5"),
         ({"early_stopping": "3"}, "early_stopping must be a whole number, got '3'"),
+        (
+            {"data": tf.data.Dataset.from_tensors(([1.0], 0)).batch(1)},
+            r"^data is a tf.data.Dataset; put it into arrays first: x, y = map\(np.array, zip",
+        ),
         ({"data": ([[1.0]], [0])}, "data is of type tuple, expected a dataset; make one by"),
     ],
 )
@@ -204,6 +208,15 @@ def test_integers_are_pixels_only_as_uint8():
     assert repr(pixels) == (
         "<dataset arrays: 16 training and 4 test examples of (16, 16), 2 classes>"
     )
+
+
+def test_floats_are_pixels_with_a_last_axis():
+    pixels, y = np.random.default_rng(0).random((20, 16, 16)), np.arange(20) % 2
+    told = "^the default network takes images, .* pixels of 0 to 1 give them a last axis of 1, else"
+    with pytest.raises(td.UserError, match=told):
+        td.distill(td.datasets.from_arrays(pixels, y))
+    taken = td.datasets.from_arrays(pixels[..., None], y)
+    assert network_choice.choose(None, taken).name == "lenet"
 
 
 def test_two_classes_have_one_logit(data):
@@ -254,6 +267,10 @@ def test_the_same_call_goes_on_and_then_finds_it_finished(data, tmp_path, capsys
     report = (folder / "report.html").read_text()
     assert "python -m tf_distill.main" not in report
     assert "--mode=" not in report
+    assert "<h1>vectors, Subclassed</h1>" in report
+    assert "distilled.train(Subclassed())  # your own network" in report
+    assert "Subclassed" in compare.describe([str(folder)], None)
+    assert "python:" not in compare.describe([str(folder)], None)
     assert (folder / "model" / "1" / "saved_model.pb").exists()
     for changed, told in (
         (
@@ -308,6 +325,10 @@ def test_the_command_line_and_python_notice_each_others_data(cli, tmp_path, monk
     report = (folder / "report.html").read_text()
     assert "python -m tf_distill.main" not in report
     assert "--mode=" not in report
+    assert "<h1>vectors, Subclassed</h1>" in report
+    assert "distilled.train(Subclassed())  # your own network" in report
+    assert "Subclassed" in compare.describe([str(folder)], None)
+    assert "python:" not in compare.describe([str(folder)], None)
 
     run.run(run.configure({"dataset": "toy_questions", "run_dir": f"{tmp_path}/cli", **settings}))
     td.distill(known, "textconvnet", run_dir=tmp_path / "cli", **settings)

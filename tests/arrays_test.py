@@ -53,11 +53,35 @@ def test_as_is_leaves_floats_alone_and_a_constant_feature_stays_finite():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e-30, 1e30])
+def test_a_feature_of_any_scale_is_standardised(scale):
+    x = RNG.normal(3, 2, (20, 2)) * scale
+    dataset = from_arrays(x, Y, x, Y)
+    embedded = dataset.encoding(tf.constant(dataset.x_train)).numpy()
+    np.testing.assert_allclose(embedded, (x - x.mean(0)) / x.std(0), atol=1e-4)
+
+
+@pytest.mark.parametrize("type_", ["f8", "i8"])
+@pytest.mark.parametrize("encoding", ["standardise", "as_is"])
+def test_refuses_what_float32_can_not_tell_apart(type_, encoding):
+    seconds = (1.7e9 + np.stack([np.arange(20) * 1e6, np.arange(20) * 3], 1)).astype(type_)
+    with pytest.raises(UserError, match=r"column 1 apart, from 1700000000 to 1700000057, .*mean"):
+        from_arrays(seconds, Y, encoding=encoding)
+    from_arrays(seconds - seconds.mean(0), Y, encoding=encoding)
+
+
+def test_a_constant_feature_may_have_the_rounding_of_float64():
+    x = np.stack([np.arange(20.0), np.where(Y > 1, 0.1 + 0.2, 0.3)], 1)
+    np.testing.assert_allclose(from_arrays(x, Y).encoding(tf.constant(x))[:, 1], 0, atol=1e-6)
+
+
 NAN = np.where(np.arange(20)[:, None] == 3, np.nan, np.ones((20, 4)))
 REFUSED = [
     ((NAN, Y), {}, "x_train, y_train: input 3 has a NaN"),
+    ((NAN - 1 + 1e300, Y), {}, "input 0 has .* beyond float32"),
     ((np.ones((20, 4)), Y, NAN, Y), {}, "x_test, y_test: input 3 has a NaN"),
     ((np.array([["a"]] * 20), Y), {}, "inputs are of type <U1, expected numbers"),
+    ((tf.data.Dataset.range(3), None), {}, "x_train is a tf.data.Dataset; put it into arrays"),
     (([[1], [1, 2]], Y), {}, "x_train, y_train: inputs are"),
     ((np.ones(20), Y), {}, r"inputs have shape \(20,\)"),
     ((np.ones((20, 4)), Y[:5]), {}, "got 20 inputs and 5 labels"),
@@ -74,6 +98,16 @@ def test_refuses(given, settings, text):
     with pytest.raises(UserError, match=text) as error:
         from_arrays(*given, **settings)
     assert "\n" not in str(error.value)
+
+
+def test_the_arrays_of_a_stream_are_what_its_refusal_tells_to_make():
+    data = tf.data.Dataset.from_tensor_slices((PIXELS, Y))
+    with pytest.raises(UserError) as error:
+        from_arrays(data, None)
+    made = {"data": data, "np": np}
+    exec(str(error.value).split("first: ")[1].split(", then")[0], made)
+    np.testing.assert_array_equal(made["x"], PIXELS)
+    np.testing.assert_array_equal(made["y"], Y)
 
 
 def save(path, **kept):

@@ -145,3 +145,12 @@ def test_an_unfinished_comparison_without_our_row_takes_the_runs_accuracy(folder
     row = compare(folders)[1]
     assert (row["mean"], row["ratio"]) == (0.7, None)
     assert json.loads((folders[1] / "results.json").read_text())["accuracy"]["mean"] == 0.7
+
+
+def test_an_unfinished_comparison_has_no_best_baseline_yet(folders):
+    rows = evaluated.comparison()["rows"]
+    titles = [row["title"] for row in rows]
+    evaluated.write(folders[1], comparison={"rows": rows[:4], "expected": titles})
+    found = compare(folders)
+    assert (found[1]["best_baseline"], found[1]["best_baseline_mean"]) == ("unfinished", None)
+    assert to_text(found).splitlines()[2].split()[-4:-2] == ["unfinished", "10"]

@@ -1,5 +1,6 @@
 """Files are written whole or not at all."""
 
+import errno
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tf_distill import files
+from tf_distill.errors import UserError
 
 
 class BrokenError(Exception):
@@ -106,6 +108,16 @@ def test_clearing_leaves_what_a_living_process_writes(tmp_path):
     files.clear(tmp_path)
     assert {p.name for p in tmp_path.rglob("*")} == {"deep", ours.name, "d.part"}
     files.write_text(tmp_path / "c", "written")  # beside a name without a process
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.EACCES, "elsewhere"), (errno.ENOSPC, "make room there and call again")],
+)
+def test_the_advice_on_what_can_not_be_written_goes_by_the_reason(number, told):
+    with pytest.raises(UserError) as error, files.writing_to("a", "elsewhere"):
+        raise OSError(number, "why")
+    assert str(error.value) == f"can't write to a: why; {told}"
 
 
 def test_errors_of_tensorflow_in_writing_are_os_errors(tmp_path):

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import shutil
 
+import evaluated
 import pytest
 import small
 
@@ -105,6 +106,22 @@ def test_only_a_mode_that_goes_on_says_so(cli, text_run, monkeypatch, error, mod
     outcome = cli(f"--mode={mode}", f"--run_dir={text_run}")
     assert outcome.status == (2 if isinstance(error, MemoryError) else 130)
     assert outcome.err == f"{told}\n"
+
+
+def test_stopped_baselines_tell_how_far_they_are(cli, text_run, tmp_path, monkeypatch):
+    folder = shutil.copytree(text_run, tmp_path / "run")
+
+    def stop(*_):
+        rows = evaluated.comparison()["rows"]
+        titles = [row["title"] for row in rows]
+        evaluated.write(folder, comparison={"rows": rows[:5], "expected": titles})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "complete", stop)
+    outcome = cli("--mode=baselines", f"--run_dir={folder}")
+    assert outcome.status == 130
+    told = "stopped with 5 of 13 rows measured, for --mode=report to show; the same command goes on"
+    assert outcome.err == f"{told} from there\n"
 
 
 @pytest.mark.long

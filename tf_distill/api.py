@@ -9,16 +9,15 @@ import tensorflow as tf
 
 from tf_distill import frozen, inputs, network_fingerprint, saved_set, schemas
 from tf_distill.callbacks import Callback
-from tf_distill.config import Config
+from tf_distill.config import OWN, Config
 from tf_distill.datasets import DATASETS
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.base import Dataset, refuse_stream
 from tf_distill.defaults import complete
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError, words_of_python
 from tf_distill.experiment import Experiment, Finished, carry_out
 from tf_distill.folder import Metrics, RunFolder
 from tf_distill.in_folder import carry_out_once
-from tf_distill.models import OWN
 from tf_distill.network_choice import Choice, Model, choose
 from tf_distill.process_state import LOCK
 from tf_distill.progress import say
@@ -135,6 +134,7 @@ def distill(
         "run_dir": None if run_dir is None else os.path.expanduser(run_dir),
         "checkpoint_minutes": checkpoint_minutes,
     }
+    refuse_stream(data, "data")
     if not isinstance(data, Dataset):
         raise UserError(
             f"data is of type {type(data).__name__}, expected a dataset; make one by "

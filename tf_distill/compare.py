@@ -13,7 +13,7 @@ from tf_distill import files, pages
 from tf_distill.config import FREE, Config, completed
 from tf_distill.errors import UserError
 from tf_distill.record import Record, read_numbers
-from tf_distill.wording import minutes, percent, spread
+from tf_distill.wording import minutes, network, percent, spread
 
 Row = dict[str, Any]
 NUMBERS = ("samples", "steps x epochs", "accuracy, %", "networks", "ratio, %", "time", "seed")
@@ -39,7 +39,8 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
 
     Returns:
         A row a run, in the order given; accuracies and ratios are fractions, and what
-        is not known is None. Settings that differ between the runs have columns of their own.
+        is not known is None; the best baseline is "unfinished" while rows of its comparison are
+        missing. Settings that differ between the runs have columns of their own.
 
     Raises:
         UserError: none of the folders holds a finished run, or `out` has another ending
@@ -152,7 +153,7 @@ def _row(record: Record, differing: Sequence[str]) -> Row:
         "split": settings.get("eval_split"),
         **{name: accuracy[name] for name in ("mean", "std", "networks")},
         "ratio": record.ratio,
-        "best_baseline": best and best["title"],
+        "best_baseline": "unfinished" if record.missing else best and best["title"],
         "best_baseline_mean": best and best["mean"],
         "seconds": settings["seconds"],
         "seed": settings.get("seed"),
@@ -172,14 +173,15 @@ def _table(rows: Sequence[Row]) -> tuple[list[dict[str, str]], str]:
 
 def _cells(row: Row) -> dict[str, str]:
     """A row in words, by the headings of the table."""
-    best = row["best_baseline"] and f"{row['best_baseline']} {percent(row['best_baseline_mean'])}"
+    best = f"{row['best_baseline'] or ''} {percent(row['best_baseline_mean'])}".strip()
     cells = {name: value for name, value in row.items() if name not in WORDED}
     cells |= {
+        "network": network(row["network"]),
         "steps x epochs": f"{row['steps']} x {row['epochs']}",
         "accuracy, %": spread(row["mean"], row["std"], row["networks"]),
         "networks": row["networks"],
         "ratio, %": percent(row["ratio"], 1),
-        "best baseline, %": best or "",
+        "best baseline, %": best,
         "time": minutes(row["seconds"]),
         "seed": row["seed"],
     }

@@ -77,6 +77,13 @@ def protocol(config: Config, given: dict[str, int | None]) -> Protocol:
     return Protocol(**known | told)
 
 
+def so_far(config: Config) -> str:
+    """What to add on stopping: how many rows are measured, and how to see them; "" for none."""
+    found = schemas.read(Path(config.run_dir, "comparison.json"))
+    rows, expected = (len(found.get(name, [])) for name in ("rows", "expected"))
+    return f" with {rows} of {expected} rows measured, for --mode=report to show" if rows else ""
+
+
 def begun(path: Path, subject: Subject) -> dict[str, Any]:
     """What an earlier call left, or an empty comparison.
 

@@ -17,6 +17,8 @@ CHOICES = {
     "keep": ("last", "best"),
     "distribution": ("none", "mirrored", "multiworker"),
 }
+OWN = "python:"
+"""Begins the name of a network that is a function of a user, not one of the registry."""
 PLACES = ("data_dir", "run_dir")
 """Where things lie on this machine: may differ when a run goes on elsewhere."""
 FREE = (*PLACES, "checkpoint_minutes", "distribution")

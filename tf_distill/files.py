@@ -56,10 +56,17 @@ def os_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing_to(place: object, advice: str) -> Iterator[None]:
-    """What can't be written in the block is a UserError that names the place and what to do."""
+    """What can't be written in the block is a UserError that names the place and what to do.
+
+    Args:
+        place: for the error.
+        advice: what to do, unless the disk is full.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            advice = "make room there and call again"
         raise UserError(f"can't write to {place}: {error.strerror or error}; {advice}") from error
 
 

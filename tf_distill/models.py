@@ -11,8 +11,6 @@ from tf_distill import networks
 
 Build = Callable[..., keras.Model]
 """`build(input_shape, outputs)` makes a Keras model; width, depth, dropout are keywords."""
-OWN = "python:"
-"""Begins the name of a network that is a function of a user, not one of the registry."""
 WIDTHS, DEPTHS = (0.1, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
 """What `variants` are made of."""
 

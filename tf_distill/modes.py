@@ -64,7 +64,10 @@ def _estimate(call: Call) -> str:
 @_going_on
 def _baselines(call: Call) -> str:
     config = run.recall(call.settings)
-    comparison.complete(config, comparison.protocol(config, call.protocol))
+    try:
+        comparison.complete(config, comparison.protocol(config, call.protocol))
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped{comparison.so_far(config)}") from None
     return f"the comparison is in {report.write(Path(config.run_dir))}"
 
 

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import keras
 
 from tf_distill import checks, frozen, second_derivative
+from tf_distill.config import OWN
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import Dataset, usual_model
 from tf_distill.datasets.pictures import SMALLEST
 from tf_distill.defaults import network_of
 from tf_distill.errors import UserError
 from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS, OWN, ByInit, Defaults
+from tf_distill.models import NETWORKS, ByInit, Defaults
 from tf_distill.progress import say
 
 OWN_DEFAULTS = ByInit(
@@ -96,9 +97,10 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
         UserError: no such name, a network of another kind than the dataset, or no function.
     """
     shape, outputs = dataset.encoding.shape, dataset.outputs
+    what = "the default network" if model is None else f"model {model!r}"
     model = _usual(dataset) if model is None else model
     if isinstance(model, str):
-        _check_name(model, dataset)
+        _check_name(model, dataset, what)
         build = functools.partial(NETWORKS[model].build, shape, outputs)
         return Choice(model, build, NETWORKS[model].defaults, shape, outputs)
     if isinstance(model, keras.Model) or not callable(model):
@@ -119,20 +121,23 @@ def _usual(dataset: Dataset) -> str:
     return usual_model(kind, dataset.encoding.shape)
 
 
-def _check_name(name: str, dataset: Dataset) -> None:
+def _check_name(name: str, dataset: Dataset, what: str) -> None:
     kind = dataset.encoding.metadata().get("kind")
     network = network_of(name, NETWORKS, dataset.name, kind)
     shape = dataset.encoding.shape
     if len(shape) != {"image": 3, "text": 2}[network.kind]:
         pixels = len(shape) == 2 and network.kind == "image"
-        hint = "if these are pixels of 0 to 255 make them uint8, else " if pixels else ""
+        hint = (
+            "if these are pixels of 0 to 255 make them uint8, if they are pixels of 0 to 1 give "
+            "them a last axis of 1, else "
+        )
         raise UserError(
-            f"model {name!r} takes {network.kind}s, but {dataset.name} has inputs of shape "
-            f"{shape}; {hint}give a function that makes a Keras model for these"
+            f"{what} takes {network.kind}s, but {dataset.name} has inputs of shape "
+            f"{shape}; {hint if pixels else ''}give a function that makes a Keras model for these"
         )
     if network.kind == "image" and min(shape[:2]) < SMALLEST:
         raise UserError(
-            f"model {name!r} takes images of at least {SMALLEST}x{SMALLEST} pixels, but "
+            f"{what} takes images of at least {SMALLEST}x{SMALLEST} pixels, but "
             f"{dataset.name} has {shape[0]}x{shape[1]}; enlarge them, or give a function that "
             "makes a Keras model for these"
         )

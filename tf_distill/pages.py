@@ -17,7 +17,11 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": wording.percent, "minutes": wording.minutes}
+    environment.filters |= {
+        "percent": wording.percent,
+        "minutes": wording.minutes,
+        "network": wording.network,
+    }
     environment.globals |= {"spread": wording.spread}
     return environment
 

@@ -59,7 +59,9 @@ class Record:
 
     @property
     def best_baseline(self) -> Json | None:
-        """The row of the baseline with the highest mean, where there is one."""
+        """The row of the baseline with the highest mean, where none is left to measure."""
+        if self.missing:
+            return None
         baselines = [row for row in self.rows if row["group"] == "baseline"]
         return max(baselines, key=lambda row: row["mean"], default=None)
 

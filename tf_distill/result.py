@@ -13,10 +13,9 @@ from tf_distill.evaluate import Accuracy
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.figures import gallery
 from tf_distill.figures.style import missing_letters_told, render
-from tf_distill.models import OWN
 from tf_distill.record import Record
 from tf_distill.saved_set import LoadedSet
-from tf_distill.wording import accuracy_over, size_of_set
+from tf_distill.wording import accuracy_over, network, size_of_set
 
 
 class Result:
@@ -49,7 +48,7 @@ class Result:
         return (
             f"<distilled {described['dataset']}: {size_of_set(samples.x.shape, len(samples.lr))}; "
             f"accuracy {accuracy_over(*self.accuracy)} with "
-            f"{described['model'].removeprefix(OWN)}, {described['init']} initialization>"
+            f"{network(described['model'])}, {described['init']} initialization>"
         )
 
     @property

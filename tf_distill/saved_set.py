@@ -12,10 +12,11 @@ import tensorflow as tf
 
 from tf_distill import checks, files, frozen, stored_set, versions
 from tf_distill.compiled import compiled
+from tf_distill.config import OWN
 from tf_distill.errors import UserError, unknown_name
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights, call_once
-from tf_distill.models import NETWORKS, OWN
+from tf_distill.models import NETWORKS
 from tf_distill.wording import size_of_set
 
 HOW_TO_TRAIN = (

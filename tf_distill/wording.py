@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from tf_distill.config import OWN
+
 
 def percent(fraction: float | None, decimals: int = 2) -> str:
     """A fraction as a percentage without its sign; "" for None."""
@@ -41,6 +43,11 @@ def output_names(classes: Sequence[str], outputs: int) -> list[str]:
     if outputs == len(classes):
         return list(classes)
     return [f"0 = {classes[0]}, 1 = {classes[1]}:"]
+
+
+def network(name: str | None) -> str:
+    """A network's name: of a user's own, that of the function."""
+    return (name or "").removeprefix(OWN)
 
 
 def part(shown: int, of: int, what: str) -> str:

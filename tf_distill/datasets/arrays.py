@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import archives
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.base import Dataset, refuse_stream
 from tf_distill.datasets.images import image_dataset
 from tf_distill.datasets.parts import Parts, part
 from tf_distill.datasets.pictures import chosen_size, resized
@@ -73,7 +73,8 @@ def from_arrays(
         seed: of the part that is held out.
 
     Raises:
-        UserError: arrays that are no numbers or not finite, or do not fit each other.
+        UserError: arrays that are no numbers, or of numbers that are not finite or that float32
+            can't tell apart; or arrays that do not fit each other.
     """
     if encoding not in ENCODINGS:
         raise UserError(f"got encoding={encoding!r}, expected one of {', '.join(ENCODINGS)}")
@@ -111,6 +112,7 @@ def checked(
 
 
 def _checked(x: Any, where: str) -> np.ndarray:
+    refuse_stream(x, where.partition(",")[0])
     try:
         x = np.asarray(x)
     except ValueError as error:  # lists of unequal lengths
@@ -121,11 +123,12 @@ def _checked(x: Any, where: str) -> np.ndarray:
         raise UserError(
             f"{where}: inputs have shape {x.shape}, expected [N, ...] with numbers in each"
         )
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        bad = int(np.argwhere(~np.isfinite(x))[0, 0])
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(x.astype(np.float32, copy=False))
+    if not finite.all():
         raise UserError(
-            f"{where}: input {bad} has a NaN or an infinite number, expected finite numbers; mend "
-            "it or leave it out"
+            f"{where}: input {np.argwhere(~finite)[0, 0]} has a NaN, an infinite number or one "
+            "beyond float32, expected finite numbers; mend it or leave it out"
         )
     return x
 
@@ -146,17 +149,34 @@ def _as_images(x: np.ndarray) -> np.ndarray | None:
 
 def _numbers(name: str, parts: Parts, standardise: bool) -> Dataset:
     train, test = (x.astype(np.float32) for x in (parts.x_train, parts.x_test))
-    mean, std = np.zeros(1), np.ones(1)
-    if standardise:
-        axes = tuple(range(train.ndim - 1))
-        mean, std = train.mean(axes, np.float64), train.std(axes, np.float64)
-        std = np.where(std > 1e-7, std, 1.0)  # a feature that is the same everywhere
+    mean, std = _spread(name, parts.x_train, train)
+    if not standardise:
+        mean, std = np.zeros(1), np.ones(1)
     say(
         f"{name}: {len(train)} training and {len(test)} test inputs of shape {train.shape[1:]}, "
         f"{len(parts.classes)} classes, {'standardised' if standardise else 'as they are'}"
     )
     encoding = ArrayEncoding(train.shape[1:], tuple(mean.tolist()), tuple(std.tolist()))
     return Dataset(name, parts.classes, train, parts.y_train, test, parts.y_test, encoding)
+
+
+def _spread(name: str, given: np.ndarray, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each place of the last axis; 1 where all is the same.
+
+    Raises:
+        UserError: float32, as it is stored, has lost most of the spread.
+    """
+    axes = tuple(range(given.ndim - 1))
+    mean, std = given.mean(axes, np.float64), given.std(axes, np.float64)
+    size, error = np.abs(stored).max(axes), np.abs(given - stored.astype(np.float64)).max(axes)
+    lost = (std > 1e-12 * size) & (error > 0.1 * std)  # below is float64's own rounding
+    for place in np.flatnonzero(lost)[:1]:
+        low, high = given[..., place].min(), given[..., place].max()
+        raise UserError(
+            f"{name}: float32 can't tell the values of column {place} apart, from {low:.12g} to "
+            f"{high:.12g}, expected a wider spread; subtract their mean from them first"
+        )
+    return mean, np.where(std > 1e-7 * size, std, 1.0)
 
 
 def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Parts:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_distill import seeds
 from tf_distill.encoding import Encoding
+from tf_distill.errors import UserError
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -70,6 +71,15 @@ class Entry(NamedTuple):
     load: Callable[[Path, str | None], Dataset]
     name: str | None = None
     vectors: bool = True
+
+
+def refuse_stream(data: object, what: str) -> None:
+    """Raises UserError where the data are a tf.data.Dataset, not arrays."""
+    if isinstance(data, tf.data.Dataset):
+        raise UserError(
+            f"{what} is a tf.data.Dataset; put it into arrays first: x, y = map(np.array, "
+            "zip(*data.as_numpy_iterator())), then tf_distill.datasets.from_arrays(x, y)"
+        )
 
 
 def usual_model(kind: str | None, shape: Sequence[int]) -> str:
