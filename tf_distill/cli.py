@@ -12,6 +12,8 @@ from absl import app, flags, logging
 from tf_distill._version import __version__
 from tf_distill.errors import Interrupted, UserError
 
+_FLAG_FILE = re.compile("--?flagfile(=|$)")
+
 
 def run(
     main: Callable[[list[str]], int | None],
@@ -82,7 +84,9 @@ def values_of(arguments: Sequence[str]) -> dict[str, Any]:
 
 def _parse(argv: list[str], holder: flags.FlagValues = flags.FLAGS) -> list[str]:
     try:
-        return holder(argv)
+        rest = holder(argv)
+        _check_order(argv[1:], holder)
+        return rest
     except flags.Error as error:
         text = str(error).splitlines()[0]
         if missing := re.search(r"Flag --(\w+) must have a value other than None", text):
@@ -91,3 +95,21 @@ def _parse(argv: list[str], holder: flags.FlagValues = flags.FLAGS) -> list[str]
         raise UserError(f"{text}; see --help") from None
     except SystemExit:  # absl has printed --help, and would end with 1
         sys.exit(0)
+
+
+def _check_order(arguments: Sequence[str], holder: flags.FlagValues) -> None:
+    """Raises UserError where a flag file, read after a setting, has set it to another value."""
+    files = [i for i, argument in enumerate(arguments) if _FLAG_FILE.match(argument)]
+    files += [i + 1 for i in files if "=" not in arguments[i]]  # the name is the next argument
+    if not files:
+        return
+    first = [arguments[i] for i in sorted(files)]
+    others = [argument for i, argument in enumerate(arguments) if i not in files]
+    moved = copy.deepcopy(holder)
+    moved.unparse_flags()
+    moved(["", *first, *others])
+    for name in holder:
+        if (given := moved[name].serialize()) != holder[name].serialize():
+            raise UserError(
+                f"{given} stands before {' '.join(first)}, which sets it too; put it after"
+            )
