@@ -1,7 +1,10 @@
 """What all programs share: the order of flags and flag files, and how a program ends."""
 
+import subprocess
+import sys
+
 import pytest
-from main_test import assert_one_line
+from main_test import ROOT, assert_one_line
 
 
 @pytest.mark.parametrize("file", [["--flagfile={}"], ["--flagfile", "{}"]])
@@ -19,3 +22,19 @@ def test_a_setting_that_a_later_flag_file_would_override_is_refused(cli, tmp_pat
         ["--outer_steps=2", *file, "--outer_steps=3"],
     ):
         assert_one_line(cli(*sound, *rest), "unknown --dataset 'minst'")
+
+
+@pytest.mark.parametrize("argument", ["", "--help", "--version"])
+def test_a_closed_pipe_is_no_error(argument, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    program = (
+        "from tf_distill import cli, main\n"
+        "cli.run(lambda _: print('here'), 'program', main._VERSION)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, argument],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        process.stdout.close()
+        err = process.stderr.read()
+    assert (process.returncode, err) == (141, "")

@@ -1,6 +1,7 @@
 """What all programs here share: a user's mistake is one line, never a traceback."""
 
 import copy
+import os
 import re
 import signal
 import sys
@@ -33,8 +34,11 @@ def run(
         logging.set_verbosity(logging.ERROR)
         if version is not None and version.value:
             print(f"{name} {__version__}")
-            return 0
-        return main(argv)
+            status = None
+        else:
+            status = main(argv)
+        sys.stdout.flush()  # while an error is still seen
+        return status
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
@@ -49,6 +53,9 @@ def run(
         reason = str(error) or "not enough memory"
         print(f"{name}: error: {reason}; free some memory and call again", file=sys.stderr)
         sys.exit(UserError.exit_status)
+    except BrokenPipeError:  # as of `| head`, which has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
+        sys.exit(141)  # as a shell tells SIGPIPE
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         print(
@@ -94,6 +101,7 @@ def _parse(argv: list[str], holder: flags.FlagValues = flags.FLAGS) -> list[str]
             text = f"--{missing[1]} is missing, expected {told[0].lower()}{told[1:]}"
         raise UserError(f"{text}; see --help") from None
     except SystemExit:  # absl has printed --help, and would end with 1
+        sys.stdout.flush()
         sys.exit(0)
 
 
