@@ -115,7 +115,8 @@ def run_each(
             f"{len(failed)} of {len(jobs)} runs failed, as said above: {', '.join(failed)}; the "
             "same command does them again and leaves what is finished"
         )
-    return f"{count(len(jobs), 'run is', 'runs are')} in {root}"
+    hint = f"; --mode=compare {root}/* shows them with their means" if len(seeds) > 1 else ""
+    return f"{count(len(jobs), 'run is', 'runs are')} in {root}{hint}"
 
 
 def _job(name: str, seed: int | None, settings: Mapping[str, Any], root: Path) -> Job:
