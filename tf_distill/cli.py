@@ -11,7 +11,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from tf_distill._version import __version__
-from tf_distill.errors import Interrupted, UserError
+from tf_distill.errors import Interrupted, UserError, no_flag_file
 
 _FLAG_FILE = re.compile("--?flagfile(=|$)")
 
@@ -95,6 +95,9 @@ def _parse(argv: list[str], holder: flags.FlagValues = flags.FLAGS) -> list[str]
         _check_order(argv[1:], holder)
         return rest
     except flags.Error as error:
+        missing_file = error.__context__
+        if isinstance(missing_file, FileNotFoundError):
+            raise no_flag_file(missing_file.filename) from None
         text = str(error).splitlines()[0]
         if missing := re.search(r"Flag --(\w+) must have a value other than None", text):
             told = holder[missing[1]].help.rstrip(".")
