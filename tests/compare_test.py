@@ -79,6 +79,33 @@ def test_settings_that_differ_have_columns_and_the_others_a_line(tmp_path):
     assert len(page.all("th")) == 5 + 2
 
 
+def test_runs_that_differ_by_their_seed_alone_have_a_mean(tmp_path):
+    def runs(name, *means, **settings):
+        accuracies = [{"mean": mean, "std": 0.1, "networks": 20} for mean in means]
+        names = [name, f"{name}_seed1", f"{name}_seed2"]
+        return [
+            finished(tmp_path / names[seed], **settings, seed=seed, accuracy=accuracy)
+            for seed, accuracy in enumerate(accuracies)
+        ]
+
+    folders = [
+        *runs("toy", 0.7, 0.8, 0.9),
+        *runs("other", 0.5, 0.6, inner_lr=0.5),
+        *runs("alone", 0.5, inner_lr=0.6),
+        *runs("best", 0.5, keep="best", eval_every=1),
+        *runs("later", 0.5, 0.5, keep="best", eval_every=2)[1:],
+    ]
+    rows = compare(folders)
+    lines = to_text(rows).splitlines()[len(folders) + 1 :]
+    over = "(standard deviation over seeds, n - 1)"
+    assert lines[1:] == [
+        f"{tmp_path}/toy, 3 seeds (0, 1, 2): accuracy 80.00 ± 10.00 {over}",
+        f"{tmp_path}/other, 2 seeds (0, 1): accuracy 55.00 ± 7.07 {over}",
+    ]
+    assert all(line in Page(to_html(rows)).text for line in lines)
+    assert over not in to_csv(rows)
+
+
 def test_one_run_has_all_of_its_columns(folders):
     head, row = to_text(compare(folders[:1])).splitlines()
     assert head.split()[:3] == ["run", "dataset", "network"]

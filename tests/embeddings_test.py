@@ -129,9 +129,16 @@ def test_a_broken_line_is_named(tmp_path, text, expected):
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_says_where_to_get_it(tmp_path):
-    with pytest.raises(UserError, match=r"no file .*missing\.txt with word vectors; put glove"):
-        read_vectors(tmp_path / "missing.txt", {"the"})
+@pytest.mark.parametrize(
+    ("name", "do"),
+    [
+        ("missing.txt", "name one that is there, or --embeddings=train$"),
+        ("glove.6B.100d.txt", r"put glove\.6B\.100d\.txt there \(from .* --embeddings=train$"),
+    ],
+)
+def test_a_missing_file_says_what_to_do(tmp_path, name, do):
+    with pytest.raises(UserError, match=rf"no file .*{name} with word vectors; {do}"):
+        read_vectors(tmp_path / name, {"the"})
 
 
 def test_a_folder_is_no_file(tmp_path):

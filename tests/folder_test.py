@@ -25,7 +25,7 @@ def test_makes_the_folder_with_the_configuration(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"seed": 1}, "--seed was 0, now 1"),
+        ({"seed": 1, "epochs": 3}, "--seed was 0, now 1; name another --run_dir, or delete this"),
         ({"steps": 3}, "--steps was 1, now 3"),
         ({"labels": "hard"}, "--labels was 'soft', now 'hard'"),
     ],
@@ -38,6 +38,14 @@ def test_refuses_another_configuration_and_changes_nothing(tmp_path, settings, t
     assert text in str(error.value)
     assert str(tmp_path) in str(error.value)
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["run", "run_seed0"])
+def test_another_seed_is_told_a_folder_of_its_own(tmp_path, name):
+    RunFolder(small.config(tmp_path / name))
+    do = f"--seed was 0, now 12; name another, such as --run_dir={tmp_path}/run_seed12$"
+    with pytest.raises(UserError, match=do):
+        RunFolder(small.config(tmp_path / name, seed=12))
 
 
 @pytest.mark.parametrize("place", [p for p in PLACES if p != "run_dir"])

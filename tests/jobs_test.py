@@ -72,9 +72,12 @@ def test_a_typo_in_the_last_file_is_found_before_the_first_run(
     assert ended.err.count("\n") == 1
 
 
-def test_one_run_is_one(tmp_path, cli, monkeypatch):
+def test_one_run_is_one_and_seeds_have_a_mean(tmp_path, cli, monkeypatch):
     monkeypatch.setattr(jobs, "_run", lambda command: 0)
     path = tmp_path / "one.flags"
     path.write_text("--dataset=digits\n")
     ended = cli("--mode=each", f"--run_dir={tmp_path}/runs", str(path))
     assert ended.out.splitlines() == ["one:", f"1 run is in {tmp_path}/runs"]
+    ended = cli("--mode=each", "--seeds=0,1", f"--run_dir={tmp_path}/runs", str(path))
+    hint = f"--mode=compare {tmp_path}/runs/* shows them with their means"
+    assert ended.out.splitlines()[-1] == f"2 runs are in {tmp_path}/runs; {hint}"

@@ -52,6 +52,7 @@ def assert_one_line(outcome, *texts: str):
 
 MISTAKES = [
     (["--dataset=minst"], ["unknown --dataset 'minst'", "did you mean mnist?", "digits"]),
+    (["--dataset=csv"], ["unknown --dataset 'csv'; known: ", "; or own data: csv:FILE, folder:"]),
     (["--model=lenett"], ["unknown --model 'lenett'", "did you mean lenet", "bilstm"]),
     (["--dataste=mnist"], ["dataste", "dataset", "--help"]),
     (["--steps=two"], ["steps", "two", "--help"]),
@@ -69,7 +70,7 @@ MISTAKES = [
     (["--seed=-3"], ["--seed must be at least 0"]),
     (["--labels=hard", "--label_init=random"], ["--label_init must be one_hot"]),
     (["--networks=3"], ["--init=fixed has one network", "--init=random"]),
-    (["--flagfile=nowhere.flags"], ["nowhere.flags"]),
+    (["--flagfile=nowhere.flags"], ["there is no flag file nowhere.flags; expected some, such as"]),
     (["--mode=baseline"], ["unknown --mode 'baseline'", "did you mean baselines?", "sweep"]),
     *(
         ([f"--{name}={value}", f"--mode={mode}"], [f"--{name} is for --mode={others}, got", mode])

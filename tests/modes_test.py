@@ -1,5 +1,6 @@
 """The modes of the program, as a user calls them one after the other on one folder."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -9,7 +10,7 @@ import evaluated
 import pytest
 import small
 
-from tf_distill import compare, comparison, report, run
+from tf_distill import compare, comparison, inputs, report, run
 from tf_distill.errors import UserError
 from tf_distill.models import NETWORKS
 
@@ -39,6 +40,26 @@ def test_a_run_from_before_a_setting_keeps_what_was_the_case_then(tmp_path):
 def test_the_same_settings_find_the_run_too(tmp_path):
     settings = {"dataset": "toy_questions", "run_dir": str(tmp_path / "new")}
     assert run.recall(settings) == run.configure(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "lacking"),
+    [
+        ("vectors", "python:Own", "data and network"),
+        ("vectors", "lenet", "data"),
+        ("digits", "python:Own", "network"),
+        ("digits", "lenet", None),
+    ],
+)
+def test_only_python_has_data_and_networks_of_python(tmp_path, name, model, lacking):
+    config = small.config(tmp_path, dataset="digits", model="lenet")
+    run.RunFolder(dataclasses.replace(config, dataset=name, model=model))
+    inputs.remember(tmp_path, {"weights": [[5, 3]]})
+    with pytest.raises(UserError) if lacking else contextlib.nullcontext() as error:
+        assert run.recall({"run_dir": str(tmp_path)}) == config
+    if lacking:
+        assert f"and only Python has its {lacking}; the modes baselines" in str(error.value)
+        assert "such as --dataset=csv:FILE" in str(error.value)
 
 
 def test_report_draws_anew_what_was_deleted(cli, text_run, tmp_path):

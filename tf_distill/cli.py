@@ -1,6 +1,7 @@
 """What all programs here share: a user's mistake is one line, never a traceback."""
 
 import copy
+import os
 import re
 import signal
 import sys
@@ -10,7 +11,9 @@ from typing import Any
 from absl import app, flags, logging
 
 from tf_distill._version import __version__
-from tf_distill.errors import Interrupted, UserError
+from tf_distill.errors import Interrupted, UserError, no_flag_file
+
+_FLAG_FILE = re.compile("--?flagfile(=|$)")
 
 
 def run(
@@ -31,8 +34,11 @@ def run(
         logging.set_verbosity(logging.ERROR)
         if version is not None and version.value:
             print(f"{name} {__version__}")
-            return 0
-        return main(argv)
+            status = None
+        else:
+            status = main(argv)
+        sys.stdout.flush()  # while an error is still seen
+        return status
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
@@ -47,6 +53,9 @@ def run(
         reason = str(error) or "not enough memory"
         print(f"{name}: error: {reason}; free some memory and call again", file=sys.stderr)
         sys.exit(UserError.exit_status)
+    except BrokenPipeError:  # as of `| head`, which has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
+        sys.exit(141)  # as a shell tells SIGPIPE
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         print(
@@ -82,12 +91,36 @@ def values_of(arguments: Sequence[str]) -> dict[str, Any]:
 
 def _parse(argv: list[str], holder: flags.FlagValues = flags.FLAGS) -> list[str]:
     try:
-        return holder(argv)
+        rest = holder(argv)
+        _check_order(argv[1:], holder)
+        return rest
     except flags.Error as error:
+        missing_file = error.__context__
+        if isinstance(missing_file, FileNotFoundError):
+            raise no_flag_file(missing_file.filename) from None
         text = str(error).splitlines()[0]
         if missing := re.search(r"Flag --(\w+) must have a value other than None", text):
             told = holder[missing[1]].help.rstrip(".")
             text = f"--{missing[1]} is missing, expected {told[0].lower()}{told[1:]}"
         raise UserError(f"{text}; see --help") from None
     except SystemExit:  # absl has printed --help, and would end with 1
+        sys.stdout.flush()
         sys.exit(0)
+
+
+def _check_order(arguments: Sequence[str], holder: flags.FlagValues) -> None:
+    """Raises UserError where a flag file, read after a setting, has set it to another value."""
+    files = [i for i, argument in enumerate(arguments) if _FLAG_FILE.match(argument)]
+    files += [i + 1 for i in files if "=" not in arguments[i]]  # the name is the next argument
+    if not files:
+        return
+    first = [arguments[i] for i in sorted(files)]
+    others = [argument for i, argument in enumerate(arguments) if i not in files]
+    moved = copy.deepcopy(holder)
+    moved.unparse_flags()
+    moved(["", *first, *others])
+    for name in holder:
+        if (given := moved[name].serialize()) != holder[name].serialize():
+            raise UserError(
+                f"{given} stands before {' '.join(first)}, which sets it too; put it after"
+            )

@@ -4,8 +4,9 @@ import csv
 import dataclasses
 import io
 import re
+import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ NUMBERS = ("samples", "steps x epochs", "accuracy, %", "networks", "ratio, %", "
 """The columns that are set flush right."""
 MEASURED = ("run", "accuracy, %", "ratio, %", "best baseline, %", "time")
 """The columns that are no settings."""
+OF_ONE_SEED = {"run", "mean", "std", "ratio", "best_baseline", "best_baseline_mean", "seconds",
+               "seed"}  # fmt: skip
+"""What of a row may differ between the runs of one experiment."""
 WORDED = {"steps", "epochs", "mean", "std", "networks", "ratio", "best_baseline",
           "best_baseline_mean", "seconds", "seed"}  # fmt: skip
 """What of a row the table has under other headings, or at its end."""
@@ -93,13 +97,13 @@ def _natural(name: str) -> list[tuple[str, int]]:
 
 
 def to_text(rows: Sequence[Row]) -> str:
-    """The table in aligned columns, for a terminal; below it what all runs have in common."""
-    table, same = _table(rows)
+    """The table in aligned columns, for a terminal; below it what all have, and means of seeds."""
+    table, notes = _table(rows)
     heads = list(table[0])
     widths = {head: max(len(head), *(len(cells[head]) for cells in table)) for head in heads}
     lines = [dict(zip(heads, heads, strict=True)), *table]
     text = ("  ".join(_pad(line[head], widths[head], head) for head in heads) for line in lines)
-    return "\n".join([*(line.rstrip() for line in text), *([same] if same else [])]) + "\n"
+    return "\n".join([*(line.rstrip() for line in text), *notes]) + "\n"
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -113,8 +117,8 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 def to_html(rows: Sequence[Row]) -> str:
     """The table as a self-contained page that looks like a run's report."""
-    table, same = _table(rows)
-    return pages.render("compare.html", table=table, same=same, numbers=NUMBERS)
+    table, notes = _table(rows)
+    return pages.render("compare.html", table=table, notes=notes, numbers=NUMBERS)
 
 
 WRITERS = {".csv": to_csv, ".html": to_html, ".txt": to_text}
@@ -135,9 +139,13 @@ def _read(folder: Path) -> Record | None:
 
 
 def _differing(records: Sequence[Record]) -> list[str]:
-    """The names of the settings that are not the same in all runs."""
+    """The names of the settings that are not the same in all runs.
+
+    The best of a run's evaluations follows from when these are.
+    """
     settings = [completed(record.config) for record in records]
-    names = [field.name for field in dataclasses.fields(Config) if field.name not in TOLD]
+    told = TOLD - {"eval_every" for values in settings if values.get("keep") == "best"}
+    names = [field.name for field in dataclasses.fields(Config) if field.name not in told]
     return [name for name in names if len({str(values.get(name)) for values in settings}) > 1]
 
 
@@ -160,15 +168,34 @@ def _row(record: Record, differing: Sequence[str]) -> Row:
     }
 
 
-def _table(rows: Sequence[Row]) -> tuple[list[dict[str, str]], str]:
-    """The rows in words, by headings; and in a line the settings that are the same in all."""
+def _table(rows: Sequence[Row]) -> tuple[list[dict[str, str]], list[str]]:
+    """The rows in words, by headings; and lines: the settings that all have, means over seeds."""
     table = [_cells(row) for row in rows]
     values = {head: {cells[head] for cells in table} for head in table[0]}
     same = [h for h in values if len(rows) > 1 and len(values[h]) == 1 and h not in MEASURED]
     shown = [head for head in values if head not in same and values[head] != {""}]
     told = [f"{head} {table[0][head]}" for head in same if table[0][head]]
-    line = f"In all: {', '.join(told)}" if told else ""
-    return [{head: cells[head] for head in shown} for cells in table], line
+    lines = [f"In all: {', '.join(told)}"] if told else []
+    return [{head: cells[head] for head in shown} for cells in table], lines + _over_seeds(rows)
+
+
+def _over_seeds(rows: Sequence[Row]) -> list[str]:
+    """A line for each experiment with several seeds; of runs with one seed the last counts."""
+    experiments: dict[tuple[str, ...], dict[int, Row]] = {}
+    for row in rows:
+        settings = tuple(repr(value) for name, value in row.items() if name not in OF_ONE_SEED)
+        experiments.setdefault(settings, {})[row["seed"]] = row
+    return [_mean(by_seed) for by_seed in experiments.values() if len(by_seed) > 1]
+
+
+def _mean(by_seed: Mapping[int, Row]) -> str:
+    names = dict.fromkeys(row["run"].removesuffix(f"_seed{seed}") for seed, row in by_seed.items())
+    means = [row["mean"] for row in by_seed.values()]
+    accuracy = spread(statistics.mean(means), statistics.stdev(means), len(means))
+    return _plain(
+        f"{', '.join(names)}, {len(means)} seeds ({', '.join(map(str, by_seed))}): accuracy "
+        f"{accuracy} (standard deviation over seeds, n - 1)"
+    )
 
 
 def _cells(row: Row) -> dict[str, str]:

@@ -11,6 +11,8 @@ import numpy as np
 from tf_distill import archives, bounded
 from tf_distill.errors import UserError, brief
 
+USUAL = "glove.6B.100d.txt"
+"""The file that is taken by default."""
 Line = tuple[int, str]
 LONGEST = 2**20
 """Bytes of a line: a word and 100,000 numbers."""
@@ -35,11 +37,13 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     """
     path = path.expanduser()
     if not path.is_file():
-        raise UserError(
-            f"there is no file {path} with word vectors; put glove.6B.100d.txt there (from "
-            "glove.6B.zip of https://nlp.stanford.edu/projects/glove/), name a file with "
-            "--embeddings, or have vectors made of the training text with --embeddings=train"
-        )
+        do = "name one that is there, or"
+        if path.name == USUAL:
+            do = (
+                f"put {USUAL} there (from glove.6B.zip of https://nlp.stanford.edu/projects/glove/)"
+                ", name a file with --embeddings, or have vectors made of the training text with"
+            )
+        raise UserError(f"there is no file {path} with word vectors; {do} --embeddings=train")
     if path.suffix.lower() in BINARY:
         raise UserError(
             f"{path} has the ending of a binary format, expected vectors as text or .npz; save "

@@ -53,6 +53,11 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:
     return UserError(f"unknown {what} {brief(got)}; {hint}known: {', '.join(known)}")
 
 
+def no_flag_file(name: str) -> UserError:
+    """The error for a flag file that is not there."""
+    return UserError(f"there is no flag file {name}; expected some, such as flags/*.flags")
+
+
 def brief(value: object) -> str:
     """A value as Python writes it, on one line and cut where it is long or deep."""
     return " ".join(_BRIEF.repr(value).split())

@@ -85,10 +85,11 @@ def check_same(config: Config, path: Path) -> None:
 def check_settings(config: Config, before: dict[str, Any], folder: Path) -> None:
     """Raises UserError where what a folder holds was made with settings of another experiment."""
     if changed := config.difference(before):
-        raise UserError(
-            f"{folder} holds a run of other settings: {'; '.join(changed)}; "
-            "name another --run_dir, or delete this one to begin again"
-        )
+        do = "name another --run_dir, or delete this one to begin again"
+        if [text.split()[0] for text in changed] == ["--seed"]:
+            plain = str(folder).removesuffix(f"_seed{before.get('seed')}")
+            do = f"name another, such as --run_dir={plain}_seed{config.seed}"
+        raise UserError(f"{folder} holds a run of other settings: {'; '.join(changed)}; {do}")
 
 
 class Metrics:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from tf_distill import startup
-from tf_distill.errors import UserError, brief
+from tf_distill.errors import UserError, brief, no_flag_file
 from tf_distill.progress import say
 from tf_distill.wording import count
 
@@ -99,7 +99,7 @@ def run_each(
     if not files:
         raise UserError("--mode=each got no flag files, expected some, such as flags/mnist*.flags")
     if lacking := [name for name in files if not Path(name).is_file()]:
-        raise UserError(f"there is no flag file {lacking[0]}; expected some, such as flags/*.flags")
+        raise no_flag_file(lacking[0])
     root = Path(settings.get("run_dir") or RUNS)
     of_each: Sequence[int | None] = seeds or [None]
     every = [_job(name, seed, settings, root) for name in files for seed in of_each]
@@ -115,7 +115,8 @@ def run_each(
             f"{len(failed)} of {len(jobs)} runs failed, as said above: {', '.join(failed)}; the "
             "same command does them again and leaves what is finished"
         )
-    return f"{count(len(jobs), 'run is', 'runs are')} in {root}"
+    hint = f"; --mode=compare {root}/* shows them with their means" if len(seeds) > 1 else ""
+    return f"{count(len(jobs), 'run is', 'runs are')} in {root}{hint}"
 
 
 def _job(name: str, seed: int | None, settings: Mapping[str, Any], root: Path) -> Job:

@@ -25,7 +25,7 @@ from tf_distill.experiment import Experiment, carry_out
 from tf_distill.folder import RunFolder, check_same
 from tf_distill.in_folder import carry_out_once
 from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS
+from tf_distill.models import NETWORKS, OWN
 from tf_distill.progress import say
 from tf_distill.resumable import Keeping
 
@@ -130,7 +130,7 @@ def recall(given: dict[str, Any]) -> Config:
 
     Raises:
         UserError: nothing but a folder was given, and there is no run in it; or the run
-            there has other settings than were given.
+            there has other settings than were given, or what only Python has.
     """
     told = {name: value for name, value in given.items() if value is not None}
     path = Path(told.get("run_dir", ""), "config.json")
@@ -142,12 +142,29 @@ def recall(given: dict[str, Any]) -> Config:
             )
         return configure(told)
     stored = completed(schemas.read(path))
+    _check_named(path.parent, stored)
     known: dict[str, Any] = {
         field.name: stored.get(field.name) for field in dataclasses.fields(Config)
     }
     config, _ = _completed(known | told)  # an earlier version's may name what does nothing
     check_same(config, path)
     return config
+
+
+def _check_named(folder: Path, stored: dict[str, Any]) -> None:
+    """Raises UserError where a run has data or a network that no setting can name."""
+    dataset, model = stored["dataset"], stored["model"]
+    unnamed = {
+        "data": dataset not in datasets.DATASETS and not datasets.is_own(dataset),
+        "network": model.startswith(OWN),
+    }
+    if any(unnamed.values()) and inputs.of_python(inputs.recall(folder)):
+        lacking = " and ".join(what for what, lacks in unnamed.items() if lacks)
+        raise UserError(
+            f"{folder} was made from Python, and only Python has its {lacking}; the modes "
+            "baselines, original and ranking need a run whose data and network the command line "
+            "can name, such as --dataset=csv:FILE"
+        )
 
 
 def load_dataset(config: Config) -> datasets.Dataset:

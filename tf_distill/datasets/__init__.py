@@ -12,7 +12,7 @@ from tf_distill.datasets.frames import from_csv, from_dataframe
 from tf_distill.datasets.own import is_own
 from tf_distill.datasets.pictures import from_directory
 from tf_distill.datasets.tfds_any import from_tfds
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, unknown_name
 
 __all__ = [
     "DATASETS",
@@ -52,7 +52,8 @@ def registry(settings: Mapping[str, Any]) -> dict[str, Entry]:
         settings: of a run, `dataset` and `data_dir` among them.
 
     Raises:
-        UserError: own data that can't be used; settings of own data without these.
+        UserError: an unknown name; own data that can't be used; settings of own data without
+            these.
     """
     name = settings["dataset"]
     if own.is_own(name):
@@ -65,6 +66,9 @@ def registry(settings: Mapping[str, Any]) -> dict[str, Entry]:
         raise UserError(
             f"unknown --dataset {name!r}; for data of your own use --dataset={kind}:{name}"
         )
+    else:
+        known = unknown_name("--dataset", name, DATASETS)
+        raise UserError(f"{known}; or own data: {', '.join(own.FORMS)}")
     return DATASETS
 
 

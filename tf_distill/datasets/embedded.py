@@ -8,13 +8,13 @@ import numpy as np
 
 from tf_distill.datasets.base import Dataset
 from tf_distill.datasets.parts import Parts, part
-from tf_distill.embeddings import read_vectors
+from tf_distill.embeddings import USUAL, read_vectors
 from tf_distill.errors import UserError, words_of_python
 from tf_distill.progress import say
 from tf_distill.text import UNKNOWN, TextEncoding, survey
 from tf_distill.trained_vectors import TRAIN, train_vectors
 
-GLOVE = Path("glove", "glove.6B.100d.txt")
+GLOVE = Path("glove", USUAL)
 WORDS, TRAINED_WORDS = 50_000, 20_000
 """Words of a vocabulary: the most frequent ones. What is rare gets no good vector of its own."""
 COVERED, SHORTEST, LONGEST = 0.95, 5, 400
