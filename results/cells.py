@@ -30,7 +30,8 @@ class Summary(NamedTuple):
     """All seeds together: accuracies are fractions.
 
     accuracy: the mean over seeds; spread: standard deviation over networks where there are
-    several, else over seeds, None where there is one of both; over: of what it is, in words.
+    several, else over seeds (by n - 1), None where there is one of both; over: of what it is,
+    in words.
     """
 
     accuracy: float
@@ -97,7 +98,7 @@ def over_seeds(accuracies: dict[int, float]) -> tuple[float, float | None, str]:
     values = list(accuracies.values())
     if len(values) == 1:
         return values[0], None, f"seed {next(iter(accuracies))}"
-    return float(np.mean(values)), float(np.std(values)), f"{len(values)} seeds"
+    return float(np.mean(values)), float(np.std(values, ddof=1)), f"{len(values)} seeds"
 
 
 def headed(text: str, found: list[dict[str, Any]]) -> str:

@@ -16,7 +16,7 @@ from tf_distill import (
     report,
     schemas,
 )
-from tf_distill.config import FREE, Config, completed
+from tf_distill.config import FREE, OWN, Config, completed
 from tf_distill.defaults import DATASET, data_dir, resolve
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
@@ -25,7 +25,7 @@ from tf_distill.experiment import Experiment, carry_out
 from tf_distill.folder import RunFolder, check_same
 from tf_distill.in_folder import carry_out_once
 from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS, OWN
+from tf_distill.models import NETWORKS
 from tf_distill.progress import say
 from tf_distill.resumable import Keeping
 
