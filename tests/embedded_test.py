@@ -79,7 +79,9 @@ def test_refuses(given, text):
 
 
 def test_python_reads_no_flags():
-    with pytest.raises(UserError, match=r"no file nofile with word vectors; .* or embeddings=train$"):
+    with pytest.raises(
+        UserError, match=r"no file nofile with word vectors; .* or embeddings=train$"
+    ):
         from_texts(TEXTS, LABELS, embeddings="nofile")
 
 
