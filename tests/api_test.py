@@ -1,6 +1,7 @@
 """The Python interface as a program uses it, on small vectors and on digits."""
 
 import dataclasses
+import gc
 import json
 
 import keras
@@ -343,6 +344,25 @@ def test_callbacks_see_each_step_and_can_stop(data):
     assert all(np.isfinite(logs["loss"]) for _, logs in callback.seen)
     assert done.results["stopped_after"] == 7
     np.testing.assert_array_equal(callback.distilled.samples.x, done.distilled.samples.x)
+    again = td.distill(data, own_models.Subclassed, callbacks=[callback], **QUICK)
+    assert again.results["stopped_after"] == 7
+
+
+def test_a_function_is_no_callback(data):
+    told = r"^callbacks\[0\] is of type function, expected an object of a class that extends"
+    with pytest.raises(td.UserError, match=told):
+        td.distill(data, own_models.Subclassed, callbacks=[lambda *_: None])
+
+
+def test_data_are_let_go_after_a_call(data):
+    def held():
+        gc.collect()
+        tensors = (o for o in gc.get_objects() if isinstance(o, tf.Tensor))
+        return sum(tensor.shape == data.x_train.shape for tensor in tensors)
+
+    before = held()
+    td.distill(data, own_models.Subclassed, **QUICK | {"outer_steps": 2})
+    assert held() == before
 
 
 def test_early_stopping_keeps_the_set_that_was_best_on_held_out_data(data):

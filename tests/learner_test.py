@@ -195,6 +195,20 @@ def test_values_that_were_set_after_a_weight_was_made_are_kept_and_named():
     assert learner.kept == ["loaded/kernel"]
 
 
+class Gained(keras.initializers.RandomNormal):
+    """A random initializer of one's own, with arguments of its own."""
+
+    def __init__(self, gain):
+        super().__init__(stddev=gain)
+
+
+def test_a_random_initializer_with_other_arguments_is_drawn_by():
+    learner = own_learner(lambda: keras.Sequential([layers.Dense(3, kernel_initializer=Gained(2))]))
+    one, other = (learner.init(tf.constant([0, seed])) for seed in (1, 2))
+    assert np.any(one[0] != other[0])
+    assert np.std(one[0]) > 1
+
+
 def test_an_initializer_of_ones_own_without_a_seed_keeps_its_value():
     def draw(shape, dtype=None):
         return keras.random.normal(shape, dtype=dtype)

@@ -94,7 +94,7 @@ def distill(
         run_dir: a folder to write everything to, as the command line does. The same call goes on
             where an interrupted one stood. Without it nothing is written.
         checkpoint_minutes: from one checkpoint in that folder to the next; 2.
-        callbacks: called after each outer step.
+        callbacks: called after each outer step; none of them is stopped at the start.
         keep: "last" for the set after the last outer step; "best" for the one of the highest
             accuracy on a tenth of the training data, which is held out and which evaluations
             on the way are then on. The final accuracy is on the test split, as always.
@@ -140,6 +140,7 @@ def distill(
             f"data is of type {type(data).__name__}, expected a dataset; make one by "
             "tf_distill.datasets.from_arrays, from_texts or another of these"
         )
+    _begin(callbacks)
     choice = choose(model, data)
     config = _config(given, data, choice)
     with LOCK:  # no other thread's change of Keras's precision
@@ -148,6 +149,17 @@ def distill(
     work.check_shares()
     finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
     return Result(work, finished, choice.build)
+
+
+def _begin(callbacks: Sequence[Callback]) -> None:
+    """Lets callbacks that have ended an earlier call begin anew."""
+    for i, callback in enumerate(callbacks):
+        if not isinstance(callback, Callback):
+            raise UserError(
+                f"callbacks[{i}] is of type {type(callback).__name__}, expected an object of a "
+                "class that extends tf_distill.Callback"
+            )
+        vars(callback).pop("stop", None)
 
 
 def _distribution(strategy: Any) -> Distribution:

@@ -81,7 +81,11 @@ class Guard(tf.Module):
 
         def update() -> tf.Tensor:
             tf.cond(tf.equal(step % KEEP_EVERY, 0), lambda: _copy(self._state, self._kept), _pass)
-            self._optimizer.apply(gradients, self._variables)
+            # Across replicas: within one, Keras reduces the gradients by a custom gradient, and
+            # TensorFlow never forgets a graph that has one, with all that it captures.
+            tf.distribute.get_replica_context().merge_call(
+                lambda _: self._optimizer.apply(gradients, self._variables)
+            )
             return _pass()
 
         def skip() -> tf.Tensor:

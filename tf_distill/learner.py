@@ -4,6 +4,7 @@ The inner loop of dataset distillation differentiates through training, so the
 weights must be ordinary tensors: the model is a recipe, never a store.
 """
 
+import copy
 import functools
 from collections.abc import Callable, Sequence
 
@@ -137,4 +138,6 @@ def _draw_of(variable: keras.Variable, initializer: Initializer | None):
 
 
 def _with_seed(initializer: Initializer, generator: keras.random.SeedGenerator) -> Initializer:
-    return type(initializer).from_config({**initializer.get_config(), "seed": generator})
+    seeded = copy.copy(initializer)  # not by get_config: a class of one's own may lack a seed there
+    seeded.seed = generator
+    return seeded
