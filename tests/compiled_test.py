@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tf_distill.compiled import compiled
+from tf_distill.errors import UserError
 
 OPTIONS = tf.config.optimizer
 
@@ -77,3 +78,10 @@ def test_a_function_of_its_own_for_each_run_is_no_fault(caplog):
         compiled(lambda x: x + 1)(tf.constant(1))
     tf.get_logger().removeHandler(caplog.handler)
     assert "retracing" not in caplog.text
+
+
+def test_what_xla_can_not_compile_is_told_in_one_line():
+    strings = compiled(lambda x: tf.strings.length(tf.strings.as_string(x)), by_xla=True)
+    with pytest.raises(UserError, match="leave --jit_compile out") as caught:
+        strings(tf.constant([1.5]))
+    assert "\n" not in str(caught.value)

@@ -69,6 +69,10 @@ def test_data_dir_follows_the_environment(monkeypatch):
 
 
 BAD = [
+    (
+        {"jit_compile": True, "distribution": "mirrored"},
+        "--jit_compile is for one device, got --distribution=mirrored",
+    ),
     *(({name: 0}, f"--{name} must be at least 1, got 0") for name in AT_LEAST_ONE),
     *(({name: 0.0}, f"--{name} must be above 0 and finite, got 0.0") for name in POSITIVE),
     *(({name: float("nan")}, f"--{name} must be above 0") for name in POSITIVE),

@@ -155,6 +155,23 @@ def test_a_finished_run_does_nothing_more():
     assert list(go(distillation)) == []
 
 
+def losses(distillation, **settings) -> list[float]:
+    return [loss for _, loss in go(distillation, **settings)]
+
+
+def test_compiled_by_xla_a_fixed_network_is_the_same_up_to_rounding():
+    plain, by_xla = start(), start()
+    np.testing.assert_allclose(losses(plain), losses(by_xla, jit_compile=True), rtol=1e-5)
+    for one, other in zip(values(plain), values(by_xla), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_compiled_by_xla_the_seed_decides_with_draws_of_its_own():
+    runs = [losses(start(), init="random", jit_compile=True, seed=seed) for seed in (0, 0, 1)]
+    assert runs[0] == runs[1] != runs[2]
+    assert runs[0] != losses(start(), init="random", seed=0)
+
+
 def test_the_seed_decides():
     one, again, other = start(), start(), start()
     for distillation, seed in ((one, 1), (again, 1), (other, 2)):

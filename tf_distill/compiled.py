@@ -13,6 +13,7 @@ from typing import Generic, ParamSpec, TypeVar
 
 import tensorflow as tf
 
+from tf_distill.errors import UserError
 from tf_distill.process_state import LOCK
 
 _P = ParamSpec("_P")
@@ -21,18 +22,37 @@ _OPTION = "disable_meta_optimizer"
 
 
 class Compiled(Generic[_P, _R]):
-    """`tf.function` without Grappler, to be called from outside of a graph."""
+    """`tf.function` without Grappler, to be called from outside of a graph.
 
-    def __init__(self, function: Callable[_P, _R]):
+    Args:
+        function: to be compiled.
+        by_xla: whether XLA makes one program of it.
+    """
+
+    def __init__(self, function: Callable[_P, _R], by_xla: bool = False):
         functools.update_wrapper(self, function)
-        self._function = tf.function(function)
+        self._by_xla = by_xla
+        self._function = tf.function(function, jit_compile=by_xla or None)
         # Each run has a function of its own: TensorFlow would take them for one traced too often.
         self._function._omit_frequent_tracing_warning = True
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        """The result; the first call for arguments of some shapes traces the function."""
+        """The result; the first call for arguments of some shapes traces the function.
+
+        Raises:
+            UserError: XLA can't compile it.
+        """
         with _as_written():
-            return self._function(*args, **kwargs)
+            try:
+                return self._function(*args, **kwargs)
+            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+                if not self._by_xla:
+                    raise
+                reason = error.message.strip().splitlines()[0]
+                raise UserError(
+                    f"XLA can't compile an outer step of this network ({reason}); leave "
+                    "--jit_compile out"
+                ) from error
 
     def graph(self, *specs: tf.TensorSpec) -> tf.Graph:
         """The graph for such arguments, without running it; a later call takes the same one."""
@@ -40,9 +60,9 @@ class Compiled(Generic[_P, _R]):
             return self._function.get_concrete_function(*specs).graph
 
 
-def compiled(function: Callable[_P, _R]) -> Compiled[_P, _R]:
+def compiled(function: Callable[_P, _R], by_xla: bool = False) -> Compiled[_P, _R]:
     """The function, compiled."""
-    return Compiled(function)
+    return Compiled(function, by_xla)
 
 
 @contextlib.contextmanager

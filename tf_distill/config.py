@@ -69,6 +69,7 @@ class Config:
     outer_momentum: float = 0.5
     sample_init: str = "normal"
     sample_scale: float = 1.0
+    jit_compile: bool = False
 
     def __post_init__(self):
         for name, value in limits.plain(dataclasses.asdict(self)).items():
@@ -88,6 +89,11 @@ class Config:
             raise UserError(
                 "--early_stopping must be at least 1 and asks for --keep=best, got "
                 f"--early_stopping={self.early_stopping} --keep={self.keep}"
+            )
+        if self.jit_compile and self.distribution != "none":
+            raise UserError(
+                f"--jit_compile is for one device, got --distribution={self.distribution}; leave "
+                "one of them out"
             )
         if self.init == "fixed" and (self.networks, self.eval_networks) != (1, 1):
             raise UserError(

@@ -188,7 +188,8 @@ def estimate(experiment: Experiment) -> memory.Estimate:
 
 def _settings(config: Config) -> dict[str, Any]:
     """Those of an outer step."""
-    return {name: getattr(config, name) for name in ("batch_size", "networks", "init", "seed")}
+    names = ("batch_size", "networks", "init", "seed", "jit_compile")
+    return {name: getattr(config, name) for name in names}
 
 
 def finish(

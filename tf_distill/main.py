@@ -152,6 +152,7 @@ _SETTINGS = [
         "The same bits every time on a GPU too, by TensorFlow's op determinism, which is slower. A "
         "CPU does not need it. Default: false.",
     ),
+    flags.DEFINE_boolean("jit_compile", None, "Outer steps by XLA: for GPUs. Default: false."),
     flags.DEFINE_string(
         "distribution",
         None,

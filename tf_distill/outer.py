@@ -73,6 +73,7 @@ def distill(
     networks: int,
     init: str,
     seed: int,
+    jit_compile: bool = False,
     distribution: Distribution | None = None,
     before: Callable[[tf.Graph], None] = lambda graph: None,
 ) -> Iterator[tuple[int, float]]:
@@ -88,11 +89,12 @@ def distill(
         init: "fixed" for one and the same initial network, "random" for new ones at
             each outer step.
         seed: of the run; everything random follows from it and the step.
+        jit_compile: whether XLA compiles the outer step.
         distribution: the replicas that share each step.
         before: is given the graph of an outer step before the first one is run.
 
     Raises:
-        UserError: the replicas can't share a step equally.
+        UserError: the replicas can't share a step equally, or XLA can't compile it.
 
     Yields:
         After each outer step its number, from 1, and the mean loss on the real batch in nats.
@@ -101,7 +103,9 @@ def distill(
     distribution = distribution or Distribution()
     distribution.check(networks, size)
     draw = network_drawer(learner, init, seed)
-    update = outer_update(distillation, learner, dataset, draw, networks, seed, distribution)
+    update = outer_update(
+        distillation, learner, dataset, draw, networks, seed, distribution, jit_compile
+    )
     before(_graph(update, size))
     for step in range(int(distillation.step), outer_steps):
         loss = update(tf.constant(batch_indices(seed, step, size, len(dataset.y_train))))
@@ -117,10 +121,13 @@ def outer_graph(
     networks: int,
     init: str,
     seed: int,
+    jit_compile: bool = False,
 ) -> tf.Graph:
     """The graph of an outer step that `distill` would do with these arguments; nothing is run."""
     draw = network_drawer(learner, init, seed)
-    update = outer_update(distillation, learner, dataset, draw, networks, seed)
+    update = outer_update(
+        distillation, learner, dataset, draw, networks, seed, jit_compile=jit_compile
+    )
     return _graph(update, real_batch(batch_size, dataset))
 
 
@@ -192,6 +199,7 @@ def outer_update(
     networks: int,
     seed: int,
     distribution: Distribution | None = None,
+    jit_compile: bool = False,
 ) -> Compiled[[tf.Tensor], tf.Tensor]:
     """The compiled outer step: indices of the real batch in, its loss out.
 
@@ -205,6 +213,7 @@ def outer_update(
         networks: in each outer step.
         seed: of the run.
         distribution: the replicas that share each step.
+        jit_compile: whether XLA compiles it.
     """
     replicas = distribution or Distribution()
     x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
@@ -212,7 +221,6 @@ def outer_update(
     network_key = seeds.key(seed, seeds.Stream.NETWORKS)
     augment_key = seeds.key(seed, seeds.Stream.AUGMENTATION)
 
-    @compiled
     def update(index: tf.Tensor) -> tf.Tensor:
         step = tf.cast(distillation.step, tf.int32)
         x = dataset.augment(tf.gather(x_train, index), tf.random.fold_in(augment_key, step))
@@ -229,4 +237,4 @@ def outer_update(
         distillation.step.assign_add(1)
         return loss
 
-    return update
+    return compiled(update, jit_compile)
