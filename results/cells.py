@@ -109,7 +109,8 @@ def headed(text: str, found: list[dict[str, Any]]) -> str:
         seeds = " ".join(str(r["seed"]) for r in found)
         commits = " ".join(sorted({r.get("commit") or "unknown" for r in found}))
         spread = "" if measured.spread is None else f" +- {measured.spread:.4f}"
-        time = f"{measured.seconds / 60:.0f} minutes on at most two cores"
+        where = found[0].get("device", "CPU").replace("CPU", "at most two cores")
+        time = f"{measured.seconds / 60:.0f} minutes on {where}"
         result = f"accuracy {measured.accuracy:.4f}{spread}, {measured.over} ({seeds}), {commits}"
     text = re.sub(r"(?m)^# Time: .*$", f"# Time: {time}", text)
     return re.sub(r"(?m)^# Result: .*$", f"# Result: {result}", text)

@@ -5,6 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_distill import provenance
 
@@ -23,6 +24,15 @@ def test_peak_memory_grows_with_what_is_held():
     held = np.ones(before * 2**20 // 8 + 2**23)  # the whole peak anew, and 64 MB
     assert provenance.peak_memory() >= before + 50
     assert held.size
+
+
+def test_the_device_is_the_first_gpu_in_use_or_the_cpu(monkeypatch):
+    assert (provenance.device() == "CPU") != bool(tf.config.list_logical_devices("GPU"))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU:0"])
+    details = {"device_name": "NVIDIA H100"}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
+    assert provenance.device() == "NVIDIA H100"
 
 
 def test_the_commit_stays_what_it_was_when_first_asked(monkeypatch, tmp_path):

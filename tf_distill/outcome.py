@@ -43,6 +43,7 @@ def summarize(
         "accuracy": after._asdict(),
         **(counts if counts["skipped_steps"] else {}),
         "peak_memory_mb": provenance.peak_memory(),
+        "device": provenance.device(),
         "tf_distill": __version__,
         "commit": provenance.commit(),
         "tensorflow": tf.__version__,

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import tensorflow as tf
+
 from tf_distill import machine
 
 
@@ -32,6 +34,14 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def device() -> str:
+    """The name of the first GPU that TensorFlow computes on, else "CPU"."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if not (gpus and tf.config.list_logical_devices("GPU")):
+        return "CPU"
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
 
 
 def peak_memory() -> int | None:
