@@ -93,6 +93,11 @@ def summarize(found: list[dict[str, Any]]) -> Summary:
     return Summary(mean, spread, over, seconds)
 
 
+def device(found: list[dict[str, Any]]) -> str:
+    """The GPU that results were made on; empty for a CPU."""
+    return found[0].get("device", "CPU").removeprefix("NVIDIA ").replace("CPU", "")
+
+
 def over_seeds(accuracies: dict[int, float]) -> tuple[float, float | None, str]:
     """Accuracy, spread and over of a `Summary`, where each seed has one network."""
     values = list(accuracies.values())
@@ -109,8 +114,7 @@ def headed(text: str, found: list[dict[str, Any]]) -> str:
         seeds = " ".join(str(r["seed"]) for r in found)
         commits = " ".join(sorted({r.get("commit") or "unknown" for r in found}))
         spread = "" if measured.spread is None else f" +- {measured.spread:.4f}"
-        where = found[0].get("device", "CPU").replace("CPU", "at most two cores")
-        time = f"{measured.seconds / 60:.0f} minutes on {where}"
+        time = f"{measured.seconds / 60:.0f} minutes on {device(found) or 'at most two cores'}"
         result = f"accuracy {measured.accuracy:.4f}{spread}, {measured.over} ({seeds}), {commits}"
     text = re.sub(r"(?m)^# Time: .*$", f"# Time: {time}", text)
     return re.sub(r"(?m)^# Result: .*$", f"# Result: {result}", text)

@@ -149,8 +149,15 @@ def originals_table() -> str:
 
 @functools.cache
 def _originals() -> dict[tuple[str, str], dict[int, float]]:
-    """The original accuracies of a dataset and a network by seed, as the kept results tell."""
+    """The original accuracies of a dataset and a network by seed.
+
+    They are those of the kept results, and those that --mode=original kept without a run.
+    """
     known: dict[tuple[str, str], dict[int, float]] = {}
+    for path in (HERE / "originals").glob("*.json"):
+        alone = files.read_json(path)
+        by_seed = known.setdefault((alone["key"]["dataset"], alone["key"]["network"]), {})
+        by_seed[alone["key"]["seed"]] = alone["accuracy"]
     for found in (found for cell in cells.cells() for found in cell.results):
         if "original_accuracy" in found:
             by_seed = known.setdefault((found["dataset"], found["model"]), {})
@@ -182,7 +189,8 @@ def _shown(accuracy: float, spread: float | None, over: str) -> str:
 
 
 def _minutes(found: list[dict]) -> str:
-    return f"{cells.summarize(found).seconds / 60:.0f}"
+    device = cells.device(found).split(" ")[0]
+    return f"{cells.summarize(found).seconds / 60:.0f}{device and f' ({device})'}"
 
 
 def pages() -> dict[Path, str]:

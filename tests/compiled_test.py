@@ -3,8 +3,10 @@
 import pytest
 import tensorflow as tf
 
-from tf_distill.compiled import compiled
+from tf_distill.compiled import check_compilable, compiled
+from tf_distill.convolutions import LONG
 from tf_distill.errors import UserError
+from tf_distill.networks import textconvnet
 
 OPTIONS = tf.config.optimizer
 
@@ -85,3 +87,9 @@ def test_what_xla_can_not_compile_is_told_in_one_line():
     with pytest.raises(UserError, match="leave --jit_compile out") as caught:
         strings(tf.constant([1.5]))
     assert "\n" not in str(caught.value)
+
+
+def test_a_layer_that_would_end_the_process_within_xla_is_refused():
+    check_compilable(textconvnet((LONG - 1, 4), 2))
+    with pytest.raises(UserError, match="ConvGlobalMaxPool1D 'width_3' of textconvnet"):
+        check_compilable(textconvnet((LONG, 4), 2))

@@ -13,7 +13,7 @@ from tf_distill.config import CHOICES, PLACES, Config
 from tf_distill.datasets import DATASETS
 from tf_distill.defaults import command
 from tf_distill.errors import UserError
-from tf_distill.limits import AT_LEAST_ONE, POSITIVE, WHOLE
+from tf_distill.limits import AT_LEAST_ONE, POSITIVE, TRUTH, WHOLE
 from tf_distill.models import NETWORKS
 
 
@@ -69,10 +69,7 @@ def test_data_dir_follows_the_environment(monkeypatch):
 
 
 BAD = [
-    (
-        {"jit_compile": True, "distribution": "mirrored"},
-        "--jit_compile is for one device, got --distribution=mirrored",
-    ),
+    *(({name: "no"}, f"--{name} must be True or False, got 'no'") for name in TRUTH),
     *(({name: 0}, f"--{name} must be at least 1, got 0") for name in AT_LEAST_ONE),
     *(({name: 0.0}, f"--{name} must be above 0 and finite, got 0.0") for name in POSITIVE),
     *(({name: float("nan")}, f"--{name} must be above 0") for name in POSITIVE),

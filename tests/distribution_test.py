@@ -19,6 +19,7 @@ import tf_distill
 from tf_distill import distribution, run
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
+from tf_distill.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {"outer_steps": 40, "init": "random", "networks": 2, "eval_networks": 4}
@@ -158,6 +159,15 @@ def test_unequal_parts_are_refused(monkeypatch):
         shared.check(networks=4, batch_size=6)
     with pytest.raises(UserError, match=r"--batch_size is 8, .*; use --batch_size=9"):
         shared.check(networks=1, batch_size=8)
+
+
+def test_several_replicas_are_not_compiled_by_xla(monkeypatch):
+    config = run.configure({"init": "random", "networks": 3, "jit_compile": True})
+    work = Experiment(config, small.learner(), small.dataset())
+    work.check()
+    monkeypatch.setattr(Distribution, "replicas", 3)
+    with pytest.raises(UserError, match="--jit_compile is for one device, got 3; leave it out"):
+        work.check()
 
 
 def test_a_worker_with_other_settings_is_refused(monkeypatch):

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Generic, ParamSpec, TypeVar
 
+import keras
 import tensorflow as tf
 
 from tf_distill.errors import UserError
@@ -63,6 +64,16 @@ class Compiled(Generic[_P, _R]):
 def compiled(function: Callable[_P, _R], by_xla: bool = False) -> Compiled[_P, _R]:
     """The function, compiled."""
     return Compiled(function, by_xla)
+
+
+def check_compilable(model: keras.Model) -> None:
+    """Raises UserError for a layer that XLA can't compile: it may end the process, not say so."""
+    layers = [layer for layer in model._flatten_layers() if not layer.supports_jit]
+    if layers := [layer for layer in layers if layer is not model]:
+        raise UserError(
+            f"XLA can't compile {type(layers[0]).__name__} {layers[0].name!r} of {model.name} for "
+            f"inputs of {model.input_shape[1:]}; leave --jit_compile out"
+        )
 
 
 @contextlib.contextmanager

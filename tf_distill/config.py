@@ -90,11 +90,6 @@ class Config:
                 "--early_stopping must be at least 1 and asks for --keep=best, got "
                 f"--early_stopping={self.early_stopping} --keep={self.keep}"
             )
-        if self.jit_compile and self.distribution != "none":
-            raise UserError(
-                f"--jit_compile is for one device, got --distribution={self.distribution}; leave "
-                "one of them out"
-            )
         if self.init == "fixed" and (self.networks, self.eval_networks) != (1, 1):
             raise UserError(
                 f"--init=fixed has one network, got --networks={self.networks} "

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_distill import memory, outcome, seeds
 from tf_distill.callbacks import Callback, KeepBest
+from tf_distill.compiled import check_compilable
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.directions import REAL
@@ -42,10 +43,14 @@ class Experiment:
     callbacks: Sequence[Callback] = ()
     distribution: Distribution = dataclasses.field(default_factory=Distribution)
 
-    def check_shares(self) -> None:
-        """Raises UserError where the replicas can't share an outer step equally."""
+    def check(self) -> None:
+        """Raises UserError where replicas can't share an outer step, or XLA can't compile it."""
         size = real_batch(self.config.batch_size, self.dataset)
         self.distribution.check(self.config.networks, size)
+        if self.config.jit_compile:
+            if (replicas := self.distribution.replicas) > 1:
+                raise UserError(f"--jit_compile is for one device, got {replicas}; leave it out")
+            check_compilable(self.learner.model)
 
 
 class Finished(NamedTuple):
@@ -160,6 +165,8 @@ def outer_steps(
         found = memory.estimate(graph, learner, dataset, config)
         try:
             say(memory.check(found, config))
+            if config.jit_compile:
+                say("XLA compiles the outer step now, which can take minutes")
         except UserError:
             if folder:
                 folder.forget()

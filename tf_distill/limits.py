@@ -1,4 +1,4 @@
-"""What numbers the settings may be."""
+"""What numbers, and what truth values, the settings may be."""
 
 import math
 import numbers
@@ -19,6 +19,7 @@ AT_LEAST_ONE = (
 )
 WHOLE = (*AT_LEAST_ONE, "seed", "early_stopping")
 POSITIVE = ("outer_lr", "inner_lr", "sample_scale", "checkpoint_minutes")
+TRUTH = ("deterministic", "jit_compile")
 RANGES: dict[str, tuple[float, float]] = {"seed": (0, 2**31), "outer_momentum": (0, 1)}
 
 
@@ -26,8 +27,11 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings, with Python's numbers for numpy's, which JSON does not know.
 
     Raises:
-        UserError: one that is given is no number of its kind and range.
+        UserError: one that is given is no number of its kind and range, or not True or False.
     """
+    for name in TRUTH:
+        if not isinstance(value := settings.get(name, False), bool):
+            raise UserError(f"--{name} must be True or False, got {brief(value)}")
     known = {*WHOLE, *POSITIVE, *RANGES}
     return {
         name: number(name, value, f"--{name}") if name in known and value is not None else value

@@ -52,7 +52,7 @@ def run(config: Config, distribution: Distribution | None = None) -> dict[str, A
     distribution = distribution or Distribution()
     dataset = load_dataset(config)
     work = _experiment(config, dataset, distribution)
-    work.check_shares()
+    work.check()
     with distribution.watched():
         if distribution.workers > 1:  # to hash the data takes time and memory
             distribution.check_same(f"{config.deciding()} {datasets.fingerprint(dataset)}")

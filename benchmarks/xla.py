@@ -1,0 +1,67 @@
+"""Outer steps as TensorFlow runs them, and compiled by XLA (--jit_compile).
+
+python benchmarks/xla.py --dataset=cifar10 --steps=10 --batch_size=1024   # on a GPU
+"""
+
+import time
+from collections.abc import Iterator
+
+from absl import app, flags
+
+from tf_distill import experiment, outer, provenance, run
+from tf_distill.learner import Learner
+from tf_distill.models import NETWORKS
+
+_DATASET = flags.DEFINE_string("dataset", "digits", "As for the main program, as are the next.")
+_INIT = flags.DEFINE_string("init", "fixed", "fixed or random.")
+_STEPS = flags.DEFINE_integer("steps", 1, "Inner steps an epoch.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Real examples in an outer step.")
+_SECONDS = flags.DEFINE_float("seconds", 6.0, "To measure each way for.")
+LONG = 10**6
+"""Outer steps, more than are done."""
+
+
+def main(_: list[str]) -> None:
+    """Prints the table."""
+    given = {
+        "dataset": _DATASET.value,
+        "init": _INIT.value,
+        "steps": _STEPS.value,
+        "batch_size": _BATCH_SIZE.value,
+        "outer_steps": LONG,
+    }
+    config = run.configure(given)
+    dataset = run.load_dataset(config)
+    learner = Learner(NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs))
+    print(f"{config.model} on {provenance.device()}, {config.steps * config.epochs} inner steps, "
+          f"real batch of {config.batch_size}\n")  # fmt: skip
+    print("| outer step | first two, s | step, ms |\n| --- | --- | --- |")
+    for name, jit_compile in (("by TensorFlow", False), ("by XLA", True)):
+        steps = outer.distill(
+            experiment.new_distillation(config, dataset),
+            learner,
+            dataset,
+            outer_steps=LONG,
+            batch_size=config.batch_size,
+            networks=config.networks,
+            init=config.init,
+            seed=config.seed,
+            jit_compile=jit_compile,
+        )
+        first, each = measure(steps, _SECONDS.value)
+        print(f"| {name} | {first:.1f} | {1000 * each:.1f} |", flush=True)
+
+
+def measure(steps: Iterator, seconds: float) -> tuple[float, float]:
+    """Seconds of the first two steps together, and of each after these."""
+    started = time.perf_counter()
+    next(steps), next(steps)
+    compiled, done = time.perf_counter(), 0
+    while time.perf_counter() - compiled < seconds:
+        next(steps)
+        done += 1
+    return compiled - started, (time.perf_counter() - compiled) / done
+
+
+if __name__ == "__main__":
+    app.run(main)
