@@ -1,5 +1,6 @@
 """The experiments of the paper, as the flag files name them, and what was measured of each."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -69,8 +70,8 @@ def settings(name: str) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
         return text
 
 
