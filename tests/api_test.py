@@ -71,6 +71,50 @@ def test_the_set_trains_fresh_networks(result, data):
     assert isinstance(result.distilled.network(), own_models.Subclassed)
 
 
+def test_compiled_by_xla_a_stopped_run_has_the_bits_of_a_whole_one(data, tmp_path):
+    class Stop(td.Callback):
+        def on_outer_step_end(self, step, logs):
+            if step == 2:
+                raise RuntimeError("a crash")
+
+    settings = {"init": "random", "eval_networks": 2, "outer_steps": 4, "eval_every": 1}
+    settings |= {"jit_compile": np.True_}
+    whole = td.distill(data, own_models.Subclassed, **settings)
+    assert whole.results["jit_compile"] is True
+    assert whole.results["device"]
+    with pytest.raises(RuntimeError, match="a crash"):
+        td.distill(data, own_models.Subclassed, **settings, run_dir=tmp_path, callbacks=[Stop()])
+    later = td.distill(data, own_models.Subclassed, **settings, run_dir=tmp_path)
+    for one, other in zip(whole.distilled.samples, later.distilled.samples, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(td.UserError, match="jit_compile was True, now False"):
+        td.distill(
+            data, own_models.Subclassed, **settings | {"jit_compile": False}, run_dir=tmp_path
+        )
+
+
+def test_what_xla_refuses_leaves_the_folder_to_a_run_without_it(data, tmp_path):
+    class Texts(own_models.Subclassed):
+        def call(self, x):
+            count = tf.strings.length(tf.strings.as_string(x))
+            return super().call(x) + 0.0 * tf.cast(tf.reduce_sum(count), x.dtype)
+
+    settings = {"outer_steps": 1, "run_dir": tmp_path}
+    with pytest.raises(td.UserError, match=r"operations .* AsString.*; leave jit_compile out"):
+        td.distill(data, Texts, **settings, jit_compile=True)
+    assert td.distill(data, Texts, **settings).results["jit_compile"] is False
+
+
+def test_a_layer_that_says_it_is_not_for_xla_is_refused(data):
+    class Unfit(own_models.Subclassed):
+        def __init__(self):
+            super().__init__()
+            self.layers[0].supports_jit = False
+
+    with pytest.raises(td.UserError, match=r"XLA can't compile Dense .* of unfit"):
+        td.distill(data, Unfit, outer_steps=1, jit_compile=True)
+
+
 def test_figures_and_exports(result, data, tmp_path):
     written = result.figures(tmp_path / "figures")
     assert {p.name for p in written} == {"labels.png", "learning_rates.png", "history.png"}

@@ -28,7 +28,7 @@ def test_peak_memory_grows_with_what_is_held():
 
 def test_the_device_is_the_first_gpu_in_use_or_the_cpu(monkeypatch):
     assert (provenance.device() == "CPU") != bool(tf.config.list_logical_devices("GPU"))
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["gpu"])
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU:0"])
     details = {"device_name": "NVIDIA H100"}
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)

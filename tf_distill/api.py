@@ -102,7 +102,7 @@ def distill(
         early_stopping: evaluations without a higher accuracy to stop after; keeps the best.
         strategy: a tf.distribute.MirroredStrategy, whose devices share each outer step.
         jit_compile: whether XLA compiles the outer step: on a GPU that takes a minute and then is
-            several times as fast, on a CPU it is slower. Random networks are drawn otherwise.
+            several times as fast, on a CPU it is slower. What is random is drawn otherwise.
 
     Returns:
         The distilled set with its accuracy.

@@ -8,6 +8,7 @@ switched off alone; without all of them the steps here are as fast, and compiled
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Generic, ParamSpec, TypeVar
 
@@ -19,6 +20,9 @@ from tf_distill.process_state import LOCK
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+REASON = 200
+"""Characters of what XLA says that an error repeats."""
+_REFUSED = tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError
 _OPTION = "disable_meta_optimizer"
 
 
@@ -32,7 +36,7 @@ class Compiled(Generic[_P, _R]):
 
     def __init__(self, function: Callable[_P, _R], by_xla: bool = False):
         functools.update_wrapper(self, function)
-        self._by_xla = by_xla
+        self._untried = by_xla
         self._function = tf.function(function, jit_compile=by_xla or None)
         # Each run has a function of its own: TensorFlow would take them for one traced too often.
         self._function._omit_frequent_tracing_warning = True
@@ -45,15 +49,18 @@ class Compiled(Generic[_P, _R]):
         """
         with _as_written():
             try:
-                return self._function(*args, **kwargs)
-            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-                if not self._by_xla:
+                result = self._function(*args, **kwargs)
+            except _REFUSED as error:
+                if not self._untried:
                     raise
-                reason = error.message.strip().splitlines()[0]
+                said = re.sub(r" graph \S+\[.*?\]", "", error.message.strip())
+                reason = said.splitlines()[0][:REASON]
                 raise UserError(
                     f"XLA can't compile an outer step of this network ({reason}); leave "
                     "--jit_compile out"
                 ) from error
+            self._untried = False
+            return result
 
     def graph(self, *specs: tf.TensorSpec) -> tf.Graph:
         """The graph for such arguments, without running it; a later call takes the same one."""
@@ -71,8 +78,8 @@ def check_compilable(model: keras.Model) -> None:
     layers = [layer for layer in model._flatten_layers() if not layer.supports_jit]
     if layers := [layer for layer in layers if layer is not model]:
         raise UserError(
-            f"XLA can't compile {type(layers[0]).__name__} {layers[0].name!r} of {model.name} for "
-            f"inputs of {model.input_shape[1:]}; leave --jit_compile out"
+            f"XLA can't compile {type(layers[0]).__name__} {layers[0].name!r} of {model.name}; "
+            "leave --jit_compile out"
         )
 
 

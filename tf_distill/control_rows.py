@@ -35,6 +35,7 @@ def learned_labels(subject: Subject, done: Done) -> Measured:
         networks=config.networks,
         init=config.init,
         seed=config.seed,
+        jit_compile=config.jit_compile,
     )
     losses = [loss for _, loss in Progress(steps, 0).steps(going)]
     how = (

@@ -163,25 +163,25 @@ def outer_steps(
 
     def before(graph: tf.Graph) -> None:
         found = memory.estimate(graph, learner, dataset, config)
+        say(memory.check(found, config))
+        if config.jit_compile and int(distillation.step) < config.outer_steps:
+            say("XLA compiles the outer step now, which can take minutes")
+
+    with experiment.distribution.watched():
         try:
-            say(memory.check(found, config))
-            if config.jit_compile:
-                say("XLA compiles the outer step now, which can take minutes")
+            yield from distill(
+                distillation,
+                learner,
+                dataset,
+                outer_steps=config.outer_steps,
+                distribution=experiment.distribution,
+                before=before,
+                **_settings(config),
+            )
         except UserError:
             if folder:
                 folder.forget()
             raise
-
-    with experiment.distribution.watched():
-        yield from distill(
-            distillation,
-            learner,
-            dataset,
-            outer_steps=config.outer_steps,
-            distribution=experiment.distribution,
-            before=before,
-            **_settings(config),
-        )
 
 
 def estimate(experiment: Experiment) -> memory.Estimate:

@@ -5,6 +5,8 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tf_distill.errors import UserError, brief
 
 AT_LEAST_ONE = (
@@ -29,13 +31,16 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: one that is given is no number of its kind and range, or not True or False.
     """
-    for name in TRUTH:
-        if not isinstance(value := settings.get(name, False), bool):
+    truths = {name: settings[name] for name in TRUTH if settings.get(name) is not None}
+    for name, value in truths.items():
+        if not isinstance(value, bool | np.bool_):
             raise UserError(f"--{name} must be True or False, got {brief(value)}")
+        truths[name] = bool(value)
     known = {*WHOLE, *POSITIVE, *RANGES}
-    return {
+    return truths | {
         name: number(name, value, f"--{name}") if name in known and value is not None else value
         for name, value in settings.items()
+        if name not in truths
     }
 
 

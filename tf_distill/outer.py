@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import beside, seeds
-from tf_distill.compiled import Compiled, compiled
+from tf_distill.compiled import Compiled, check_compilable, compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.distilled import DistilledSet
 from tf_distill.distribution import Distribution, Parts
@@ -215,6 +215,8 @@ def outer_update(
         distribution: the replicas that share each step.
         jit_compile: whether XLA compiles it.
     """
+    if jit_compile:
+        check_compilable(learner.model)
     replicas = distribution or Distribution()
     x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     distilled = distillation.distilled

@@ -37,8 +37,8 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def device() -> str:
-    """The name of the first GPU that TensorFlow computes on, else "CPU"."""
-    gpus = tf.config.list_physical_devices("GPU")
+    """The first GPU that TensorFlow computes on now, else "CPU"."""
+    gpus = tf.config.get_visible_devices("GPU")
     if not (gpus and tf.config.list_logical_devices("GPU")):
         return "CPU"
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
