@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from absl import app, flags
 
-from tf_distill import experiment, outer, provenance, run
+from tf_distill import experiment, provenance, run
 from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS
 
@@ -30,26 +30,20 @@ def main(_: list[str]) -> None:
         "batch_size": _BATCH_SIZE.value,
         "outer_steps": LONG,
     }
-    config = run.configure(given)
-    dataset = run.load_dataset(config)
-    learner = Learner(NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs))
+    rows = []
+    for name, jit_compile in (("by TensorFlow", False), ("by XLA", True)):
+        config = run.configure(given | {"jit_compile": jit_compile})
+        dataset = run.load_dataset(config)
+        learner = Learner(NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs))
+        work = experiment.Experiment(config, learner, dataset)
+        start = experiment.new_distillation(config, dataset)
+        steps = experiment.outer_steps(work, start, dataset, folder=None)
+        first, each = measure(steps, _SECONDS.value)
+        rows.append(f"| {name} | {first:.1f} | {1000 * each:.1f} |")
     print(f"{config.model} on {provenance.device()}, {config.steps * config.epochs} inner steps, "
           f"real batch of {config.batch_size}\n")  # fmt: skip
     print("| outer step | first two, s | step, ms |\n| --- | --- | --- |")
-    for name, jit_compile in (("by TensorFlow", False), ("by XLA", True)):
-        steps = outer.distill(
-            experiment.new_distillation(config, dataset),
-            learner,
-            dataset,
-            outer_steps=LONG,
-            batch_size=config.batch_size,
-            networks=config.networks,
-            init=config.init,
-            seed=config.seed,
-            jit_compile=jit_compile,
-        )
-        first, each = measure(steps, _SECONDS.value)
-        print(f"| {name} | {first:.1f} | {1000 * each:.1f} |", flush=True)
+    print("\n".join(rows))
 
 
 def measure(steps: Iterator, seconds: float) -> tuple[float, float]:

@@ -96,7 +96,8 @@ def summarize(found: list[dict[str, Any]]) -> Summary:
 
 def device(found: list[dict[str, Any]]) -> str:
     """The GPU that results were made on; empty for a CPU."""
-    return found[0].get("device", "CPU").removeprefix("NVIDIA ").replace("CPU", "")
+    name = found[0].get("device", "CPU")
+    return "" if name == "CPU" else name.removeprefix("NVIDIA ")
 
 
 def over_seeds(accuracies: dict[int, float]) -> tuple[float, float | None, str]:

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from tf_distill import memory, outcome, seeds
 from tf_distill.callbacks import Callback, KeepBest
-from tf_distill.compiled import check_compilable
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.directions import REAL
@@ -20,7 +19,7 @@ from tf_distill.folder import History, Metrics, RunFolder
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.loop import outer_loop
-from tf_distill.outer import Distillation, distill, outer_graph, real_batch
+from tf_distill.outer import Distillation, check_step, distill, outer_graph, real_batch
 from tf_distill.progress import counted, say
 
 NETWORKS_ON_THE_WAY = 20
@@ -44,13 +43,10 @@ class Experiment:
     distribution: Distribution = dataclasses.field(default_factory=Distribution)
 
     def check(self) -> None:
-        """Raises UserError where replicas can't share an outer step, or XLA can't compile it."""
-        size = real_batch(self.config.batch_size, self.dataset)
-        self.distribution.check(self.config.networks, size)
-        if self.config.jit_compile:
-            if (replicas := self.distribution.replicas) > 1:
-                raise UserError(f"--jit_compile is for one device, got {replicas}; leave it out")
-            check_compilable(self.learner.model)
+        """Raises UserError where an outer step can't be done as it is asked for."""
+        config = self.config
+        size = real_batch(config.batch_size, self.dataset)
+        check_step(self.learner, size, config.networks, self.distribution, config.jit_compile)
 
 
 class Finished(NamedTuple):

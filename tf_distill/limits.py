@@ -31,17 +31,17 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: one that is given is no number of its kind and range, or not True or False.
     """
-    truths = {name: settings[name] for name in TRUTH if settings.get(name) is not None}
-    for name, value in truths.items():
+    return {
+        name: value if value is None else _plain(name, value) for name, value in settings.items()
+    }
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name in TRUTH:
         if not isinstance(value, bool | np.bool_):
             raise UserError(f"--{name} must be True or False, got {brief(value)}")
-        truths[name] = bool(value)
-    known = {*WHOLE, *POSITIVE, *RANGES}
-    return truths | {
-        name: number(name, value, f"--{name}") if name in known and value is not None else value
-        for name, value in settings.items()
-        if name not in truths
-    }
+        return bool(value)
+    return number(name, value, f"--{name}") if name in {*WHOLE, *POSITIVE, *RANGES} else value
 
 
 def number(name: str, value: Any, called: str) -> Any:

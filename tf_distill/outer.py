@@ -12,6 +12,7 @@ from tf_distill.compiled import Compiled, check_compilable, compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.distilled import DistilledSet
 from tf_distill.distribution import Distribution, Parts
+from tf_distill.errors import UserError
 from tf_distill.guard import Guard, Reduced
 from tf_distill.hypergradient import Hypergradient, hypergradient
 from tf_distill.inner import Samples
@@ -99,9 +100,9 @@ def distill(
     Yields:
         After each outer step its number, from 1, and the mean loss on the real batch in nats.
     """
-    size = real_batch(batch_size, dataset)
     distribution = distribution or Distribution()
-    distribution.check(networks, size)
+    size = real_batch(batch_size, dataset)
+    check_step(learner, size, networks, distribution, jit_compile)
     draw = network_drawer(learner, init, seed)
     update = outer_update(
         distillation, learner, dataset, draw, networks, seed, distribution, jit_compile
@@ -124,11 +125,35 @@ def outer_graph(
     jit_compile: bool = False,
 ) -> tf.Graph:
     """The graph of an outer step that `distill` would do with these arguments; nothing is run."""
+    size = real_batch(batch_size, dataset)
+    check_step(learner, size, networks, Distribution(), jit_compile)
     draw = network_drawer(learner, init, seed)
     update = outer_update(
         distillation, learner, dataset, draw, networks, seed, jit_compile=jit_compile
     )
-    return _graph(update, real_batch(batch_size, dataset))
+    return _graph(update, size)
+
+
+def check_step(
+    learner: Learner, size: int, networks: int, distribution: Distribution, jit_compile: bool
+) -> None:
+    """Checks that an outer step can be done as it is asked for.
+
+    Args:
+        learner: the network.
+        size: of the real batch.
+        networks: in the step.
+        distribution: the replicas that share it.
+        jit_compile: whether XLA compiles it.
+
+    Raises:
+        UserError: the replicas can't share it equally, or XLA can't compile it.
+    """
+    distribution.check(networks, size)
+    if jit_compile:
+        if (replicas := distribution.replicas) > 1:
+            raise UserError(f"--jit_compile is for one device, got {replicas}; leave it out")
+        check_compilable(learner.model)
 
 
 def _graph(update: Compiled[[tf.Tensor], tf.Tensor], size: int) -> tf.Graph:
@@ -215,8 +240,6 @@ def outer_update(
         distribution: the replicas that share each step.
         jit_compile: whether XLA compiles it.
     """
-    if jit_compile:
-        check_compilable(learner.model)
     replicas = distribution or Distribution()
     x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     distilled = distillation.distilled
