@@ -9,11 +9,12 @@ import small
 import tensorflow as tf
 
 from tf_distill import guard as module
+from tf_distill.batches import batch_indices
 from tf_distill.distilled import DistilledSet
 from tf_distill.errors import Diverged
 from tf_distill.guard import FACTOR, KEEP_EVERY, RETURNS, SKIPS, Guard, Reduced, recover
 from tf_distill.inner import Samples
-from tf_distill.outer import Distillation, batch_indices, distill
+from tf_distill.outer import Distillation, distill
 
 RATE = 0.125
 NAN, INF = float("nan"), float("inf")

@@ -9,8 +9,8 @@ import small
 
 import tf_distill as td
 from tf_distill import outcome
+from tf_distill.batches import batch_indices
 from tf_distill.datasets.base import Dataset
-from tf_distill.outer import batch_indices
 
 SHORT = {"outer_steps": 12, "eval_every": 6, "batch_size": 16, "epochs": 3}
 

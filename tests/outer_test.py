@@ -8,14 +8,14 @@ import pytest
 import small
 import tensorflow as tf
 
-from tf_distill import outer as module
 from tf_distill import seeds
+from tf_distill.batches import batch_indices
 from tf_distill.distilled import DistilledSet
 from tf_distill.hypergradient import hypergradient
 from tf_distill.inner import Samples
 from tf_distill.learner import fixed_network
 from tf_distill.losses import encode
-from tf_distill.outer import Distillation, batch_indices, distill, mean_hypergradient
+from tf_distill.outer import Distillation, distill, mean_hypergradient
 
 OUTER_LR, OUTER_STEPS, OUTER_MOMENTUM = 0.05, 6, 0.5
 
@@ -40,28 +40,6 @@ def values(distillation) -> list[np.ndarray]:
 def assert_same_bits(one: Distillation, other: Distillation):
     for a, b in zip(values(one), values(other), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize(("size", "examples"), [(4, 10), (5, 10), (10, 10), (7, 10), (1, 3)])
-def test_batches_cover_every_epoch_exactly_once(size, examples):
-    batches = [batch_indices(3, step, size, examples) for step in range(5 * examples)]
-    assert {b.shape for b in batches} == {(size,)}
-    epochs = np.concatenate(batches)[: 5 * size // size * examples].reshape(-1, examples)
-    for epoch in epochs:
-        np.testing.assert_array_equal(np.sort(epoch), np.arange(examples))
-    if examples > 3:
-        assert len({tuple(epoch) for epoch in epochs}) == len(epochs)
-
-
-def test_a_batch_does_not_depend_on_those_before():
-    in_order = [batch_indices(3, step, 7, 10) for step in range(9)]
-    module._epoch_order.cache_clear()
-    for step in (8, 0, 4):
-        np.testing.assert_array_equal(batch_indices(3, step, 7, 10), in_order[step])
-
-
-def test_batches_follow_the_seed():
-    assert np.any(batch_indices(0, 0, 50, 50) != batch_indices(1, 0, 50, 50))
 
 
 @pytest.mark.parametrize("networks", [1, 3])

@@ -9,12 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import seeds
+from tf_distill.batches import batch_indices
 from tf_distill.datasets.base import Dataset
 from tf_distill.distilled import DistilledSet
 from tf_distill.evaluate import Fit, compiled_train, test_networks, tester
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner, Weights, fixed_network
-from tf_distill.outer import Distillation, batch_indices, network_drawer, outer_update
+from tf_distill.outer import Distillation, network_drawer, outer_update
 
 SUBSET = 2000
 """Training examples that choices are made on."""

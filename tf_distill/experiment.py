@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_distill import memory, outcome, seeds
+from tf_distill.batches import real_batch
 from tf_distill.callbacks import Callback, KeepBest
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
@@ -19,7 +20,7 @@ from tf_distill.folder import History, Metrics, RunFolder
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.loop import outer_loop
-from tf_distill.outer import Distillation, check_step, distill, outer_graph, real_batch
+from tf_distill.outer import Distillation, check_step, distill, outer_graph
 from tf_distill.progress import counted, say
 
 NETWORKS_ON_THE_WAY = 20

@@ -1,6 +1,5 @@
 """The outer loop, Algorithms 1a and 1b of the paper."""
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 
 import keras
@@ -8,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import beside, seeds
+from tf_distill.batches import batch_indices, real_batch
 from tf_distill.compiled import Compiled, check_compilable, compiled
 from tf_distill.datasets.base import Dataset
 from tf_distill.distilled import DistilledSet
@@ -166,23 +166,6 @@ def network_drawer(learner: Learner, init: str, seed: int) -> Draw:
         return learner.init
     weights = fixed_network(learner, seed)
     return lambda _: weights
-
-
-def real_batch(batch_size: int, dataset: Dataset) -> int:
-    """How many real examples an outer step has: as many as are asked for, and there are."""
-    return min(batch_size, len(dataset.y_train))
-
-
-def batch_indices(seed: int, step: int, size: int, examples: int) -> np.ndarray:
-    """The real examples of outer step `step`: a window of shuffled epochs, int32 `[size]`."""
-    epoch, offset = np.divmod(np.arange(step * size, (step + 1) * size), examples)
-    orders = {e: _epoch_order(seed, int(e), examples) for e in np.unique(epoch)}
-    return np.array([orders[e][i] for e, i in zip(epoch, offset, strict=True)], np.int32)
-
-
-@functools.lru_cache(maxsize=2)
-def _epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
-    return seeds.generator(seed, seeds.Stream.BATCHES, epoch).permutation(examples)
 
 
 def mean_hypergradient(
