@@ -4,24 +4,27 @@ import dataclasses
 import functools
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import small
 
+import tf_distill as td
 from tf_distill import (
     baseline_rows,
     comparison,
     control_rows,
+    fitting,
     models,
-    other_networks,
     ranking,
     run,
 )
 from tf_distill.config import Protocol
 from tf_distill.errors import UserError
 from tf_distill.experiment import new_distillation
+from tf_distill.learner import Learner
 from tf_distill.subject import Subject
 
 PROTOCOL = Protocol(baseline_sets=5, baseline_networks=3, sgd_epochs=3, control_steps=3)
@@ -44,7 +47,7 @@ def small_work():
         training = textconvnet.training._replace(epochs=2, dropout=0.0)
         patch.setitem(models.NETWORKS, "tiny", textconvnet._replace(build=tiny, training=training))
         few = {name: models.NETWORKS[name] for name in ("tiny", "textconvnet")}
-        patch.setattr(other_networks, "NETWORKS", few)
+        patch.setattr(fitting, "NETWORKS", few)
         yield
 
 
@@ -80,8 +83,8 @@ def test_learned_labels_have_the_outer_optimizer_of_the_set(tmp_path, monkeypatc
     settings = {"outer_momentum": 0.9, "outer_lr": 0.03, "init": "random", "networks": 2}
     config = small.config(tmp_path / "run", model="tiny", eval_networks=2, **settings)
     dataset = run.load_dataset(config)
-    own = new_distillation(config, dataset)
-    subject = Subject(config, PROTOCOL, dataset, own.distilled.samples)
+    own, learner = new_distillation(config, dataset), Learner(tiny(dataset.encoding.shape, 3))
+    subject = Subject(config, PROTOCOL, dataset, learner, own.distilled.samples)
     asked = []
 
     def note(distillation, learner, dataset, **settings):
@@ -135,6 +138,16 @@ def test_it_goes_on_where_it_stopped_with_the_same_numbers(compared, tmp_path, m
     assert accuracies[0] == accuracies[1]
 
 
+def test_python_goes_on_with_what_the_command_line_began(compared, monkeypatch):
+    folder, config, found = compared
+    monkeypatch.setattr(comparison, "measure", lambda *_: pytest.fail("measured again"))
+    settings = {name: getattr(config, name) for name in ("outer_steps", "batch_size", "epochs")}
+    data = run.load_dataset(config)
+    result = td.distill(data, "tiny", steps=2, eval_every=2, run_dir=folder, **settings)
+    assert result.compare() == found
+    assert result.original().accuracy == found["original"]["accuracy"]
+
+
 def test_another_protocol_is_refused(compared):
     _, config, _ = compared
     with pytest.raises(
@@ -143,7 +156,9 @@ def test_another_protocol_is_refused(compared):
         comparison.complete(config, dataclasses.replace(PROTOCOL, sgd_epochs=4))
     assert "\n" not in str(error.value)
     given = {"sgd_epochs": None, "baseline_sets": 7}
-    assert comparison.protocol(config, given) == dataclasses.replace(PROTOCOL, baseline_sets=7)
+    assert comparison.protocol(comparison.kept(Path(config.run_dir)), given) == dataclasses.replace(
+        PROTOCOL, baseline_sets=7
+    )
 
 
 def test_another_set_is_refused(compared, tmp_path):

@@ -58,7 +58,7 @@ def test_only_python_has_data_and_networks_of_python(tmp_path, name, model, lack
     with pytest.raises(UserError) if lacking else contextlib.nullcontext() as error:
         assert run.recall({"run_dir": str(tmp_path)}) == config
     if lacking:
-        assert f"and only Python has its {lacking}; the modes baselines" in str(error.value)
+        assert f"and only Python has its {lacking}; call compare()" in str(error.value)
         assert "such as --dataset=csv:FILE" in str(error.value)
 
 

@@ -29,6 +29,12 @@ def build(shape, outputs, dropout=0.0):
     return keras.Sequential([keras.Input(shape), hidden, *drop, layers.Dense(outputs)])
 
 
+def full(build, data, training, seed=0):
+    """The network that a builder makes, after full training."""
+    make = original.maker(build, data, training)
+    return original.original_accuracy(make, data, training, seed)
+
+
 @pytest.fixture(scope="module")
 def questions():
     return toy_questions.load_toy_questions(None, None)
@@ -37,7 +43,7 @@ def questions():
 def test_learns_the_questions(questions):
     network = models.NETWORKS["textconvnet"]
     training = network.training._replace(epochs=4)
-    result = original.original_accuracy(network.build, questions, training, seed=0)
+    result = full(network.build, questions, training, seed=0)
     assert result.accuracy > 0.95
     assert result.settings == training._asdict()
     assert result.epochs == 4
@@ -46,7 +52,7 @@ def test_learns_the_questions(questions):
 def test_learns_digits_in_an_epoch():
     training = models.NETWORKS["lenet"].training._replace(epochs=1)
     digits = images.load_digits(None, None)
-    result = original.original_accuracy(models.NETWORKS["lenet"].build, digits, training, seed=0)
+    result = full(models.NETWORKS["lenet"].build, digits, training, seed=0)
     assert result.accuracy > 0.4
     assert result.epochs == 1
 
@@ -58,7 +64,7 @@ def test_is_adam_along_a_cosine_over_all_of_the_training_data(classes):
     names, y = data.classes[:classes], [np.minimum(a, classes - 1) for a in _labels(data)]
     data = dataclasses.replace(data, classes=names, y_train=y[0], y_test=y[1])
     training = QUICK._replace(epochs=6)
-    result = original.original_accuracy(build, data, training, seed=1)
+    result = full(build, data, training, seed=1)
     model = build(data.encoding.shape, data.outputs)
     original.set_state(model, fixed_network(Learner(model), 1), 1)
     loss = "binary_crossentropy" if classes == 2 else "sparse_categorical_crossentropy"
@@ -85,7 +91,7 @@ def _accuracy(model, x, y):
 def test_steps_are_the_most_that_there_are():
     data = small.dataset(train=100)
     training = QUICK._replace(epochs=10**6, steps=21)
-    assert original.original_accuracy(build, data, training, seed=0).epochs == 3
+    assert full(build, data, training, seed=0).epochs == 3
     assert QUICK.length(100) == 21
     assert len(list(original.batches(data, training, seed=0))) == 21
 
@@ -98,7 +104,7 @@ def test_repeats_whatever_the_process_did_before_and_leaves_the_global_state_alo
         keras.utils.set_random_seed(i)
         expected = _draw()
         keras.utils.set_random_seed(i)
-        results.append(original.original_accuracy(build, data, training, seed=0).accuracy)
+        results.append(full(build, data, training, seed=0).accuracy)
         assert _draw() == expected
     assert results[0] == results[1]
 
@@ -115,7 +121,7 @@ def _draw():
 def test_never_trains_on_the_test_split():
     data = small.dataset(train=400, test=300)
     poisoned = dataclasses.replace(data, y_test=(data.y_test + 1) % 3)
-    results = [original.original_accuracy(build, d, FAST, seed=0) for d in (data, poisoned)]
+    results = [full(build, d, FAST, seed=0) for d in (data, poisoned)]
     assert results[0].accuracy > 0.5 > results[1].accuracy
 
 
@@ -149,7 +155,8 @@ def trained(tmp_path, monkeypatch):
         monkeypatch.setattr(resumable.Seldom, "due", due)
         training = QUICK._replace(dropout=0.5)
         built = lambda *shape, dropout: build(*shape, dropout)  # noqa: E731
-        original.cached(built, data, training, 3, Keeping(tmp_path / folder, minutes), "net")
+        make = original.maker(built, data, training)
+        original.cached(make, data, training, 3, Keeping(tmp_path / folder, minutes), "net")
         return [w.numpy().tobytes() for w in weights[-1]]
 
     return train
@@ -188,7 +195,7 @@ def call(tmp_path, monkeypatch):
     """Calls `cached`; gives the result and whether it trained."""
     trained = []
 
-    def train(build, dataset, training, seed, name, keeping):
+    def train(make, dataset, training, seed, name, keeping):
         trained.append(name)
         return original.Original(len(trained) / 10, 3.0, 1.5, training._asdict())
 
@@ -198,7 +205,8 @@ def call(tmp_path, monkeypatch):
         before = len(trained)
         dataset = dataset or small.dataset()
         cache = Keeping(tmp_path / "cache", minutes=2)
-        result = original.cached(build, dataset, training, seed, cache, network, variant)
+        make = original.maker(build, dataset, training)
+        result = original.cached(make, dataset, training, seed, cache, network, variant)
         return result, len(trained) > before
 
     return call

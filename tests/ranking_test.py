@@ -79,7 +79,9 @@ def test_ranks_one_variant_at_a_time_and_goes_on(tmp_path, monkeypatch):
     initial = evaluate.test_networks(learner, "random", 2, 0)
     assert wide["distilled"] == evaluate.evaluator(learner, data)(scaled, initial)._asdict()
     assert wide["distilled"]["mean"] > narrow["distilled"]["mean"]
-    full = original.original_accuracy(some["wide"], data, training, 0)
+    full = original.original_accuracy(
+        original.maker(some["wide"], data, training), data, training, 0
+    )
     assert wide["full"] == {"mean": full.accuracy, "epochs": full.epochs}
 
 

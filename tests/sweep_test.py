@@ -5,7 +5,7 @@ import json
 import pytest
 import small
 
-from tf_distill import report, run, sweep
+from tf_distill import in_folder, report, run, sweep
 from tf_distill.errors import UserError
 from tf_distill.folder import RunFolder
 from tf_distill.jobs import Shard
@@ -60,7 +60,7 @@ def at_once(original, monkeypatch):
         return {**results, "distilled_samples": config.samples_per_step}
 
     monkeypatch.setattr(run, "run", instead)
-    monkeypatch.setattr(run, "add_ratio", lambda *_: None)
+    monkeypatch.setattr(in_folder, "add_ratio", lambda *_: None)
 
 
 def test_shards_enter_their_sizes_into_one_table(tmp_path, at_once):

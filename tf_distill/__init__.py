@@ -18,6 +18,8 @@ if typing.TYPE_CHECKING:
     from tf_distill.errors import Diverged, Interrupted, UserError
     from tf_distill.evaluate import Accuracy
     from tf_distill.inner import Samples
+    from tf_distill.models import Training
+    from tf_distill.original import Original
     from tf_distill.result import Result
     from tf_distill.saved_set import LoadedSet
     from tf_distill.saved_set import load as load_distilled
@@ -28,8 +30,10 @@ __all__ = [
     "Diverged",
     "Interrupted",
     "LoadedSet",
+    "Original",
     "Result",
     "Samples",
+    "Training",
     "UserError",
     "__version__",
     "datasets",
@@ -44,8 +48,10 @@ _PLACES = {
     "Diverged": ("errors", "Diverged"),
     "Interrupted": ("errors", "Interrupted"),
     "LoadedSet": ("saved_set", "LoadedSet"),
+    "Original": ("original", "Original"),
     "Result": ("result", "Result"),
     "Samples": ("inner", "Samples"),
+    "Training": ("models", "Training"),
     "UserError": ("errors", "UserError"),
     "datasets": ("datasets", None),
     "distill": ("api", "distill"),

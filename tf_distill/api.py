@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import frozen, inputs, network_fingerprint, saved_set, schemas
+from tf_distill import frozen, inputs, saved_set, schemas
 from tf_distill.callbacks import Callback
-from tf_distill.config import OWN, Config
+from tf_distill.config import Config
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import Dataset, refuse_stream
 from tf_distill.defaults import complete
@@ -19,7 +19,6 @@ from tf_distill.experiment import Experiment, Finished, carry_out
 from tf_distill.folder import Metrics, RunFolder
 from tf_distill.in_folder import carry_out_once
 from tf_distill.network_choice import Choice, Model, choose
-from tf_distill.process_state import LOCK
 from tf_distill.progress import say
 from tf_distill.result import Result
 
@@ -147,12 +146,11 @@ def distill(
     _begin(callbacks)
     choice = choose(model, data)
     config = _config(given, data, choice)
-    with LOCK:  # no other thread's change of Keras's precision
-        learner = choice.learner(None if run_dir is None else Path(config.run_dir))
+    learner = choice.learner(None if run_dir is None else Path(config.run_dir))
     work = Experiment(config, learner, data, callbacks, _distribution(strategy))
     work.check()
-    finished = _finished(work, choice, None if run_dir is None else RunFolder(config))
-    return Result(work, finished, choice.build)
+    folder = None if run_dir is None else RunFolder(config)
+    return Result(work, _finished(work, choice, folder), choice, folder)
 
 
 def _begin(callbacks: Sequence[Callback]) -> None:
@@ -212,8 +210,7 @@ def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Fin
 def _inputs(work: Experiment, choice: Choice) -> inputs.Inputs:
     """What the run depends on beside its settings; a name of the registry says all of a network."""
     shapes = [list(shape) for shape in work.learner.shapes]
-    own = choice.name.startswith(OWN)
-    network = network_fingerprint.describe(work.learner, choice.shape) if own else {}
+    network = choice.fingerprint(work.learner)
     return {**inputs.of_data(work.dataset), "weights": shapes, **network}
 
 

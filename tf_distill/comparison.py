@@ -5,15 +5,26 @@ Each row is kept in comparison.json as soon as it is measured, and not measured 
 
 import dataclasses
 import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import baseline_rows, control_rows, files, lock, ranking, run, schemas, wording
+from tf_distill import (
+    baseline_rows,
+    control_rows,
+    files,
+    in_folder,
+    limits,
+    lock,
+    ranking,
+    run,
+    schemas,
+    wording,
+)
 from tf_distill.config import Config, Protocol
-from tf_distill.datasets import Dataset
 from tf_distill.errors import UserError
 from tf_distill.evaluate import Accuracy, distillation_ratio
 from tf_distill.folder import RunFolder
@@ -22,11 +33,13 @@ from tf_distill.progress import say
 from tf_distill.rows import Row
 from tf_distill.subject import Subject
 
+NAME = "comparison.json"
 CURVE_NETWORKS = 20
 CURVE_POINTS = 31
+Json = dict[str, Any]
 
 
-def complete(config: Config, protocol: Protocol) -> dict[str, Any]:
+def complete(config: Config, protocol: Protocol) -> Json:
     """Adds baselines and controls to a run, which is made first where it is not finished.
 
     Returns:
@@ -37,58 +50,83 @@ def complete(config: Config, protocol: Protocol) -> dict[str, Any]:
     """
     dataset = run.load_dataset(config)
     with RunFolder(config).locked():
-        return _completed(config, protocol, dataset)
+        if not RunFolder(config).results():
+            run.run(config)
+        subject = Subject.of_run(config, protocol, dataset)
+        path = Path(config.run_dir, NAME)
+        comparison = begun(kept(path.parent), subject, path)
+
+        def original() -> Json:
+            return run.original_of(config, dataset)
+
+        for _ in measured(subject, comparison, original):
+            files.write_json(path, comparison)
+            in_folder.add_ratio(path.parent, comparison["original"]["accuracy"])
+        return comparison
 
 
-def _completed(config: Config, protocol: Protocol, dataset: Dataset) -> dict[str, Any]:
-    if not RunFolder(config).results():
-        run.run(config)
-    subject = Subject.of_run(config, protocol, dataset)
-    path = Path(config.run_dir, "comparison.json")
-    comparison = begun(path, subject)
+def measured(subject: Subject, comparison: Json, original: Callable[[], Json]) -> Iterator[None]:
+    """Measures what a comparison lacks, and tells each row.
 
-    def save() -> None:
-        files.write_json(path, comparison)
+    Args:
+        subject: what is compared.
+        comparison: as `begun` gives it; is updated in place.
+        original: gives the original accuracy and how it was found, where it is not there yet.
 
+    Yields:
+        Whenever there is more in the comparison, and at least once.
+    """
     if "original" not in comparison:
-        comparison["original"] = run.original_of(config, dataset)
-        save()
-    run.add_ratio(config, comparison["original"]["accuracy"])
+        comparison["original"] = original()
+    yield
     say(f"{'original, all data':28} {comparison['original']['accuracy']:.4f}")
-    for measured in comparison["rows"]:
-        say(line(measured))
+    for row in comparison["rows"]:
+        say(line(row))
     done = {row["name"] for row in comparison["rows"]}
     for row in rows_of(subject):
         if row.name not in done:
             comparison["rows"].append(measure(row, subject, comparison))
-            save()
+            yield
             say(line(comparison["rows"][-1]))
     if "curve" not in comparison:
         comparison["curve"] = curve(subject)
-        save()
-    return comparison
+        yield
 
 
-def protocol(config: Config, given: dict[str, int | None]) -> Protocol:
-    """What was given, and for the rest what an earlier comparison of the run had."""
-    earlier = schemas.read(Path(config.run_dir, "comparison.json")).get("settings", {})
+def kept(folder: Path) -> Json:
+    """The comparison of a run's folder, as far as it has come; {} for none."""
+    return schemas.read(folder / NAME)
+
+
+def protocol(earlier: Json, given: Mapping[str, int | None]) -> Protocol:
+    """What was given, and for the rest what an earlier comparison had; {} for none.
+
+    Raises:
+        UserError: a number below 1.
+    """
+    before = earlier.get("settings", {})
     told = {name: value for name, value in given.items() if value is not None}
-    known = {f.name: earlier[f.name] for f in dataclasses.fields(Protocol) if f.name in earlier}
-    return Protocol(**known | told)
+    known = {f.name: before[f.name] for f in dataclasses.fields(Protocol) if f.name in before}
+    return Protocol(**limits.plain(known | told))
 
 
 def so_far(config: Config) -> str:
     """What to add on stopping: how many rows are measured, and how to see them; "" for none."""
-    found = schemas.read(Path(config.run_dir, "comparison.json"))
+    found = kept(Path(config.run_dir))
     rows, expected = (len(found.get(name, [])) for name in ("rows", "expected"))
     return f" with {rows} of {expected} rows measured, for --mode=report to show" if rows else ""
 
 
-def begun(path: Path, subject: Subject) -> dict[str, Any]:
-    """What an earlier call left, or an empty comparison.
+def begun(earlier: Json, subject: Subject, path: Path | None) -> Json:
+    """A comparison to go on with.
+
+    Args:
+        earlier: what another call left; {} for nothing.
+        subject: what is compared.
+        path: of the earlier one, for the error.
 
     Raises:
-        UserError: it was made by another protocol or for another set, or is damaged.
+        UserError: the earlier one was made by another protocol or for another set.
     """
     asked = dataclasses.asdict(subject.protocol)
     new = {
@@ -97,28 +135,27 @@ def begun(path: Path, subject: Subject) -> dict[str, Any]:
         "expected": [row.title for row in rows_of(subject)],
         "rows": [],
     }
-    comparison = schemas.read(path)
-    settings = comparison.get("settings", asked)
+    settings = earlier.get("settings", asked)
     changed = [
         f"--{name} was {settings.get(name)}, now {value}"
         for name, value in asked.items()
         if settings.get(name) != value
     ]
-    if comparison.get("set", subject.fingerprint) != subject.fingerprint:
+    if earlier.get("set", subject.fingerprint) != subject.fingerprint:
         changed.append("it measured another distilled set")
     if changed:
         raise UserError(f"{path} differs: {'; '.join(changed)}; delete it to begin again")
-    return new | comparison
+    return new | earlier
 
 
 def rows_of(subject: Subject) -> list[Row]:
     """The rows that apply to the run, in their order."""
-    others = rows_of_other_networks(subject.config)
+    others = rows_of_other_networks(subject)
     every = (*baseline_rows.ROWS, *control_rows.ROWS, *others)
     return [row for row in every if row.applies(subject)]
 
 
-def measure(row: Row, subject: Subject, comparison: dict[str, Any]) -> dict[str, Any]:
+def measure(row: Row, subject: Subject, comparison: Json) -> Json:
     """One row, as comparison.json has it."""
     started = time.monotonic()
     measured = row.measure(subject, {r["name"]: r for r in comparison["rows"]})
@@ -137,13 +174,13 @@ def measure(row: Row, subject: Subject, comparison: dict[str, Any]) -> dict[str,
     }
 
 
-def line(row: dict[str, Any]) -> str:
+def line(row: Json) -> str:
     """A row for the terminal."""
     accuracy = wording.accuracy(row["mean"], row["std"], row["networks"])
     return f"{row['title']:28} {accuracy:16}   {row['seconds']:5.0f} s"
 
 
-def curve(subject: Subject) -> dict[str, Any]:
+def curve(subject: Subject) -> Json:
     """The accuracy after every inner step, or after some of many.
 
     Returns:
@@ -165,7 +202,7 @@ def curve(subject: Subject) -> dict[str, Any]:
     }
 
 
-def complete_ranking(config: Config, networks: int) -> dict[str, Any]:
+def complete_ranking(config: Config, networks: int) -> Json:
     """Adds the ranking check to a finished run, variant by variant: `--mode=ranking`.
 
     Args:
@@ -183,7 +220,7 @@ def complete_ranking(config: Config, networks: int) -> dict[str, Any]:
         return _ranked(config, networks, subject)
 
 
-def _ranked(config: Config, networks: int, subject: Subject) -> dict[str, Any]:
+def _ranked(config: Config, networks: int, subject: Subject) -> Json:
     path = Path(config.run_dir, "ranking.json")
     found = schemas.read(path)
     if found.get("set", subject.fingerprint) != subject.fingerprint:

@@ -134,8 +134,3 @@ class Protocol:
     baseline_networks: int = 200
     sgd_epochs: int = 100
     control_steps: int = 2000
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            if (value := getattr(self, field.name)) < 1:
-                raise UserError(f"--{field.name} must be at least 1, got {value}")

@@ -78,6 +78,7 @@ def predictor(
         )
         return found.concat()
 
+    classes._omit_frequent_tracing_warning = True  # each network and split has its own
     return classes
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tf_distill import files, report, saved_set, servable
+from tf_distill import files, lock, outcome, report, saved_set, schemas, servable
 from tf_distill.experiment import Experiment, Finished, carry_out
 from tf_distill.folder import RunFolder
 from tf_distill.inner import Samples
@@ -53,3 +53,13 @@ def write_model(experiment: Experiment, samples: Samples, path: Path) -> None:
         experiment.learner, samples, experiment.dataset, config.init, config.seed
     )
     servable.write(path, model)
+
+
+def add_ratio(folder: Path, original_accuracy: float) -> float | None:
+    """Adds the original accuracy and the ratio r_M, which it gives, to a folder's results.json."""
+    path = folder / "results.json"
+    with lock.held(folder):
+        results = schemas.read(path)
+        more = outcome.with_original(results, original_accuracy)
+        files.write_json(path, results | more)
+    return more["ratio"]

@@ -18,11 +18,19 @@ AT_LEAST_ONE = (
     "networks",
     "eval_networks",
     "eval_every",
+    "baseline_sets",
+    "baseline_networks",
+    "sgd_epochs",
+    "control_steps",
 )
 WHOLE = (*AT_LEAST_ONE, "seed", "early_stopping")
-POSITIVE = ("outer_lr", "inner_lr", "sample_scale", "checkpoint_minutes")
+POSITIVE = ("outer_lr", "inner_lr", "lr", "sample_scale", "checkpoint_minutes")
 TRUTH = ("deterministic", "jit_compile")
-RANGES: dict[str, tuple[float, float]] = {"seed": (0, 2**31), "outer_momentum": (0, 1)}
+RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**31),
+    "outer_momentum": (0, 1),
+    "dropout": (0, 1),
+}
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:

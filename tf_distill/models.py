@@ -66,13 +66,14 @@ class Training(NamedTuple):
 class Network(NamedTuple):
     """An entry of the registry: `build(input_shape, outputs)` makes the Keras model.
 
-    training: for its original accuracy.
+    training: for its original accuracy; least: pixels a side, or words, of an input.
     """
 
     build: Build
     kind: str
     defaults: ByInit
     training: Training
+    least: int = 1
 
 
 NETWORKS: dict[str, Network] = {
@@ -84,6 +85,7 @@ NETWORKS: dict[str, Network] = {
             Defaults(0.02, 0.02, 10, outer_momentum=0.9, sample_init="real"),
         ),
         Training(lr=0.001, batch_size=64, epochs=20, steps=20_000),
+        least=12,
     ),
     "alexcifarnet": Network(
         networks.alexcifarnet,
@@ -93,6 +95,7 @@ NETWORKS: dict[str, Network] = {
             Defaults(0.02, 0.02, 3, outer_momentum=0.9, sample_init="real"),
         ),
         Training(0.001, 128, epochs=40, steps=20_000),
+        least=12,
     ),
     "textconvnet": Network(
         networks.textconvnet,
@@ -102,6 +105,7 @@ NETWORKS: dict[str, Network] = {
             Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real"),
         ),
         Training(0.001, 64, epochs=80, steps=8_000, dropout=0.5),
+        least=5,
     ),
     "birnn": Network(
         networks.birnn,

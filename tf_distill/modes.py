@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tf_distill import comparison, jobs, outcome, ranking, report, run, sweep
+from tf_distill import comparison, in_folder, jobs, outcome, ranking, report, run, sweep
 from tf_distill.distribution import Distribution
 from tf_distill.errors import Interrupted, UserError
 from tf_distill.jobs import Shard
@@ -65,7 +65,8 @@ def _estimate(call: Call) -> str:
 def _baselines(call: Call) -> str:
     config = run.recall(call.settings)
     try:
-        comparison.complete(config, comparison.protocol(config, call.protocol))
+        earlier = comparison.kept(Path(config.run_dir))
+        comparison.complete(config, comparison.protocol(earlier, call.protocol))
     except KeyboardInterrupt:
         raise Interrupted(f"stopped{comparison.so_far(config)}") from None
     return f"the comparison is in {report.write(Path(config.run_dir))}"
@@ -78,7 +79,7 @@ def _original(call: Call) -> str:
     found = run.original_of(config, dataset)
     told = ""
     if Path(config.run_dir, "results.json").is_file():
-        ratio = run.add_ratio(config, found["accuracy"])
+        ratio = in_folder.add_ratio(Path(config.run_dir), found["accuracy"])
         told = f"\nratio {percent(ratio, 1) or '-'} %, also in {report.write(Path(config.run_dir))}"
     return (
         f"accuracy {found['accuracy']:.4f} on {len(dataset.y_test)} "

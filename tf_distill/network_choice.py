@@ -8,21 +8,22 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tf_distill import checks, frozen, second_derivative
+from tf_distill import checks, fitting, frozen, network_fingerprint, original, second_derivative
 from tf_distill.config import OWN
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import Dataset, usual_model
-from tf_distill.datasets.pictures import SMALLEST
-from tf_distill.defaults import network_of
 from tf_distill.errors import UserError
 from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS, ByInit, Defaults
+from tf_distill.models import NETWORKS, ByInit, Defaults, Training
+from tf_distill.process_state import LOCK
 from tf_distill.progress import say
 
 OWN_DEFAULTS = ByInit(
     Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3), NETWORKS["lenet"].defaults.random
 )
 """Where a network of a user starts from."""
+STEPS, EPOCHS = 2_000, 20
+"""Of a user's network on all of the data: both are done, up to ten times the first."""
 Model = str | Callable[..., keras.Model]
 
 
@@ -34,10 +35,20 @@ class Choice(NamedTuple):
     """
 
     name: str
-    build: Callable[[], keras.Model]
+    build: Callable[..., keras.Model]
     defaults: ByInit
     shape: tuple[int, ...]
     outputs: int
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a network of the user's own."""
+        return self.name.startswith(OWN)
+
+    @property
+    def short_name(self) -> str:
+        """The name for a person."""
+        return self.name.removeprefix(OWN)
 
     def learner(self, folder: Path | None = None) -> Learner:
         """The network as pure functions.
@@ -49,8 +60,10 @@ class Choice(NamedTuple):
             UserError: a model of one's own that does not fit the data, or has what can't be
                 differentiated twice, as far as names tell.
         """
-        if not self.name.startswith(OWN):
-            return Learner(self.build())
+        with LOCK:  # no other thread's change of Keras's precision
+            return self._own_learner(folder) if self.own else Learner(self.build())
+
+    def _own_learner(self, folder: Path | None) -> Learner:
         model, initializers = checks.build(self.build, self.shape)
         checks.check(model, self.shape, self.outputs)
         if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
@@ -62,6 +75,32 @@ class Choice(NamedTuple):
             frozen.recall(model, folder)
         return Learner(model, self.shape, initializers)
 
+    def training(self, examples: int) -> Training:
+        """How it is trained on all of the data, where nothing else is asked for."""
+        if not self.own:
+            return NETWORKS[self.name].training
+        usual = Training(lr=0.001, batch_size=64, epochs=EPOCHS, steps=10 * STEPS)
+        return usual._replace(epochs=max(EPOCHS, -(-STEPS // usual.per_epoch(examples))))
+
+    def trainee(self, dataset: Dataset, training: Training, folder: Path | None) -> original.Make:
+        """How to make the network for full training.
+
+        Raises:
+            UserError: a rate of dropout for a network of one's own.
+        """
+        if not self.own:
+            return original.maker(NETWORKS[self.name].build, dataset, training)
+        if training.dropout:
+            raise UserError(
+                f"training.dropout is for networks with a name, got {training.dropout}; put "
+                "layers of dropout into your own, which full training heeds"
+            )
+        return lambda: self.learner(folder)
+
+    def fingerprint(self, learner: Learner) -> dict[str, str]:
+        """What tells a network of one's own from others; a name of the registry says all."""
+        return network_fingerprint.describe(learner, self.shape) if self.own else {}
+
     def try_out(self, learner: Learner) -> None:
         """Differentiates a model of one's own twice, before a run on it.
 
@@ -71,9 +110,9 @@ class Choice(NamedTuple):
         Raises:
             UserError: it has no second derivative, or a wrong one.
         """
-        if not self.name.startswith(OWN):
+        if not self.own:
             return
-        say(f"trying whether {self.name.removeprefix(OWN)} can be differentiated twice")
+        say(f"trying whether {self.short_name} can be differentiated twice")
         second_derivative.check(self.build, self.shape, self.outputs)
         for note in checks.ignored(learner.model):
             say(note)
@@ -100,7 +139,7 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
     what = "the default network" if model is None else f"model {model!r}"
     model = _usual(dataset) if model is None else model
     if isinstance(model, str):
-        _check_name(model, dataset, what)
+        fitting.check(model, dataset, what)
         build = functools.partial(NETWORKS[model].build, shape, outputs)
         return Choice(model, build, NETWORKS[model].defaults, shape, outputs)
     if isinstance(model, keras.Model) or not callable(model):
@@ -119,28 +158,6 @@ def _usual(dataset: Dataset) -> str:
     if entry and entry.kind == kind:
         return entry.model
     return usual_model(kind, dataset.encoding.shape)
-
-
-def _check_name(name: str, dataset: Dataset, what: str) -> None:
-    kind = dataset.encoding.metadata().get("kind")
-    network = network_of(name, NETWORKS, dataset.name, kind)
-    shape = dataset.encoding.shape
-    if len(shape) != {"image": 3, "text": 2}[network.kind]:
-        pixels = len(shape) == 2 and network.kind == "image"
-        hint = (
-            "if these are pixels of 0 to 255 make them uint8, if they are pixels of 0 to 1 give "
-            "them a last axis of 1, else "
-        )
-        raise UserError(
-            f"{what} takes {network.kind}s, but {dataset.name} has inputs of shape "
-            f"{shape}; {hint if pixels else ''}give a function that makes a Keras model for these"
-        )
-    if network.kind == "image" and min(shape[:2]) < SMALLEST:
-        raise UserError(
-            f"{what} takes images of at least {SMALLEST}x{SMALLEST} pixels, but "
-            f"{dataset.name} has {shape[0]}x{shape[1]}; enlarge them, or give a function that "
-            "makes a Keras model for these"
-        )
 
 
 def _without_arguments(

@@ -10,6 +10,7 @@ import hashlib
 import json
 import random
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from tf_distill import files, lock, resumable, seeds
 from tf_distill._version import __version__
+from tf_distill.config import OWN
 from tf_distill.datasets import base
 from tf_distill.datasets.base import Dataset
 from tf_distill.errors import UserError
@@ -27,6 +29,9 @@ from tf_distill.models import Build, Training
 from tf_distill.progress import say
 from tf_distill.resumable import Keeping
 from tf_distill.text import TextEncoding
+
+Make = Callable[[], Learner]
+"""Makes the network that is to be trained, a new one at each call."""
 
 
 class Original(NamedTuple):
@@ -42,8 +47,14 @@ class Original(NamedTuple):
     settings: dict[str, Any]
 
 
+def maker(build: Build, dataset: Dataset, training: Training) -> Make:
+    """How to make a network of the registry, or a variant, for the data and with its dropout."""
+    shape, outputs = dataset.encoding.shape, dataset.outputs
+    return lambda: Learner(build(shape, outputs, dropout=training.dropout))
+
+
 def original_accuracy(
-    build: Build,
+    make: Make,
     dataset: Dataset,
     training: Training,
     seed: int,
@@ -53,7 +64,7 @@ def original_accuracy(
     """Trains on all of the training data and tests what comes out at the end.
 
     Args:
-        build: an entry of the registry's, or a variant.
+        make: makes the network.
         dataset: the test split is only used at the end.
         training: the settings.
         seed: of everything random.
@@ -65,12 +76,13 @@ def original_accuracy(
     """
     start = time.monotonic()
     state = random.getstate()  # Keras takes the seeds of its layers from here
-    model = build(dataset.encoding.shape, dataset.outputs, dropout=training.dropout)
+    learner = make()
     random.setstate(state)
-    set_state(model, fixed_network(Learner(model), seed), seed)
+    model = learner.model
+    set_state(model, fixed_network(learner, seed), seed)
     steps = training.length(len(dataset.y_train))
     start -= _fit(model, dataset, training, seed, name, keeping)
-    learner, weights = Learner(model), [v.value for v in model.trainable_variables]
+    weights = [v.value for v in model.trainable_variables]
     accuracy = evaluator(learner, dataset)(None, [weights]).mean
     epochs = round(steps / training.per_epoch(len(dataset.y_train)), 1)
     seconds = round(time.monotonic() - start, 1)
@@ -78,26 +90,28 @@ def original_accuracy(
 
 
 def cached(
-    build: Build,
+    make: Make,
     dataset: Dataset,
     training: Training,
     seed: int,
     cache: Keeping,
     network: str,
     variant: str = "",
+    also: Mapping[str, Any] | None = None,
 ) -> Original:
     """The original accuracy, from a file of an earlier call where there is one.
 
     Args:
-        build: as for `original_accuracy`.
+        make: as for `original_accuracy`.
         dataset: likewise.
         training: likewise.
         seed: likewise.
         cache: a folder for `original_<dataset>_<network>_<hash>.json`, made if it is missing;
             a folder of that name has the checkpoints while it trains.
         network: the name of the network.
-        variant: the name of its variant. Both, the data themselves, the settings, the seed
-            and the version of tf_distill are what the hash is made of.
+        variant: the name of its variant.
+        also: what else tells the network from others. All three, the data themselves, the
+            settings, the seed and the version of tf_distill are what the hash is made of.
     """
     key = {
         "dataset": dataset.name,
@@ -107,12 +121,14 @@ def cached(
         "training": training._asdict(),
         "seed": seed,
         "tf_distill": __version__,
+        **(also or {}),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache.folder / f"original_{dataset.name}_{network}_{digest}.json"
+    name = network.removeprefix(OWN)
+    path = cache.folder / f"original_{dataset.name}_{name}_{digest}.json"
     if found := _read(path, key):
         return found
-    title = f"{network} ({variant})" if variant else network
+    title = f"{name} ({variant})" if variant else name
     title = f"{title} on all of {dataset.name}"
     work = path.with_suffix("")
     work.mkdir(parents=True, exist_ok=True)
@@ -120,7 +136,7 @@ def cached(
     with lock.held(work, seconds=None):
         found = _read(path, key)  # another process may have been faster
         if not found:
-            found = original_accuracy(build, dataset, training, seed, title, keeping)
+            found = original_accuracy(make, dataset, training, seed, title, keeping)
             files.write_json(path, {**found._asdict(), "key": key})
         files.remove(work)
     return found

@@ -2,8 +2,8 @@
 
 import functools
 
+from tf_distill import fitting
 from tf_distill.bench import SCALES, Bench
-from tf_distill.config import Config
 from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS
 from tf_distill.rows import Done, Measured, Row
@@ -13,11 +13,10 @@ MOST = 20
 """Random networks of each other kind: some are a hundred times as large as LeNet."""
 
 
-def rows_of_other_networks(config: Config) -> list[Row]:
-    """A row for each network of the registry that takes the same kind of input."""
-    kind = NETWORKS[config.model].kind
-    fitting = [n for n, network in NETWORKS.items() if network.kind == kind and n != config.model]
-    return [Row(n, "network", n, functools.partial(other_network, name=n)) for n in fitting]
+def rows_of_other_networks(subject: Subject) -> list[Row]:
+    """A row for each other network of the registry that takes such inputs."""
+    others = [n for n in fitting.names(subject.dataset) if n != subject.config.model]
+    return [Row(n, "network", n, functools.partial(other_network, name=n)) for n in others]
 
 
 def other_network(subject: Subject, done: Done, name: str) -> Measured:

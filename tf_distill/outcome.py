@@ -12,7 +12,7 @@ from tf_distill import provenance
 from tf_distill._version import __version__
 from tf_distill.config import PLACES, Config
 from tf_distill.datasets import Dataset
-from tf_distill.evaluate import Accuracy
+from tf_distill.evaluate import Accuracy, distillation_ratio
 from tf_distill.inner import Samples
 from tf_distill.outer import Distillation
 from tf_distill.text import TextEncoding
@@ -49,6 +49,12 @@ def summarize(
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
     }
+
+
+def with_original(results: dict[str, Any], original_accuracy: float) -> dict[str, Any]:
+    """What results.json says beside the rest once the original accuracy is known (Section 4.1)."""
+    ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
+    return {"original_accuracy": original_accuracy, "ratio": ratio}
 
 
 def describe(results: dict[str, Any], config: Config) -> str:

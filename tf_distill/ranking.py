@@ -16,7 +16,7 @@ from tf_distill.datasets.base import Dataset
 from tf_distill.evaluate import Accuracy
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner
-from tf_distill.original import cached
+from tf_distill.original import cached, maker
 from tf_distill.resumable import Keeping
 
 HOW = (
@@ -56,7 +56,8 @@ def rank(
             entry = on_distilled(build, samples, dataset, networks, seed)
             training = models.NETWORKS[network].training
             variant = "" if name == models.ITSELF else name
-            full = cached(build, dataset, training, seed, cache, network, variant)
+            make = maker(build, dataset, training)
+            full = cached(make, dataset, training, seed, cache, network, variant)
             yield {
                 "name": name,
                 **entry,

@@ -1,18 +1,20 @@
 """What a distillation from Python gives back."""
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
-
+from tf_distill import comparison, files, in_folder, outcome, own_comparison, report, versions
 from tf_distill import experiment as experiments
-from tf_distill import files, in_folder, versions
+from tf_distill.errors import words_of_python
 from tf_distill.evaluate import Accuracy
 from tf_distill.experiment import Experiment, Finished
 from tf_distill.figures import gallery
 from tf_distill.figures.style import missing_letters_told, render
+from tf_distill.folder import RunFolder
+from tf_distill.models import Training
+from tf_distill.network_choice import Choice
+from tf_distill.original import Original
 from tf_distill.record import Record
 from tf_distill.saved_set import LoadedSet
 from tf_distill.wording import accuracy_over, network, size_of_set
@@ -30,15 +32,22 @@ class Result:
     Args:
         experiment: what was done.
         finished: what came out.
-        build: makes the network.
+        choice: the network.
+        folder: that all of it is in, or None.
     """
 
     def __init__(
-        self, experiment: Experiment, finished: Finished, build: Callable[[], keras.Model]
+        self,
+        experiment: Experiment,
+        finished: Finished,
+        choice: Choice,
+        folder: RunFolder | None = None,
     ):
         self._experiment, self._finished = experiment, finished
+        self._choice, self._folder = choice, folder
+        self._comparison = comparison.kept(folder.path) if folder else {}
         self.distilled = LoadedSet(
-            finished.samples, finished.weights, finished.metadata, build, finished.frozen
+            finished.samples, finished.weights, finished.metadata, choice.build, finished.frozen
         )
         self.results: dict[str, Any] = finished.results
         self.history: list[dict[str, float]] = finished.history
@@ -66,6 +75,79 @@ class Result:
             Mean and population standard deviation over the networks, as fractions.
         """
         return self._evaluate(self.distilled.samples, networks)
+
+    @words_of_python()
+    def original(self, training: Training | None = None) -> Original:
+        """Trains the network on all of the training data by Keras's Adam (Section 4.1, Table 4).
+
+        `results` then has the "original_accuracy" and the "ratio" r_M of the set's accuracy to
+        it. Where there is a run_dir its results.json and its report have them too; the accuracy
+        itself is kept beside it for later calls, and a training that was stopped goes on.
+
+        Args:
+            training: how. By default as the command line trains a network with a name; your own
+                by Adam from 0.001, for 20 epochs in batches of 64, or 2,000 steps if these are
+                more.
+
+        Raises:
+            UserError: a setting out of its range; dropout for a network of your own, which has
+                layers for it.
+            Interrupted: on SIGINT or SIGTERM, where there is a run_dir.
+        """
+        told = own_comparison.settings(self._experiment, self._choice, training)
+        found = self._original(told)
+        self._report()
+        return found
+
+    @words_of_python()
+    def compare(
+        self,
+        *,
+        baseline_sets: int | None = None,
+        baseline_networks: int | None = None,
+        sgd_epochs: int | None = None,
+        control_steps: int | None = None,
+        training: Training | None = None,
+    ) -> dict[str, Any]:
+        """Measures the paper's six baselines, controls, and other networks beside the set.
+
+        That is what `--mode=baselines` does. `figures` then has those of the comparison too. Where
+        there is a run_dir each row is kept there as soon as it is measured, and its report has
+        all of them at the end; a call that was stopped goes on.
+
+        Args:
+            baseline_sets: draws of random real examples, and of shuffled orders; 20.
+            baseline_networks: random initial networks to test a row with; 200.
+            sgd_epochs: epochs of the control "ordinary SGD"; 100.
+            control_steps: at most so many outer steps for the control with learned labels; 2000.
+            training: on all of the data, as for `original`.
+
+        Returns:
+            What comparison.json holds: "rows", dicts of "title", "group", "mean", "std",
+            "networks", "ratio", "how" and more (`pandas.DataFrame(found["rows"])`); "original";
+            "curve", the accuracy after each inner step.
+
+        Raises:
+            UserError: a setting out of its range, or another than an earlier comparison had.
+            Interrupted: on SIGINT or SIGTERM in the full training, where there is a run_dir.
+        """
+        given = {
+            "baseline_sets": baseline_sets,
+            "baseline_networks": baseline_networks,
+            "sgd_epochs": sgd_epochs,
+            "control_steps": control_steps,
+        }
+        told = own_comparison.settings(self._experiment, self._choice, training)
+        self._comparison = own_comparison.complete(
+            self._experiment,
+            self.distilled.samples,
+            given,
+            training and told,
+            lambda: self._original(told),
+            self._folder,
+        )
+        self._report()
+        return self._comparison
 
     def figures(self, path: str | Path) -> list[Path]:
         """Draws the figures of a report as PNG files; for texts also sentences.txt.
@@ -124,10 +206,30 @@ class Result:
         e = self._experiment
         return experiments.evaluation(e.config, e.learner, e.dataset)
 
+    def _original(self, training: Training) -> Original:
+        """Full training, which results.json and `results` get the accuracy and the ratio of."""
+        found = own_comparison.original(self._experiment, self._choice, training, self._folder)
+        self.results |= outcome.with_original(self.results, found.accuracy)
+        if self._folder:
+            in_folder.add_ratio(self._folder.path, found.accuracy)
+        return found
+
+    def _report(self) -> None:
+        if self._folder:
+            report.write(self._folder.path)
+
     def _record(self, folder: Path) -> Record:
         """What the figures are drawn from, as if it had been read from a run's folder."""
         settings = {name: self.results[name] for name in ("dataset", "model", "init", "labels")}
         found = self._finished
         return Record(
-            folder, settings, self.results, {}, {}, {}, self.history, found.metadata, found.samples
+            folder,
+            settings,
+            self.results,
+            self._comparison,
+            sweep={},
+            ranking={},
+            metrics=self.history,
+            metadata=found.metadata,
+            samples=found.samples,
         )

@@ -7,9 +7,7 @@ from typing import Any
 from tf_distill import (
     datasets,
     experiment,
-    files,
     inputs,
-    lock,
     memory,
     original,
     provenance,
@@ -20,7 +18,6 @@ from tf_distill.config import FREE, OWN, Config, completed
 from tf_distill.defaults import DATASET, data_dir, resolve
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
-from tf_distill.evaluate import distillation_ratio
 from tf_distill.experiment import Experiment, carry_out
 from tf_distill.folder import RunFolder, check_same
 from tf_distill.in_folder import carry_out_once
@@ -161,9 +158,9 @@ def _check_named(folder: Path, stored: dict[str, Any]) -> None:
     if any(unnamed.values()) and inputs.of_python(inputs.recall(folder)):
         lacking = " and ".join(what for what, lacks in unnamed.items() if lacks)
         raise UserError(
-            f"{folder} was made from Python, and only Python has its {lacking}; the modes "
-            "baselines, original and ranking need a run whose data and network the command line "
-            "can name, such as --dataset=csv:FILE"
+            f"{folder} was made from Python, and only Python has its {lacking}; call compare() or "
+            "original() of what the same td.distill gives; modes of the command line need a run "
+            "whose data and network it can name, such as --dataset=csv:FILE"
         )
 
 
@@ -186,21 +183,12 @@ def _whole(config: Config) -> datasets.Dataset:
 def original_of(config: Config, dataset: datasets.Dataset) -> dict[str, Any]:
     """The original accuracy of the run's network, and how it was trained."""
     network = NETWORKS[config.model]
+    make = original.maker(network.build, dataset, network.training)
     return original.cached(
-        network.build, dataset, network.training, config.seed, originals(config), config.model
+        make, dataset, network.training, config.seed, originals(config), config.model
     )._asdict()
 
 
 def originals(config: Config) -> Keeping:
     """Where original accuracies are kept for all runs beside this one; hidden from `runs/*`."""
     return Keeping(Path(config.run_dir).parent / ".originals", config.checkpoint_minutes)
-
-
-def add_ratio(config: Config, original_accuracy: float) -> float | None:
-    """Adds the original accuracy and the ratio r_M, which it gives, to results.json."""
-    path = Path(config.run_dir, "results.json")
-    with lock.held(path.parent):
-        results = schemas.read(path)
-        ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
-        files.write_json(path, results | {"original_accuracy": original_accuracy, "ratio": ratio})
-    return ratio

@@ -21,25 +21,21 @@ class Subject:
     """A distilled set with all that it is compared by.
 
     config: of its run; protocol: of the comparison; dataset: the run's, with the split that
-    it is evaluated on; samples: the learned values.
+    it is evaluated on; learner: the run's network; samples: the learned values.
     """
 
     config: Config
     protocol: Protocol
     dataset: Dataset
+    learner: Learner
     samples: Samples
 
     @classmethod
     def of_run(cls, config: Config, protocol: Protocol, dataset: Dataset) -> "Subject":
-        """The set in the folder of a finished run."""
+        """The set in the folder of a finished run of a network of the registry."""
         loaded = saved_set.load(Path(config.run_dir, "distilled", "1"))
-        return cls(config, protocol, dataset, loaded.samples)
-
-    @functools.cached_property
-    def learner(self) -> Learner:
-        """The run's network."""
-        build = NETWORKS[self.config.model].build
-        return Learner(build(self.dataset.encoding.shape, self.dataset.outputs))
+        network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
+        return cls(config, protocol, dataset, Learner(network), loaded.samples)
 
     @property
     def conditions(self) -> Conditions:

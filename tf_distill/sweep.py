@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_distill import files, lock, run, schemas, wording
+from tf_distill import files, in_folder, lock, run, schemas, wording
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
@@ -48,7 +48,7 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> dict[st
     for sized in shard.of(configs):
         say(f"size {sized.steps * sized.samples_per_step}: {sized.run_dir}")
         results = run.run(sized)
-        run.add_ratio(sized, original["accuracy"])
+        in_folder.add_ratio(Path(sized.run_dir), original["accuracy"])
         new = entry(results, original["accuracy"], Path(sized.run_dir).name)
         with lock.held(path.parent, WAIT):
             found = _add(path, config, original, new)
