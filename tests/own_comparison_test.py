@@ -9,7 +9,7 @@ import pytest
 import small
 
 import tf_distill as td
-from tf_distill import baseline_rows, comparison, control_rows, models, original
+from tf_distill import baseline_rows, comparison, control_rows, models, original, report
 from tf_distill.network_choice import choose
 
 SETTINGS = {"outer_steps": 3, "batch_size": 16, "epochs": 2}
@@ -41,6 +41,12 @@ def distilled(run_dir=None, model=build):
     return td.distill(small.dataset(), model, run_dir=run_dir, **SETTINGS)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No report is drawn, which takes longer than the work itself."""
+    monkeypatch.setattr(report, "write", lambda folder: folder)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Of a run that was compared, beside what the call gave."""
@@ -66,6 +72,7 @@ def test_every_row_is_measured_and_kept(folder):
     assert (path / "figures" / "comparison.png").is_file()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_another_call_goes_on_and_measures_nothing_twice(folder, monkeypatch, capsys):
     path, _, found = folder
     monkeypatch.setattr(comparison, "measure", lambda *_: pytest.fail("measured again"))
@@ -76,6 +83,7 @@ def test_another_call_goes_on_and_measures_nothing_twice(folder, monkeypatch, ca
     assert "average real" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_that_was_stopped_goes_on_to_the_same_numbers(folder, monkeypatch):
     path, _, found = folder
     kept = {**found, "rows": found["rows"][:-2]}
@@ -140,6 +148,7 @@ def test_full_training_leaves_the_result_as_it_was(result):
     assert result.evaluate(1) == before
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     "model", [build, own_models.Subclassed, frozen], ids=["named", "subclassed", "frozen"]
 )
