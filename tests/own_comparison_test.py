@@ -9,7 +9,16 @@ import pytest
 import small
 
 import tf_distill as td
-from tf_distill import baseline_rows, comparison, control_rows, models, original, report
+from tf_distill import (
+    baseline_rows,
+    comparison,
+    control_rows,
+    models,
+    network_fingerprint,
+    original,
+    report,
+)
+from tf_distill.learner import Learner
 from tf_distill.network_choice import choose
 
 SETTINGS = {"outer_steps": 3, "batch_size": 16, "epochs": 2}
@@ -167,6 +176,20 @@ def test_networks_of_one_name_have_accuracies_of_their_own(tmp_path, model):
 
     distilled(tmp_path / "other", make).original(QUICK)
     assert len(list(kept.parent.glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"rate": 0.1}, {"penalty": keras.regularizers.L2(0.1)}], ids=["rate", "penalty"]
+)
+def test_what_plays_a_part_in_full_training_alone_tells_networks_apart(change):
+    def told(rate=0.5, penalty=None):
+        layers = keras.layers
+        parts = [layers.Dense(4, kernel_regularizer=penalty), layers.Dropout(rate)]
+        inner = keras.Sequential([keras.Input([small.FEATURES]), *parts])
+        model = keras.Sequential([keras.Input([small.FEATURES]), inner, layers.Dense(3)])
+        return network_fingerprint.of_training(Learner(model))
+
+    assert told() == told() != told(**change)
 
 
 @pytest.mark.parametrize(("examples", "epochs"), [(120, 1000), (6400, 20), (10**6, 20)])

@@ -1,5 +1,6 @@
 """Tells a network of a user from another: by the operations of its graph and its initializers."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -29,6 +30,24 @@ def describe(learner: Learner, shape: tuple[int, ...]) -> dict[str, str]:
     parts = [_text([], graph.node), *sorted(inner), *weights]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return {f"network (keras {keras.__version__}, tensorflow {tf.__version__})": digest}
+
+
+def of_training(learner: Learner) -> str:
+    """A hash of what layers do in full training alone: dropout, regularizers and the like."""
+    told = []
+    for layer in learner.model._flatten_layers():
+        with contextlib.suppress(NotImplementedError, TypeError):  # a layer that can't be told
+            if not isinstance(layer, keras.Model):  # whose layers come by themselves
+                told.append([type(layer).__name__, _unnamed(layer.get_config())])
+    text = json.dumps(told, sort_keys=True, default=lambda v: type(v).__name__)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _unnamed(config: Any) -> Any:
+    """Settings without names, which differ each time that a layer is made."""
+    if isinstance(config, dict):
+        return {key: _unnamed(value) for key, value in config.items() if key != "name"}
+    return [_unnamed(v) for v in config] if isinstance(config, list | tuple) else config
 
 
 def _text(arguments: Sequence[str], nodes: Sequence[Any]) -> str:

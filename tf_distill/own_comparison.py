@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_distill import comparison, files, limits, run
+from tf_distill import comparison, files, limits, network_fingerprint, run
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment
 from tf_distill.folder import RunFolder
@@ -57,6 +57,8 @@ def original(
     if not folder:
         return original_accuracy(make, work.dataset, training, seed, choice.short_name)
     told, cache = choice.fingerprint(work.learner), run.originals(work.config)
+    if choice.own:
+        told["layers"] = network_fingerprint.of_training(work.learner)
     return cached(make, work.dataset, training, seed, cache, choice.name, also=told)
 
 
