@@ -6,6 +6,7 @@ import small
 
 import tf_distill as td
 from tf_distill import fitting
+from tf_distill.datasets import pictures
 from tf_distill.models import NETWORKS
 
 
@@ -56,3 +57,7 @@ def test_too_small_data_are_refused_in_a_line(data, model, told):
         td.distill(data(), model)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_pictures_are_scaled_up_where_lenet_would_refuse_them():
+    assert NETWORKS["lenet"].least == pictures.SMALLEST

@@ -93,7 +93,7 @@ def test_another_call_goes_on_and_measures_nothing_twice(folder, monkeypatch, ca
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_one_that_was_stopped_goes_on_to_the_same_numbers(folder, monkeypatch):
+def test_one_that_was_stopped_goes_on_to_the_same_numbers(folder):
     path, _, found = folder
     kept = {**found, "rows": found["rows"][:-2]}
     (path / comparison.NAME).write_text(json.dumps(kept))

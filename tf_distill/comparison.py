@@ -5,7 +5,7 @@ Each row is kept in comparison.json as soon as it is measured, and not measured 
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,30 +55,27 @@ def complete(config: Config, protocol: Protocol) -> Json:
         subject = Subject.of_run(config, protocol, dataset)
         path = Path(config.run_dir, NAME)
         comparison = begun(kept(path.parent), subject, path)
-
-        def original() -> Json:
-            return run.original_of(config, dataset)
-
-        for _ in measured(subject, comparison, original):
-            files.write_json(path, comparison)
-            in_folder.add_ratio(path.parent, comparison["original"]["accuracy"])
+        if "original" not in comparison:
+            comparison["original"] = run.original_of(config, dataset)
+        in_folder.add_ratio(path.parent, comparison["original"]["accuracy"])
+        fill(subject, comparison, path)
         return comparison
 
 
-def measured(subject: Subject, comparison: Json, original: Callable[[], Json]) -> Iterator[None]:
-    """Measures what a comparison lacks, and tells each row.
+def fill(subject: Subject, comparison: Json, path: Path | None) -> None:
+    """Measures the rows that a comparison lacks, and tells all.
 
     Args:
         subject: what is compared.
-        comparison: as `begun` gives it; is updated in place.
-        original: gives the original accuracy and how it was found, where it is not there yet.
-
-    Yields:
-        Whenever there is more in the comparison, and at least once.
+        comparison: as `begun` gives it, with the original accuracy; is updated in place.
+        path: where it is kept after each row; None for nowhere.
     """
-    if "original" not in comparison:
-        comparison["original"] = original()
-    yield
+
+    def save() -> None:
+        if path:
+            files.write_json(path, comparison)
+
+    save()
     say(f"{'original, all data':28} {comparison['original']['accuracy']:.4f}")
     for row in comparison["rows"]:
         say(line(row))
@@ -86,11 +83,11 @@ def measured(subject: Subject, comparison: Json, original: Callable[[], Json]) -
     for row in rows_of(subject):
         if row.name not in done:
             comparison["rows"].append(measure(row, subject, comparison))
-            yield
+            save()
             say(line(comparison["rows"][-1]))
     if "curve" not in comparison:
         comparison["curve"] = curve(subject)
-        yield
+        save()
 
 
 def kept(folder: Path) -> Json:

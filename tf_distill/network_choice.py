@@ -35,7 +35,7 @@ class Choice(NamedTuple):
     """
 
     name: str
-    build: Callable[..., keras.Model]
+    build: Callable[[], keras.Model]
     defaults: ByInit
     shape: tuple[int, ...]
     outputs: int
@@ -100,6 +100,11 @@ class Choice(NamedTuple):
     def fingerprint(self, learner: Learner) -> dict[str, str]:
         """What tells a network of one's own from others; a name of the registry says all."""
         return network_fingerprint.describe(learner, self.shape) if self.own else {}
+
+    def training_fingerprint(self, learner: Learner) -> dict[str, str]:
+        """The same for full training, where dropout and regularizers play a part too."""
+        told = {"layers": network_fingerprint.of_training(learner)} if self.own else {}
+        return self.fingerprint(learner) | told
 
     def try_out(self, learner: Learner) -> None:
         """Differentiates a model of one's own twice, before a run on it.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_distill import comparison, files, limits, network_fingerprint, run
+from tf_distill import comparison, limits, run
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment
 from tf_distill.folder import RunFolder
@@ -56,9 +56,7 @@ def original(
     seed = work.config.seed
     if not folder:
         return original_accuracy(make, work.dataset, training, seed, choice.short_name)
-    told, cache = choice.fingerprint(work.learner), run.originals(work.config)
-    if choice.own:
-        told["layers"] = network_fingerprint.of_training(work.learner)
+    told, cache = choice.training_fingerprint(work.learner), run.originals(work.config)
     return cached(make, work.dataset, training, seed, cache, choice.name, also=told)
 
 
@@ -93,9 +91,9 @@ def complete(
         subject = Subject(work.config, protocol, work.dataset, work.learner, samples)
         found = comparison.begun(earlier, subject, path)
         _check_same(training, found, path)
-        for _ in comparison.measured(subject, found, lambda: original()._asdict()):
-            if path:
-                files.write_json(path, found)
+        if "original" not in found:
+            found["original"] = original()._asdict()
+        comparison.fill(subject, found, path)
     return found
 
 
