@@ -233,6 +233,39 @@ def test_frozen_weights_belong_to_the_set(tmp_path, fixed):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+def told(run, folder, changes):
+    """A copy of a run's set whose metadata say something else; None takes an entry away."""
+    shutil.copytree(run / "distilled" / "1", folder / "set")
+    path = folder / "set" / "assets" / "metadata.json"
+    found = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({name: v for name, v in found.items() if v is not None}))
+    return folder / "set"
+
+
+def test_only_what_is_there_is_asked_for(image_run, monkeypatch):
+    asked, restore = [], tf.raw_ops.RestoreV2
+    monkeypatch.setattr(
+        tf.raw_ops, "RestoreV2", lambda **given: (asked.append(given), restore(**given))[1]
+    )
+    assert len(tf_distill.load_distilled(image_run / "distilled" / "1").initial_weights) == 10
+    assert len(asked) == 13  # with x, y and lr; TensorFlow logs a warning for each that is missing
+
+
+def test_a_set_that_does_not_say_how_many_weights_it_has_is_read_whole(image_run, tmp_path):
+    untold = told(image_run, tmp_path, {"initial_weights": None, "frozen_weights": None})
+    found, expected = (
+        tf_distill.load_distilled(path).initial_weights
+        for path in (untold, image_run / "distilled" / "1")
+    )
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_weights_that_are_told_but_missing_are_one_line(image_run, tmp_path):
+    with pytest.raises(UserError, match=r"no sound distilled set \(Key weights/10/\S* not found"):
+        tf_distill.load_distilled(told(image_run, tmp_path, {"initial_weights": 11}))
+
+
 def test_frozen_weights_of_other_shapes_are_told():
     model = frozen_model()
     call_once(model, (small.FEATURES,))

@@ -82,9 +82,13 @@ def save(
     path: Path, samples: Samples, weights: Weights, metadata: dict[str, Any], kept: Sequence = ()
 ) -> None:
     """Writes the SavedModel to `path`, whole or not at all."""
-    described = {"format": stored_set.FORMAT, "how_to_train": HOW_TO_TRAIN, **metadata}
-    if kept:
-        described["frozen_weights"] = len(kept)  # for readers that know no more of them
+    described = {
+        "format": stored_set.FORMAT,
+        "how_to_train": HOW_TO_TRAIN,
+        **metadata,
+        "initial_weights": len(weights),
+        "frozen_weights": len(kept),
+    }
     with tempfile.TemporaryDirectory() as scratch, files.whole(path) as part:
         asset = Path(scratch, "metadata.json")
         files.write_json(asset, described)

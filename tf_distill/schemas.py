@@ -114,7 +114,8 @@ SCHEMAS: dict[str, Schema] = {
     "metadata.json": _object(
         "network dataset seed classes input how_to_train", network=NAME, classes=_list(NAME, 2),
         input=INPUT, dataset=TEXT, init=TEXT, labels=TEXT, steps=COUNT, epochs=COUNT, seed=FROM_0,
-        sentences=_list({"type": "string"}), how_to_train=TEXT, frozen_weights=FROM_0,
+        sentences=_list({"type": "string"}), how_to_train=TEXT, initial_weights=FROM_0,
+        frozen_weights=FROM_0,
     ),
 }
 # fmt: on

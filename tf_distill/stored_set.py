@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,8 +26,14 @@ FLOATS = (tf.float32, tf.float64, tf.bfloat16, tf.float16)
 INTEGERS = (tf.bool, tf.uint8, tf.int8, tf.uint32, tf.int32, tf.int64)
 LISTS = {"weights": FLOATS, "frozen": (*FLOATS, *INTEGERS)}
 """Lists of variables, which may be empty, and the types that they may have."""
+LENGTHS = {"weights": "initial_weights", "frozen": "frozen_weights"}
+"""Where the metadata says how many there are."""
 UNREADABLE = (tf.errors.OpError, OSError, RuntimeError, TypeError, ValueError)
 """What TensorFlow raises for a folder that has no sound variables."""
+WHERE = re.compile(r"\{\{.*?\}\} | \[Op:\w+\]")
+"""What TensorFlow's errors say of the operation and its device."""
+
+Lengths = dict[str, int | None]
 
 
 class Stored(NamedTuple):
@@ -50,11 +57,11 @@ def read(path: Path) -> Stored:
     """
     metadata = _metadata(path)
     try:
-        values = dict(_bounded(path / "variables"))
+        values = dict(_bounded(path / "variables", _lengths(metadata)))
         samples = Samples(*(values[name] for name in Samples._fields))
         _check(samples, metadata)
     except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = WHERE.sub("", " ".join(str(error).split()))[:200]
         raise UserError(
             f"{path} is no sound distilled set ({reason}); export it again, or name another"
         ) from error
@@ -79,27 +86,39 @@ def _metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def _bounded(folder: Path) -> Iterator[tuple[str, tf.Tensor]]:
+def _lengths(metadata: dict[str, Any]) -> Lengths:
+    """How many variables each list has; None in a set of a writer that did not say."""
+    if LENGTHS["weights"] not in metadata:
+        return dict.fromkeys(LISTS)
+    return {key: metadata.get(name, 0) for key, name in LENGTHS.items()}
+
+
+def _bounded(folder: Path, lengths: Lengths) -> Iterator[tuple[str, tf.Tensor]]:
     """The variables by name; together they have no more bytes than the files."""
     index = folder / "variables.index"
     if not 0 < index.stat().st_size <= MOST_INDEX:
         raise ValueError(f"{index.name} has {index.stat().st_size} bytes")
     held = sum(file.stat().st_size for file in folder.glob("variables.data-*"))
-    for name, value in _values(str(folder / "variables")):
+    for name, value in _values(str(folder / "variables"), lengths):
         held -= value.dtype.size * int(tf.size(value))
         if held < 0:
             raise ValueError("its index promises more bytes than the files have")
         yield name, value
 
 
-def _values(prefix: str) -> Iterator[tuple[str, tf.Tensor]]:
+def _values(prefix: str, lengths: Lengths) -> Iterator[tuple[str, tf.Tensor]]:
     """x, y, lr, weights/0, weights/1, ..., frozen/0, frozen/1, ..."""
     for name in Samples._fields:
         yield name, _restored(prefix, name, FLOATS)
     for key, types in LISTS.items():
-        with contextlib.suppress(tf.errors.NotFoundError):  # after the last one
-            for i in itertools.count():
+        length = lengths[key]
+        numbers = itertools.count() if length is None else range(length)
+        try:
+            for i in numbers:
                 yield f"{key}/{i}", _restored(prefix, f"{key}/{i}", types)
+        except tf.errors.NotFoundError:
+            if length is not None:
+                raise  # else it was one after the last
 
 
 def _restored(prefix: str, name: str, types: Sequence[tf.DType]) -> tf.Tensor:
