@@ -69,6 +69,7 @@ class Config:
     outer_momentum: float = 0.5
     sample_init: str = "normal"
     sample_scale: float = 1.0
+    start: str | None = None
     jit_compile: bool = False
 
     def __post_init__(self):

@@ -84,6 +84,7 @@ _SETTINGS = [
         "linear classifier). Default: by network.",
     ),
     flags.DEFINE_float("sample_scale", None, "Factor of the first samples. Default: 1."),
+    flags.DEFINE_string("start", None, "Run whose set is learned further. Default: new samples."),
     flags.DEFINE_integer(
         "samples_per_step",
         None,
@@ -195,7 +196,7 @@ _SHARD = flags.DEFINE_string(
 )
 _OUT = flags.DEFINE_string("out", None, "File of --mode=compare's table: .csv, .html or .txt.")
 _VERSION = flags.DEFINE_boolean("version", False, "Only print the version.")
-_PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
+_PATHS = ("data_dir", "run_dir", "embeddings", "test_data", "start")
 
 
 def _told(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tf_distill import (
     provenance,
     report,
     schemas,
+    starting_set,
 )
 from tf_distill.config import FREE, OWN, Config, completed
 from tf_distill.defaults import DATASET, data_dir, resolve
@@ -97,7 +98,8 @@ def _experiment(
     config: Config, dataset: datasets.Dataset, distribution: Distribution
 ) -> Experiment:
     network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
-    return Experiment(config, Learner(network), dataset, distribution=distribution)
+    start = starting_set.of(config, dataset)
+    return Experiment(config, Learner(network), dataset, distribution=distribution, start=start)
 
 
 def configure(given: dict[str, Any]) -> Config:
@@ -106,6 +108,7 @@ def configure(given: dict[str, Any]) -> Config:
     Raises:
         UserError: one of them is wrong, or does nothing.
     """
+    starting_set.check_given(given)
     config, entry = _completed(given)
     if config.embeddings is not None and not (entry.kind == "text" and entry.vectors):
         raise UserError(

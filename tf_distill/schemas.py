@@ -74,7 +74,7 @@ SETTINGS: dict[str, Schema] = {
     **dict.fromkeys(("networks", "eval_networks", "eval_every"), COUNT),
     **dict.fromkeys(("inner_lr", "outer_lr"), NUMBER),
     **dict.fromkeys(("test_data", "text_column", "label_column"), MAYBE_TEXT),
-    **dict.fromkeys(("image_size", "embeddings"), MAYBE_TEXT),
+    **dict.fromkeys(("image_size", "embeddings", "start"), MAYBE_TEXT),
     "seed": FROM_0,
 }
 """The settings of a run, where a file repeats them."""
