@@ -151,7 +151,7 @@ def test_python_goes_on_with_what_the_command_line_began(compared, monkeypatch):
 def test_another_protocol_is_refused(compared):
     _, config, _ = compared
     with pytest.raises(
-        UserError, match=r"comparison.json differs: --sgd_epochs was 3, now 4; delete it"
+        UserError, match=r"comparison.json differs: --sgd_epochs was 3, now 4; leave that out"
     ) as error:
         comparison.complete(config, dataclasses.replace(PROTOCOL, sgd_epochs=4))
     assert "\n" not in str(error.value)
@@ -167,7 +167,7 @@ def test_another_set_is_refused(compared, tmp_path):
     path = tmp_path / "run" / "comparison.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "set": "of another"}))
     config = dataclasses.replace(config, run_dir=str(tmp_path / "run"))
-    with pytest.raises(UserError, match="it measured another distilled set"):
+    with pytest.raises(UserError, match="measured another distilled set; delete it"):
         comparison.complete(config, PROTOCOL)
 
 

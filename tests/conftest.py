@@ -71,6 +71,14 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """No report is drawn, which takes longer than the work itself."""
+    from tf_distill import report
+
+    monkeypatch.setattr(report, "write", lambda folder: folder)
+
+
+@pytest.fixture
 def cli(capfd, monkeypatch):
     """Calls the program in this process, as `python -m tf_distill.main ARGUMENTS` would."""
     from tf_distill import cli, main

@@ -137,7 +137,7 @@ def test_a_comparison_that_still_runs_says_what_it_lacks(texts):
     half = {"rows": half["rows"][:6], "expected": titles}
     evaluated.write(texts, comparison=half)
     page = page_of(texts)
-    assert f"The comparison is not complete. Missing: {', '.join(titles[6:])}." in page.text
+    assert f"The comparison is not complete. Missing: {'; '.join(titles[6:])}." in page.text
     assert drawn(texts) == PLAIN | {"comparison", "distribution", "embeddings"}
 
 

@@ -60,7 +60,7 @@ def at_once(original, monkeypatch):
         return {**results, "distilled_samples": config.samples_per_step}
 
     monkeypatch.setattr(run, "run", instead)
-    monkeypatch.setattr(in_folder, "add_ratio", lambda *_: None)
+    monkeypatch.setattr(in_folder, "set_original", lambda *_: None)
 
 
 def test_shards_enter_their_sizes_into_one_table(tmp_path, at_once):

@@ -4,8 +4,9 @@ Each row is kept in comparison.json as soon as it is measured, and not measured 
 """
 
 import dataclasses
+import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tf_distill import (
     in_folder,
     limits,
     lock,
+    outcome,
     ranking,
     run,
     schemas,
@@ -54,40 +56,39 @@ def complete(config: Config, protocol: Protocol) -> Json:
             run.run(config)
         subject = Subject.of_run(config, protocol, dataset)
         path = Path(config.run_dir, NAME)
-        comparison = begun(kept(path.parent), subject, path)
-        if "original" not in comparison:
-            comparison["original"] = run.original_of(config, dataset)
-        in_folder.add_ratio(path.parent, comparison["original"]["accuracy"])
-        fill(subject, comparison, path)
+        found = begun(kept(path.parent), subject, path)
+        results = RunFolder(config).results() or {}
+        original = found.get("original") or results.get("original")
+        original = original or run.original_of(config, dataset)
+        in_folder.set_original(path.parent, original)
+        comparison = outcome.compared_with(found, original)
+        fill(subject, comparison, functools.partial(files.write_json, path))
         return comparison
 
 
-def fill(subject: Subject, comparison: Json, path: Path | None) -> None:
+def fill(subject: Subject, comparison: Json, save: Callable[[Json], None]) -> None:
     """Measures the rows that a comparison lacks, and tells all.
 
     Args:
         subject: what is compared.
         comparison: as `begun` gives it, with the original accuracy; is updated in place.
-        path: where it is kept after each row; None for nowhere.
+        save: keeps it; is called at first, and after each row.
     """
-
-    def save() -> None:
-        if path:
-            files.write_json(path, comparison)
-
-    save()
-    say(f"{'original, all data':28} {comparison['original']['accuracy']:.4f}")
+    save(comparison)
+    original = comparison["original"]
+    told = f"{'original, all data':28} {original['accuracy']:.4f}"
+    say("   ".join([told, wording.full_training(original)]).rstrip())
     for row in comparison["rows"]:
         say(line(row))
     done = {row["name"] for row in comparison["rows"]}
     for row in rows_of(subject):
         if row.name not in done:
             comparison["rows"].append(measure(row, subject, comparison))
-            save()
+            save(comparison)
             say(line(comparison["rows"][-1]))
     if "curve" not in comparison:
         comparison["curve"] = curve(subject)
-        save()
+        save(comparison)
 
 
 def kept(folder: Path) -> Json:
@@ -139,9 +140,12 @@ def begun(earlier: Json, subject: Subject, path: Path | None) -> Json:
         if settings.get(name) != value
     ]
     if earlier.get("set", subject.fingerprint) != subject.fingerprint:
-        changed.append("it measured another distilled set")
+        raise UserError(f"{path} measured another distilled set; delete it to begin again")
     if changed:
-        raise UserError(f"{path} differs: {'; '.join(changed)}; delete it to begin again")
+        raise UserError(
+            f"{path} differs: {'; '.join(changed)}; leave that out to go on with what was, or "
+            "delete the file to begin again"
+        )
     return new | earlier
 
 

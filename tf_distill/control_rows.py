@@ -66,7 +66,8 @@ def ordinary_sgd(subject: Subject, done: Done) -> Measured:
     rate = bench.best_rate([subject.samples])
     how = (
         f"{epochs} epochs of minibatches of up to {controls.SGD_BATCH} samples in random order, "
-        f"soft labels, learning rate {rate:g}: the best of {len(RATES)} on training data."
+        f"{subject.config.labels} labels, learning rate {rate:g}: the best of {len(RATES)} on "
+        "training data."
     )
     return Measured(bench.test([with_rate(subject.samples, rate)]), how)
 
@@ -74,6 +75,8 @@ def ordinary_sgd(subject: Subject, done: Done) -> Measured:
 def hard_labels(subject: Subject, done: Done) -> Measured:
     """What the soft labels are worth."""
     how = "The samples and rates of the set, each label replaced by one-hot at its largest."
+    if subject.config.labels == "hard":
+        how = "The set has hard labels: there is nothing to replace, but for rounding."
     return Measured(subject.bench.test([controls.hardened(subject.samples)]), how)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tf_distill import files, lock, outcome, report, saved_set, schemas, servable
 from tf_distill.experiment import Experiment, Finished, carry_out
@@ -55,11 +56,20 @@ def write_model(experiment: Experiment, samples: Samples, path: Path) -> None:
     servable.write(path, model)
 
 
-def add_ratio(folder: Path, original_accuracy: float) -> float | None:
-    """Adds the original accuracy and the ratio r_M, which it gives, to a folder's results.json."""
-    path = folder / "results.json"
+def set_original(folder: Path, original: dict[str, Any]) -> float | None:
+    """Writes the original accuracy, and all ratios to it, to the files of a finished run.
+
+    Args:
+        folder: of the run.
+        original: the accuracy, and how the network was trained for it.
+
+    Returns:
+        The ratio r_M of the distilled set.
+    """
+    results, comparison = folder / "results.json", folder / "comparison.json"
     with lock.held(folder):
-        results = schemas.read(path)
-        more = outcome.with_original(results, original_accuracy)
-        files.write_json(path, results | more)
-    return more["ratio"]
+        found = outcome.with_original(schemas.read(results), original)
+        files.write_json(results, found)
+        if kept := schemas.read(comparison):
+            files.write_json(comparison, outcome.compared_with(kept, original))
+    return found["ratio"]

@@ -23,6 +23,8 @@ AT_LEAST_ONE = (
     "sgd_epochs",
     "control_steps",
 )
+MOST = 2**31
+"""Counts are below it: TensorFlow's whole numbers end there."""
 WHOLE = (*AT_LEAST_ONE, "seed", "early_stopping")
 POSITIVE = ("outer_lr", "inner_lr", "lr", "sample_scale", "checkpoint_minutes")
 TRUTH = ("deterministic", "jit_compile")
@@ -73,6 +75,8 @@ def number(name: str, value: Any, called: str) -> Any:
         value = math.inf
     if name in AT_LEAST_ONE and value < 1:
         raise UserError(f"{called} must be at least 1, {told}")
+    if name in AT_LEAST_ONE and value >= MOST:
+        raise UserError(f"{called} must be below {MOST}, {told}")
     if name in POSITIVE and not 0 < value < math.inf:
         raise UserError(f"{called} must be above 0 and finite, {told}")
     least, below = RANGES.get(name, (-math.inf, math.inf))

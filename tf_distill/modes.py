@@ -79,7 +79,7 @@ def _original(call: Call) -> str:
     found = run.original_of(config, dataset)
     told = ""
     if Path(config.run_dir, "results.json").is_file():
-        ratio = in_folder.add_ratio(Path(config.run_dir), found["accuracy"])
+        ratio = in_folder.set_original(Path(config.run_dir), found)
         told = f"\nratio {percent(ratio, 1) or '-'} %, also in {report.write(Path(config.run_dir))}"
     return (
         f"accuracy {found['accuracy']:.4f} on {len(dataset.y_test)} "

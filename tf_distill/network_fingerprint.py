@@ -1,6 +1,5 @@
 """Tells a network of a user from another: by the operations of its graph and its initializers."""
 
-import contextlib
 import hashlib
 import json
 import re
@@ -22,32 +21,29 @@ def describe(learner: Learner, shape: tuple[int, ...]) -> dict[str, str]:
         learner: the network.
         shape: of one embedded input.
     """
-    graph = checks.traced(learner.model, shape).graph.as_graph_def()
-    inner = [
-        _text([a.name for a in f.signature.input_arg], f.node_def) for f in graph.library.function
-    ]
     weights = [str(learner.shapes), *map(_settings, learner.initializers)]
-    parts = [_text([], graph.node), *sorted(inner), *weights]
-    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    digest = _digest([*_graph(checks.traced(learner.model, shape)), *weights])
     return {f"network (keras {keras.__version__}, tensorflow {tf.__version__})": digest}
 
 
-def of_training(learner: Learner) -> str:
-    """A hash of what layers do in full training alone: dropout, regularizers and the like."""
-    told = []
-    for layer in learner.model._flatten_layers():
-        with contextlib.suppress(NotImplementedError, TypeError):  # a layer that can't be told
-            if not isinstance(layer, keras.Model):  # whose layers come by themselves
-                told.append([type(layer).__name__, _unnamed(layer.get_config())])
-    text = json.dumps(told, sort_keys=True, default=lambda v: type(v).__name__)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def of_training(learner: Learner, shape: tuple[int, ...]) -> str:
+    """A hash of what a network does in full training: dropout, regularizers and the like too."""
+    model = learner.model
+    function = tf.function(lambda x: [model(x, training=True), *model.losses])
+    return _digest(_graph(function.get_concrete_function(tf.TensorSpec([2, *shape], tf.float32))))
 
 
-def _unnamed(config: Any) -> Any:
-    """Settings without names, which differ each time that a layer is made."""
-    if isinstance(config, dict):
-        return {key: _unnamed(value) for key, value in config.items() if key != "name"}
-    return [_unnamed(v) for v in config] if isinstance(config, list | tuple) else config
+def _graph(function: Any) -> list[str]:
+    """The operations of a concrete function, and of those that it calls."""
+    graph = function.graph.as_graph_def()
+    inner = [
+        _text([a.name for a in f.signature.input_arg], f.node_def) for f in graph.library.function
+    ]
+    return [_text([], graph.node), *sorted(inner)]
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _text(arguments: Sequence[str], nodes: Sequence[Any]) -> str:

@@ -22,7 +22,7 @@ from tf_distill._version import __version__
 from tf_distill.config import OWN
 from tf_distill.datasets import base
 from tf_distill.datasets.base import Dataset
-from tf_distill.errors import UserError
+from tf_distill.errors import Diverged, UserError
 from tf_distill.evaluate import evaluator
 from tf_distill.learner import Learner, Weights, fixed_network
 from tf_distill.models import Build, Training
@@ -72,6 +72,7 @@ def original_accuracy(
         keeping: where checkpoints are kept, None for none.
 
     Raises:
+        Diverged: the loss is no number.
         Interrupted: on SIGINT or SIGTERM, where checkpoints are kept.
     """
     start = time.monotonic()
@@ -135,9 +136,13 @@ def cached(
     keeping = cache._replace(folder=work / "checkpoints")
     with lock.held(work, seconds=None):
         found = _read(path, key)  # another process may have been faster
-        if not found:
-            found = original_accuracy(make, dataset, training, seed, title, keeping)
-            files.write_json(path, {**found._asdict(), "key": key})
+        try:
+            if not found:
+                found = original_accuracy(make, dataset, training, seed, title, keeping)
+                files.write_json(path, {**found._asdict(), "key": key})
+        except Diverged:
+            files.remove(work)  # from its checkpoints it would diverge again
+            raise
         files.remove(work)
     return found
 

@@ -18,6 +18,7 @@ from tf_distill.outer import Distillation
 from tf_distill.text import TextEncoding
 from tf_distill.wording import accuracy_over, count, output_names
 
+Json = dict[str, Any]
 PARTS = ("report.html", "distilled/1", "model/1")
 """What a finished run's folder has for its user."""
 
@@ -51,10 +52,25 @@ def summarize(
     }
 
 
-def with_original(results: dict[str, Any], original_accuracy: float) -> dict[str, Any]:
-    """What results.json says beside the rest once the original accuracy is known (Section 4.1)."""
-    ratio = distillation_ratio(results["accuracy"]["mean"], original_accuracy)
-    return {"original_accuracy": original_accuracy, "ratio": ratio}
+def with_original(results: Json, original: Json) -> Json:
+    """What results.json holds once the original accuracy is known (Section 4.1).
+
+    Args:
+        results: what it holds without.
+        original: the accuracy, and how the network was trained for it.
+    """
+    ratio = distillation_ratio(results["accuracy"]["mean"], original["accuracy"])
+    more = {"original_accuracy": original["accuracy"], "ratio": ratio, "original": original}
+    return {**results, **more}
+
+
+def compared_with(comparison: Json, original: Json) -> Json:
+    """What comparison.json holds, with the ratios to an original accuracy."""
+    rows = [
+        {**row, "ratio": distillation_ratio(row["mean"], original["accuracy"])}
+        for row in comparison.get("rows", [])
+    ]
+    return {**comparison, "original": original, "rows": rows}
 
 
 def describe(results: dict[str, Any], config: Config) -> str:

@@ -1,11 +1,13 @@
 """What Python has distilled, beside baselines: on data and for a network that may have no name."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_distill import comparison, limits, run
+from tf_distill import comparison, files, in_folder, limits, outcome, report, run
+from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment
 from tf_distill.folder import RunFolder
@@ -15,92 +17,134 @@ from tf_distill.network_choice import Choice
 from tf_distill.original import Original, cached, original_accuracy
 from tf_distill.subject import Subject
 
+Json = dict[str, Any]
 
-def settings(work: Experiment, choice: Choice, given: Training | None) -> Training:
-    """The settings of full training, as plain numbers.
+
+class Kept:
+    """The comparison of a run: in its folder or, without one, in memory.
 
     Args:
-        work: what was distilled.
-        choice: its network.
-        given: None for what fits the network and the data.
+        path: of the folder, or None.
+    """
+
+    def __init__(self, path: Path | None):
+        self._path, self._found = path, Json()
+
+    def read(self) -> Json:
+        """What comparison.json holds, as far as it has come; {} for nothing."""
+        return comparison.kept(self._path) if self._path else self._found
+
+    def write(self, found: Json) -> None:
+        """Keeps it."""
+        if self._path:
+            files.write_json(self._path / comparison.NAME, found)
+        self._found = found
+
+    def set_original(self, original: Json) -> None:
+        """All ratios are to this original accuracy from now on, those of results.json too."""
+        if self._path:
+            in_folder.set_original(self._path, original)
+        elif self._found:
+            self._found = outcome.compared_with(self._found, original)
+
+    @contextlib.contextmanager
+    def locked(self, config: Config) -> Iterator[None]:
+        """Keeps other processes out of the folder; in the end its report is drawn anew.
+
+        Raises:
+            UserError: the folder has gone since, or its run is no longer whole.
+        """
+        if not self._path:
+            yield
+            return
+        if not (self._path / "results.json").is_file():
+            raise UserError(
+                f"{self._path} holds no finished run any more; put it back, or call td.distill "
+                "again"
+            )
+        with RunFolder(config).locked():
+            yield
+        report.write(self._path)
+
+
+def settings(given: Training) -> Training:
+    """Settings of full training as plain numbers.
 
     Raises:
-        UserError: one is out of its range.
+        UserError: one is none, or out of its range.
     """
-    if given is None:
-        return choice.training(len(work.dataset.y_train))
     if not isinstance(given, Training):
         raise UserError(
-            f"training is of type {type(given).__name__}, expected a "
-            "tf_distill.Training(lr=0.001, batch_size=64, epochs=20, steps=20000)"
+            f"training is of type {type(given).__name__}, expected a tf_distill.Training, such as "
+            "result.training._replace(epochs=5)"
         )
-    return Training(**limits.plain(given._asdict()))
+    return Training(**{k: limits.number(k, v, f"training.{k}") for k, v in given._asdict().items()})
 
 
-def original(
-    work: Experiment, choice: Choice, training: Training, folder: RunFolder | None
-) -> Original:
+def original(work: Experiment, choice: Choice, training: Training, path: Path | None) -> Json:
     """The network after full training, from an earlier call where there was one.
 
     Args:
         work: what was distilled.
         choice: its network.
         training: how it is trained.
-        folder: of the run; None to keep nothing.
+        path: of the run's folder; None to keep nothing.
+
+    Returns:
+        The fields of `Original` and, for a network of one's own, what tells it from others.
 
     Raises:
         UserError: a rate of dropout for a network of one's own.
+        Diverged: the loss is no number.
         Interrupted: on SIGINT or SIGTERM, where there is a folder.
     """
-    make = choice.trainee(work.dataset, training, folder.path if folder else None)
-    seed = work.config.seed
-    if not folder:
-        return original_accuracy(make, work.dataset, training, seed, choice.short_name)
-    told, cache = choice.training_fingerprint(work.learner), run.originals(work.config)
-    return cached(make, work.dataset, training, seed, cache, choice.name, also=told)
+    make = choice.trainee(work.dataset, training, path)
+    seed, told = work.config.seed, choice.training_fingerprint(work.learner)
+    if path:
+        cache = run.originals(work.config)
+        found = cached(make, work.dataset, training, seed, cache, choice.name, also=told)
+    else:
+        found = original_accuracy(make, work.dataset, training, seed, choice.short_name)
+    return {**found._asdict(), **({"network": told} if told else {})}
 
 
-def complete(
+def known(work: Experiment, choice: Choice, *earlier: Json) -> Json | None:
+    """What `original` gave earlier.
+
+    Args:
+        work: what was distilled.
+        choice: its network.
+        earlier: what results.json and comparison.json hold.
+
+    Returns:
+        None where there is nothing, or of a network that was another in training.
+    """
+    told = choice.training_fingerprint(work.learner)
+    found = [e["original"] for e in earlier if e.get("original", {}).keys() >= {*Original._fields}]
+    return next((f for f in found if f.get("network", told) == told), None)
+
+
+def begun(
     work: Experiment,
     samples: Samples,
     given: Mapping[str, int | None],
-    training: Training | None,
-    original: Callable[[], Original],
-    folder: RunFolder | None,
-) -> dict[str, Any]:
-    """The comparison of a set with all its rows.
+    earlier: Json,
+    path: Path | None,
+) -> tuple[Subject, Json]:
+    """A comparison to go on with, and what it is of.
 
     Args:
         work: what was distilled.
         samples: the set.
         given: how much is measured, by the names of `Protocol`; None for as much as usual.
-        training: that was asked for on all of the data, if any was.
-        original: trains the network on all of the data.
-        folder: where each row is kept, and was by an earlier call; None for nowhere.
-
-    Returns:
-        What comparison.json holds.
+        earlier: what an earlier call left.
+        path: of the run's folder, where what is there is not given up; None for none.
 
     Raises:
         UserError: the earlier comparison had other settings, or was of another set.
     """
-    with folder.locked() if folder else contextlib.nullcontext():
-        path = folder.path / comparison.NAME if folder else None
-        earlier = comparison.kept(folder.path) if folder else {}
-        protocol = comparison.protocol(earlier, given)
-        subject = Subject(work.config, protocol, work.dataset, work.learner, samples)
-        found = comparison.begun(earlier, subject, path)
-        _check_same(training, found, path)
-        if "original" not in found:
-            found["original"] = original()._asdict()
-        comparison.fill(subject, found, path)
-    return found
-
-
-def _check_same(training: Training | None, found: dict[str, Any], path: Path | None) -> None:
-    """Raises UserError where full training was done, and otherwise than is asked for now."""
-    trained = found.get("original", {}).get("settings")
-    if training and trained not in (None, training._asdict()):
-        raise UserError(
-            f"{path} differs: training was {Training(**trained)}; delete it to begin again"
-        )
+    protocol = comparison.protocol(earlier, given)
+    if not path and earlier.get("settings") != dataclasses.asdict(protocol):
+        earlier = {}
+    subject = Subject(work.config, protocol, work.dataset, work.learner, samples)
+    return subject, comparison.begun(earlier, subject, path and path / comparison.NAME)

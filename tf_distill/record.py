@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_distill import schemas
+from tf_distill import schemas, wording
 from tf_distill.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,8 +41,17 @@ class Record:
     @property
     def original(self) -> float | None:
         """The accuracy of the network trained on all of the real data, where it is known."""
-        known = self.comparison.get("original") or self.sweep.get("original") or {}
-        return known.get("accuracy", self.results.get("original_accuracy"))
+        return self._original.get("accuracy", self.results.get("original_accuracy"))
+
+    @property
+    def full_training(self) -> str:
+        """How that network was trained, in words; "" where it is not known."""
+        return wording.full_training(self._original)
+
+    @property
+    def _original(self) -> Json:
+        files = (self.comparison, self.sweep, self.results)
+        return next((f["original"] for f in files if "original" in f), {})
 
     @property
     def accuracy(self) -> Json:

@@ -1,10 +1,12 @@
 """What a distillation from Python gives back."""
 
+import copy
+import dataclasses
 import functools
 from pathlib import Path
 from typing import Any
 
-from tf_distill import comparison, files, in_folder, outcome, own_comparison, report, versions
+from tf_distill import comparison, files, in_folder, outcome, own_comparison, versions
 from tf_distill import experiment as experiments
 from tf_distill.errors import words_of_python
 from tf_distill.evaluate import Accuracy
@@ -43,9 +45,12 @@ class Result:
         choice: Choice,
         folder: RunFolder | None = None,
     ):
-        self._experiment, self._finished = experiment, finished
-        self._choice, self._folder = choice, folder
-        self._comparison = comparison.kept(folder.path) if folder else {}
+        self._path = folder.path.absolute() if folder else None  # wherever Python goes later
+        if self._path:
+            config = dataclasses.replace(experiment.config, run_dir=str(self._path))
+            experiment = dataclasses.replace(experiment, config=config)
+        self._experiment, self._finished, self._choice = experiment, finished, choice
+        self._kept = own_comparison.Kept(self._path)
         self.distilled = LoadedSet(
             finished.samples, finished.weights, finished.metadata, choice.build, finished.frozen
         )
@@ -76,28 +81,37 @@ class Result:
         """
         return self._evaluate(self.distilled.samples, networks)
 
+    @property
+    def training(self) -> Training:
+        """How the network is trained on all of the data, where nothing else is asked for.
+
+        A network with a name as the command line trains it; your own by Adam from 0.001, for 20
+        epochs in batches of 64, but for at least 2,000 steps and at most 20,000.
+        """
+        return self._choice.training(len(self._experiment.dataset.y_train))
+
     @words_of_python()
     def original(self, training: Training | None = None) -> Original:
         """Trains the network on all of the training data by Keras's Adam (Section 4.1, Table 4).
 
-        `results` then has the "original_accuracy" and the "ratio" r_M of the set's accuracy to
-        it. Where there is a run_dir its results.json and its report have them too; the accuracy
-        itself is kept beside it for later calls, and a training that was stopped goes on.
+        `results` then has the "original_accuracy", how it came about, and the "ratio" r_M of the
+        set's accuracy to it; so have the rows of a comparison. Where there is a run_dir its files
+        and its report have them too, a training that was stopped goes on, and the accuracy is
+        kept for later calls in `.originals` beside the folder.
 
         Args:
-            training: how. By default as the command line trains a network with a name; your own
-                by Adam from 0.001, for 20 epochs in batches of 64, or 2,000 steps if these are
-                more.
+            training: how; by default `self.training`.
 
         Raises:
             UserError: a setting out of its range; dropout for a network of your own, which has
-                layers for it.
+                layers for it; the folder is gone.
+            Diverged: the loss is no number; lower training.lr.
             Interrupted: on SIGINT or SIGTERM, where there is a run_dir.
         """
-        told = own_comparison.settings(self._experiment, self._choice, training)
-        found = self._original(told)
-        self._report()
-        return found
+        told = self.training if training is None else own_comparison.settings(training)
+        with self._kept.locked(self._experiment.config):
+            found = self._original(told)
+        return Original(*(found[name] for name in Original._fields))
 
     @words_of_python()
     def compare(
@@ -111,16 +125,18 @@ class Result:
     ) -> dict[str, Any]:
         """Measures the paper's six baselines, controls, and other networks beside the set.
 
-        That is what `--mode=baselines` does. `figures` then has those of the comparison too. Where
-        there is a run_dir each row is kept there as soon as it is measured, and its report has
-        all of them at the end; a call that was stopped goes on.
+        That is what `--mode=baselines` does. `figures` then has those of the comparison too. Rows
+        are kept as soon as they are measured, so another call after one that was stopped goes on.
+        Where there is a run_dir they are kept there, also for the same `td.distill` in another
+        process, and its report has all of them at the end.
 
         Args:
             baseline_sets: draws of random real examples, and of shuffled orders; 20.
             baseline_networks: random initial networks to test a row with; 200.
             sgd_epochs: epochs of the control "ordinary SGD"; 100.
             control_steps: at most so many outer steps for the control with learned labels; 2000.
-            training: on all of the data, as for `original`.
+            training: on all of the data, as for `original`; by default the accuracy of the last
+                call of that is taken, if there was one.
 
         Returns:
             What comparison.json holds: "rows", dicts of "title", "group", "mean", "std",
@@ -128,7 +144,9 @@ class Result:
             "curve", the accuracy after each inner step.
 
         Raises:
-            UserError: a setting out of its range, or another than an earlier comparison had.
+            UserError: a setting out of its range, or another than an earlier comparison in the
+                folder had; the folder is gone.
+            Diverged: the loss of the full training is no number; lower training.lr.
             Interrupted: on SIGINT or SIGTERM in the full training, where there is a run_dir.
         """
         given = {
@@ -137,17 +155,13 @@ class Result:
             "sgd_epochs": sgd_epochs,
             "control_steps": control_steps,
         }
-        told = own_comparison.settings(self._experiment, self._choice, training)
-        self._comparison = own_comparison.complete(
-            self._experiment,
-            self.distilled.samples,
-            given,
-            training and told,
-            lambda: self._original(told),
-            self._folder,
-        )
-        self._report()
-        return self._comparison
+        told = None if training is None else own_comparison.settings(training)
+        work, samples, kept = self._experiment, self.distilled.samples, self._kept
+        with kept.locked(work.config):
+            subject, found = own_comparison.begun(work, samples, given, kept.read(), self._path)
+            found = outcome.compared_with(found, self._original(told))
+            comparison.fill(subject, found, kept.write)
+        return copy.deepcopy(found)
 
     def figures(self, path: str | Path) -> list[Path]:
         """Draws the figures of a report as PNG files; for texts also sentences.txt.
@@ -206,17 +220,15 @@ class Result:
         e = self._experiment
         return experiments.evaluation(e.config, e.learner, e.dataset)
 
-    def _original(self, training: Training) -> Original:
-        """Full training, which results.json and `results` get the accuracy and the ratio of."""
-        found = own_comparison.original(self._experiment, self._choice, training, self._folder)
-        self.results |= outcome.with_original(self.results, found.accuracy)
-        if self._folder:
-            in_folder.add_ratio(self._folder.path, found.accuracy)
+    def _original(self, training: Training | None) -> dict[str, Any]:
+        """What all ratios are to from now on; None takes the last training, or else the usual."""
+        work, choice = self._experiment, self._choice
+        found = own_comparison.known(work, choice, self.results, self._kept.read())
+        if not found or (training and found["settings"] != training._asdict()):
+            found = own_comparison.original(work, choice, training or self.training, self._path)
+        self.results |= outcome.with_original(self.results, found)
+        self._kept.set_original(found)
         return found
-
-    def _report(self) -> None:
-        if self._folder:
-            report.write(self._folder.path)
 
     def _record(self, folder: Path) -> Record:
         """What the figures are drawn from, as if it had been read from a run's folder."""
@@ -226,7 +238,7 @@ class Result:
             folder,
             settings,
             self.results,
-            self._comparison,
+            self._kept.read(),
             sweep={},
             ranking={},
             metrics=self.history,

@@ -1,5 +1,6 @@
 """Keras's fit, which goes on where an earlier call was stopped."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_distill import checkpoints
-from tf_distill.errors import Interrupted
+from tf_distill.errors import Diverged, Interrupted
 from tf_distill.progress import Seldom, say
 from tf_distill.signals import handling
 
@@ -41,6 +42,7 @@ def fit(
         Seconds that earlier calls have taken up to where this one went on.
 
     Raises:
+        Diverged: the loss is no number.
         Interrupted: on SIGINT or SIGTERM, where checkpoints are kept, after one.
     """
     model.optimizer.build(model.trainable_variables)  # so that there is what to restore
@@ -87,6 +89,11 @@ class _Progress(keras.callbacks.Callback):
         self._stopping = True
 
     def on_train_batch_end(self, batch, logs):
+        if not math.isfinite(logs["loss"]):
+            raise Diverged(
+                f"{self._name}: the loss is no number after step {self.step} of {self._steps}; "
+                "lower the learning rate, training.lr in Python, or scale the inputs"
+            )
         if self._seldom.due():
             say(f"{self._name}: step {self.step} of {self._steps}, loss {logs['loss']:.4f}")
         now = time.monotonic()

@@ -44,7 +44,8 @@ def _list(items: Schema, least: int = 0, most: int | None = None) -> Schema:
 
 
 MEAN = _object("mean", mean=FRACTION, std=FRACTION, networks=COUNT)
-ORIGINAL = _object("accuracy", accuracy=FRACTION, seconds=NUMBER)
+TRAINING = _object("lr batch_size", lr=NUMBER, batch_size=COUNT, dropout=NUMBER)
+ORIGINAL = _object("accuracy", accuracy=FRACTION, epochs=NUMBER, seconds=NUMBER, settings=TRAINING)
 ROW = _object(
     "name group title mean",
     name=NAME, title=NAME, how=TEXT, group={"enum": list(GROUPS)}, mean=FRACTION, std=FRACTION,
@@ -97,8 +98,8 @@ SCHEMAS: dict[str, Schema] = {
     "results.json": _object(
         "distilled_samples seconds accuracy", **SETTINGS,
         distilled_samples=COUNT, seconds=NUMBER, accuracy=MEAN, original_accuracy=FRACTION,
-        ratio=MAYBE, learned_lr=NUMBERS, test_examples=FROM_0, accuracy_before=MEAN,
-        tf_distill=TEXT, tensorflow=TEXT, keras=TEXT,
+        original=ORIGINAL, ratio=MAYBE, learned_lr=NUMBERS, test_examples=FROM_0,
+        accuracy_before=MEAN, tf_distill=TEXT, tensorflow=TEXT, keras=TEXT,
     ),
     "comparison.json": _object(
         "", settings={"type": "object", "properties": PROTOCOL}, original=ORIGINAL,

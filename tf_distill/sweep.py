@@ -48,7 +48,7 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> dict[st
     for sized in shard.of(configs):
         say(f"size {sized.steps * sized.samples_per_step}: {sized.run_dir}")
         results = run.run(sized)
-        in_folder.add_ratio(Path(sized.run_dir), original["accuracy"])
+        in_folder.set_original(Path(sized.run_dir), original)
         new = entry(results, original["accuracy"], Path(sized.run_dir).name)
         with lock.held(path.parent, WAIT):
             found = _add(path, config, original, new)

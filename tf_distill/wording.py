@@ -1,6 +1,7 @@
 """Numbers in words: the same in figures, in the report and in tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tf_distill.config import OWN
 
@@ -36,6 +37,15 @@ def minutes(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def full_training(original: Mapping[str, Any]) -> str:
+    """How a network was trained for the original accuracy; "" where the file does not say."""
+    if not (settings := original.get("settings")):
+        return ""
+    dropout = f", dropout {rate:g}" if (rate := settings.get("dropout")) else ""
+    epochs = f", {original['epochs']:g} epochs" if "epochs" in original else ""
+    return f"Adam from {settings['lr']:g}, batches of {settings['batch_size']}{epochs}{dropout}"
 
 
 def output_names(classes: Sequence[str], outputs: int) -> list[str]:

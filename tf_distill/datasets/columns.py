@@ -91,10 +91,12 @@ def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> Use
         )
     no_text = text is None or text == label
     flag, what = ("text_column", "texts") if no_text else ("label_column", "classes")
+    words = any(isinstance(row.get(column), str) for row in rows for column in columns)
+    numbers = "" if words else "; if all are numbers, use from_arrays(features, labels)"
     others = [column for column in columns if column != (label if no_text else text)]
     return UserError(
         f"{where}: it is not clear which column has the {what}; name it with --{flag}: one of "
-        f"{_list(others)}"
+        f"{_list(others)}{numbers}"
     )
 
 
