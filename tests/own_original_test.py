@@ -11,7 +11,7 @@ import tensorflow as tf
 from own_run import PROTOCOL, QUICK, build, distilled, frozen
 
 import tf_distill as td
-from tf_distill import models, network_fingerprint, original, own_comparison, report
+from tf_distill import in_folder, models, network_fingerprint, original, own_comparison, report
 from tf_distill.learner import Learner
 from tf_distill.network_choice import choose
 
@@ -40,6 +40,45 @@ def test_all_ratios_are_to_the_last_original_accuracy(tmp_path, monkeypatch, kep
     again = distilled(path) if kept else result
     assert ratios(again.compare(**PROTOCOL)) == {round(other.accuracy, 6)}
     assert again.results["original"]["settings"] == less._asdict()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_another_result_has_found_counts(tmp_path):
+    first, second = (distilled(tmp_path / "run") for _ in range(2))
+    first.original(QUICK)
+    less = second.original(QUICK._replace(epochs=1))
+    assert first.compare(**PROTOCOL)["original"]["accuracy"] == less.accuracy
+    assert first.results["ratio"] == first.accuracy.mean / less.accuracy
+
+
+def test_what_was_trained_under_another_version_is_kept(folder):
+    path, result = folder
+    told = json.loads((path / "results.json").read_text())
+    before = told["original"]["network"]
+    told["original"]["network"] = {k.replace("keras", "keras 1.0"): "old" for k in before}
+    (path / "results.json").write_text(json.dumps(told))
+    assert own_comparison.known(result._experiment, result._choice, told) == told["original"]
+    told["original"]["network"] = {**before, next(iter(before)): "another"}
+    assert own_comparison.known(result._experiment, result._choice, told) is None
+
+
+def test_damaged_files_are_left_as_they_are(folder):
+    path, _ = folder
+    before = (path / "results.json").read_text()
+    (path / "comparison.json").write_text("{")
+    with pytest.raises(td.UserError, match=r"comparison\.json"):
+        in_folder.set_original(path, {"accuracy": 0.123})
+    assert (path / "results.json").read_text() == before
+    (path / "comparison.json").unlink()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Of a run whose network was trained on all of the data, beside its result."""
+    path = tmp_path_factory.mktemp("original") / "run"
+    result = distilled(path)
+    result.original(QUICK)
+    return path, result
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -9,21 +10,33 @@ import pytest
 import small
 
 import tf_distill as td
-from tf_distill import run, saved_set, starting_set
+from tf_distill import report, run, saved_set, starting_set
 from tf_distill.errors import UserError
-from tf_distill.inner import Samples
 
 NOTHING_NEW = {"outer_steps": 1, "outer_lr": 1e-9, "batch_size": 64}
 """Settings with which the set stays as it starts."""
+BEFORE = {"inner_lr": 0.5, "outer_steps": 20, "batch_size": 64}
+ONE_HOT = np.eye(3, dtype=np.float32)[None].repeat(2, axis=0)
 
 
 def results(folder):
     return json.loads((folder / "results.json").read_text())
 
 
-def test_a_run_begins_where_another_has_ended(image_run, tmp_path):
-    given = {"dataset": "digits", "seed": 3, "start": str(image_run)}
+def network():
+    return keras.Sequential([keras.Input((small.FEATURES,)), keras.layers.Dense(small.CLASSES)])
+
+
+def frozen():
+    """A network whose first layer stays as it is drawn, and is drawn anew each time."""
+    first = keras.layers.Dense(4, trainable=False)
+    return keras.Sequential([keras.Input((small.FEATURES,)), first, keras.layers.Dense(3)])
+
+
+def test_a_run_begins_where_another_has_ended(image_run, tmp_path, capsys):
+    given = {"dataset": "digits", "seed": 3, "start": f"{image_run}/", "sample_init": "real"}
     run.run(run.configure({**given, "run_dir": str(tmp_path / "run"), **NOTHING_NEW}))
+    assert "--sample_init=real does nothing" in capsys.readouterr().out
     before, after = (
         td.load_distilled(f / "distilled" / "1").samples for f in (image_run, tmp_path / "run")
     )
@@ -31,36 +44,85 @@ def test_a_run_begins_where_another_has_ended(image_run, tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     expected = results(image_run)["accuracy"]["mean"]
     assert results(tmp_path / "run")["accuracy"]["mean"] == pytest.approx(expected, abs=1.01 / 360)
+    page = report.write(tmp_path / "run").read_text()
+    assert f"--start={image_run.resolve()}/distilled/1" in page
+    assert "sample init" not in page
+    assert "--sample_init" not in page
 
 
-def test_python_goes_on_from_a_folder(tmp_path):
-    def network():
-        return keras.Sequential([keras.Input((small.FEATURES,)), keras.layers.Dense(small.CLASSES)])
-
+def test_python_goes_on_from_a_folder_that_may_go_later(tmp_path):
     data, a, b = small.dataset(), tmp_path / "a", tmp_path / "b"
-    first = td.distill(data, network, run_dir=a, inner_lr=0.5, outer_steps=20, batch_size=64)
+    first = td.distill(data, network, run_dir=a, **BEFORE)
     further = td.distill(data, network, run_dir=b, start=a, **NOTHING_NEW)
     assert further.accuracy == first.accuracy
-    assert td.distill(data, network, run_dir=b, start=a, **NOTHING_NEW).results == further.results
-    with pytest.raises(UserError, match=r"start was '.*a', now None"):
+    with pytest.raises(UserError, match=r"start was '.*a/distilled/1', now None"):
         td.distill(data, network, run_dir=b, **NOTHING_NEW)
+    shutil.rmtree(a)
+    assert td.distill(data, network, run_dir=b, start=a, **NOTHING_NEW).results == further.results
+
+
+def test_a_run_that_was_stopped_needs_it_no_more(tmp_path):
+    class Stop(td.Callback):
+        def on_outer_step_end(self, step, logs):
+            if step == 2:
+                raise KeyboardInterrupt
+
+    data, a, b = small.dataset(), tmp_path / "a", tmp_path / "b"
+    td.distill(data, network, run_dir=a, **BEFORE)
+    more = {"outer_steps": 4, "eval_every": 1, "batch_size": 16, "start": a}
+    expected = td.distill(data, network, **more).distilled.samples
+    with pytest.raises(KeyboardInterrupt):
+        td.distill(data, network, run_dir=b, callbacks=[Stop()], **more)
+    a.rename(tmp_path / "moved")
+    for x, y in zip(td.distill(data, network, run_dir=b, **more).distilled.samples, expected,
+                    strict=True):  # fmt: skip
+        np.testing.assert_array_equal(x, y)
+
+
+def test_the_newest_set_of_an_export_is_taken(tmp_path):
+    data = small.dataset()
+    for steps in (1, 20):
+        result = td.distill(data, network, **BEFORE | {"outer_steps": steps})
+        result.export(tmp_path)
+    further = td.distill(data, network, start=tmp_path, **NOTHING_NEW)
+    np.testing.assert_allclose(further.distilled.samples.x, result.distilled.samples.x, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, []),
+        ({"seed": 1}, ["one initial network, of seed 0, which is not this run's"]),
+        ({"model": frozen}, ["one initial network", "a network with other frozen weights"]),
+        ({"data": small.dataset()}, []),
+    ],
+    ids=["same", "seed", "network", "data"],
+)
+def test_what_else_the_set_was_learned_for_is_told(tmp_path, capsys, changed, told):
+    data = small.dataset()
+    td.distill(data, network, **BEFORE).export(tmp_path)
+    capsys.readouterr()
+    given = {"data": data, "model": network, **changed}
+    td.distill(**given, start=tmp_path, **NOTHING_NEW)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "was learned for" in line]
+    assert len(lines) == len(told)
+    for line, text in zip(lines, told, strict=True):
+        assert text in line
 
 
 @pytest.fixture
 def of(tmp_path):
     """A function of changes to a set, and to a run's settings, to what the run begins with."""
-    metadata = {
-        "network": "mine", "dataset": "vectors", "seed": 0, "classes": ["a", "b", "c"],
-    }  # fmt: skip
+    metadata = {"network": "mine", "dataset": "vectors", "seed": 0, "classes": ["a", "b", "c"]}
 
-    def begin(changed=None, **settings):
+    def begin(changed=None, metadata=metadata, **settings):
         samples = small.samples()._replace(**(changed or {}))
         shape = list(samples.x.shape[2:])
         described = {**metadata, "input": {"kind": "vector", "shape": shape}}
         saved_set.save(tmp_path / "set", samples, [], described)
         config = small.config(tmp_path / "run", steps=2, samples_per_step=3)
         config = dataclasses.replace(config, start=str(tmp_path / "set"), **settings)
-        return starting_set.of(config, small.dataset())
+        return starting_set.of(config, small.dataset(), small.learner())()
 
     return begin
 
@@ -68,8 +130,7 @@ def of(tmp_path):
 def test_all_of_a_set_is_taken(of):
     for a, b in zip(of(), small.samples(), strict=True):
         np.testing.assert_array_equal(a, b)
-    one_hot = np.eye(3, dtype=np.float32)[None].repeat(2, axis=0)
-    assert isinstance(of({"y": one_hot}, labels="hard"), Samples)
+    np.testing.assert_array_equal(of({"y": ONE_HOT}, labels="hard").y, ONE_HOT)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +138,11 @@ def test_all_of_a_set_is_taken(of):
     [
         ({}, {"steps": 4, "epochs": 3}, "has --steps=2 --epochs=2, got --steps=4 --epochs=3; give"),
         ({}, {"samples_per_step": 6}, "has --samples_per_step=3, got --samples_per_step=6"),
-        ({"x": np.ones((2, 3, 7), np.float32)}, {}, r"of \(7,\) with labels .* has \(5,\) and 3"),
+        ({"x": np.ones((2, 3, 7), np.float32)}, {}, r"of \(7,\), but vectors has \(5,\)"),
         ({}, {"labels": "hard"}, "has soft labels, got --labels=hard"),
-        ({"lr": np.zeros(4, np.float32)}, {}, "learning rates that are not above 0"),
+        ({"y": np.ones_like(ONE_HOT)}, {"labels": "hard"}, "has soft labels, got --labels=hard"),
+        ({"lr": np.full(4, 1e-50)}, {}, "numbers beyond single precision"),
+        ({"x": np.full((2, 3, 5), 1e300)}, {}, "numbers beyond single precision"),
     ],
 )
 def test_a_set_that_does_not_fit_is_one_line(of, changed, settings, told):
@@ -88,20 +151,29 @@ def test_a_set_that_does_not_fit_is_one_line(of, changed, settings, told):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "given", [{"sample_init": "real"}, {"inner_lr": 0.1}, {"label_init": "random"}]
-)
-def test_what_a_set_brings_along_is_not_given_too(given, cli):
-    (name, value), data = *given.items(), small.dataset()
-    with pytest.raises(UserError, match=f"^start brings .* got {name}={value} too"):
-        td.distill(data, small.learner, start="runs/a", **given)
-    outcome = cli("--start=runs/a", f"--{name}={value}")
-    assert outcome.status == 2
-    assert f"--start brings samples, labels and learning rates, got --{name}=" in outcome.err
+def test_a_set_of_other_classes_is_one_line(of):
+    metadata = {"network": "mine", "dataset": "vectors", "seed": 0, "classes": ["a", "c", "b"]}
+    with pytest.raises(UserError, match=r"the classes \['a', 'c', 'b'\], but vectors has"):
+        of(metadata=metadata)
 
 
-def test_what_is_no_folder_is_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"^start is of type int, expected a folder"):
-        td.distill(small.dataset(), small.learner, start=3)
+@pytest.mark.parametrize("start", [3, "", small.samples()], ids=["number", "empty", "samples"])
+def test_what_is_no_folder_is_one_line(start):
+    with pytest.raises(UserError, match=r"^start is .*, expected a folder"):
+        td.distill(small.dataset(), network, start=start)
+
+
+def test_what_can_be_no_start_is_one_line(tmp_path, cli):
     with pytest.raises(UserError, match="is no distilled set"):
-        td.distill(small.dataset(), lambda: small.learner().model, start=tmp_path)
+        td.distill(small.dataset(), network, start=tmp_path / "none")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="holds a run that is not finished"):
+        td.distill(small.dataset(), network, start=tmp_path / "run")
+    td.distill(small.dataset(), network, **BEFORE).export(tmp_path / "set")
+    with pytest.raises(UserError, match="the run's own folder; name another run_dir"):
+        td.distill(small.dataset(), network, start=tmp_path / "set", run_dir=tmp_path / "set")
+    assert not (tmp_path / "set" / "config.json").exists()
+    ended = cli("--mode=sweep", f"--start={tmp_path / 'set'}")
+    assert ended.status == 2
+    assert "--start has a set of one size" in ended.err

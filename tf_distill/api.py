@@ -83,8 +83,9 @@ def distill(
             default of all but the recurrent networks; "linear" to start from training examples
             that are moved towards each class along a linear classifier.
         sample_scale: a factor of the samples at the start; 1.
-        start: the folder of a distilled set, or of a run that has made one, whose samples, labels
-            and learning rates are learned further, in place of new ones.
+        start: the folder of a distilled set, of a run that has made one, or of an export. Its
+            samples, labels and learning rates are learned further, in place of new ones; steps,
+            samples_per_step and epochs must be the same. With init="fixed" take its seed too.
         inner_lr: learning rate of the inner steps at the start; it is learned.
         outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.
         outer_momentum: Adam's beta1; by default 0.5, for most random networks 0.9.
@@ -125,7 +126,7 @@ def distill(
         "label_init": label_init,
         "sample_init": sample_init,
         "sample_scale": sample_scale,
-        "start": starting_set.path(start),
+        "start": starting_set.place(start),
         "inner_lr": inner_lr,
         "outer_lr": outer_lr,
         "outer_momentum": outer_momentum,
@@ -151,8 +152,8 @@ def distill(
     choice = choose(model, data)
     config = _config(given, data, choice)
     learner = choice.learner(None if run_dir is None else Path(config.run_dir))
-    first = starting_set.of(config, data)
-    work = Experiment(config, learner, data, callbacks, _distribution(strategy), first)
+    begin = starting_set.of(config, data, learner)
+    work = Experiment(config, learner, data, callbacks, _distribution(strategy), begin)
     work.check()
     folder = None if run_dir is None else RunFolder(config)
     return Result(work, _finished(work, choice, folder), choice, folder)
@@ -187,7 +188,7 @@ def _distribution(strategy: Any) -> Distribution:
 
 def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     """All settings: those that were given, and for the rest what fits the data and network."""
-    starting_set.check_given(given)
+    starting_set.tell_what_it_brings(given)
     entry = DATASETS.get(data.name)
     sizes = (entry.batch_size, entry.outer_steps) if entry else (BATCH_SIZE, OUTER_STEPS)
     named = {"dataset": data.name, "model": choice.name, "data_dir": ".", "run_dir": "."}

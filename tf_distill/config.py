@@ -24,6 +24,9 @@ PLACES = ("data_dir", "run_dir")
 FREE = (*PLACES, "checkpoint_minutes", "distribution")
 """What may differ when a run goes on: the outcome follows from it by no more than rounding."""
 OF_NETWORK = ("inner_lr", "outer_lr", "epochs", "outer_momentum", "sample_init")
+BROUGHT = {"sample_init": None, "sample_scale": None, "inner_lr": None, "label_init": "one_hot"}
+"""Settings that do nothing beside `start`, whose set brings its own; each with a value that asks
+for nothing."""
 DEFAULTS_BY = {
     "dataset": ("model", "samples_per_step", "batch_size", "outer_steps", "eval_every"),
     "model": OF_NETWORK,

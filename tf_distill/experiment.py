@@ -1,7 +1,7 @@
 """One distillation with its evaluations: what the program and the Python interface share."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -34,7 +34,8 @@ class Experiment:
 
     config: all settings; learner: the network; dataset: its training split is distilled and
     its test split has the last word; callbacks: called after each outer step; distribution:
-    the replicas that share the outer steps; start: samples to begin with, None for new ones.
+    the replicas that share the outer steps; start: gives the samples to begin with, None for
+    new ones.
     """
 
     config: Config
@@ -42,7 +43,7 @@ class Experiment:
     dataset: Dataset
     callbacks: Sequence[Callback] = ()
     distribution: Distribution = dataclasses.field(default_factory=Distribution)
-    start: Samples | None = None
+    start: Callable[[], Samples] | None = None
 
     def check(self) -> None:
         """Raises UserError where an outer step can't be done as it is asked for."""
@@ -81,7 +82,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     config, distribution = experiment.config, experiment.distribution
     keep_best = config.keep == "best"
     near = hold_out(experiment.dataset, config.seed) if keep_best else experiment.dataset
-    distillation = new_distillation(config, near, experiment.start)
+    distillation = new_distillation(config, near)
     callbacks = [*experiment.callbacks]
     best = None
     if keep_best:
@@ -89,6 +90,8 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         distillation.best = best  # so that checkpoints hold it
         callbacks.append(best)
     checkpoints = folder.checkpoints(distillation) if folder else None
+    if experiment.start and not int(distillation.step):
+        distillation.distilled.set(experiment.start())
     if distribution.workers > 1:
         distillation.take(distribution.share(distillation.values()))
     if folder and (done := int(distillation.step)):
@@ -185,7 +188,7 @@ def outer_steps(
 def estimate(experiment: Experiment) -> memory.Estimate:
     """The memory that the experiment will take; nothing of it is run."""
     config, learner, dataset = experiment.config, experiment.learner, experiment.dataset
-    distillation = new_distillation(config, dataset, experiment.start)
+    distillation = new_distillation(config, dataset)
     _alive = evaluation(config, learner, dataset)  # it holds the test data, as in a run
     graph = outer_graph(distillation, learner, dataset, **_settings(config))
     return memory.estimate(graph, learner, dataset, config)
@@ -212,26 +215,13 @@ def finish(
     return Finished(samples, weights, results, metadata, metrics.read(), frozen)
 
 
-def new_distillation(
-    config: Config, dataset: Dataset, start: Samples | None = None
-) -> Distillation:
-    """The state that every run of these settings begins with.
-
-    Args:
-        config: all settings.
-        dataset: whose training split the first samples are made from.
-        start: the first samples, where there are any already.
-    """
-    distilled = DistilledSet(start or _new_samples(config, dataset), LEARNED[config.labels])
-    return Distillation(distilled, config.outer_lr, config.outer_steps, config.outer_momentum)
-
-
-def _new_samples(config: Config, dataset: Dataset) -> Samples:
+def new_distillation(config: Config, dataset: Dataset) -> Distillation:
+    """The state that every run of these settings begins with."""
     real = None
     if make := REAL.get(config.sample_init):
         rng = seeds.generator(config.seed, seeds.Stream.SAMPLES)
         real = make(dataset, config.steps * config.samples_per_step, rng)
-    return initial_samples(
+    samples = initial_samples(
         dataset.encoding.shape,
         len(dataset.classes),
         steps=config.steps,
@@ -243,3 +233,5 @@ def _new_samples(config: Config, dataset: Dataset) -> Samples:
         scale=config.sample_scale,
         real=real,
     )
+    distilled = DistilledSet(samples, LEARNED[config.labels])
+    return Distillation(distilled, config.outer_lr, config.outer_steps, config.outer_momentum)

@@ -61,7 +61,7 @@ class RunFolder:
 
     def begun(self) -> bool:
         """Whether something has been done."""
-        return any(self.path.glob("checkpoints/*")) or self.results() is not None
+        return begun(self.path)
 
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""
@@ -75,6 +75,11 @@ class RunFolder:
             UserError: there are checkpoints, and all of them are damaged or in other folders.
         """
         return checkpoints.restored(tf.train.Checkpoint(state=state), self.path / "checkpoints")
+
+
+def begun(path: Path) -> bool:
+    """Whether something of a run has been done in a folder."""
+    return any(path.glob("checkpoints/*")) or (path / "results.json").exists()
 
 
 def check_same(config: Config, path: Path) -> None:

@@ -91,6 +91,8 @@ def _original(call: Call) -> str:
 @_going_on
 def _sweep(call: Call) -> str:
     config = run.configure(call.settings)
+    if config.start:
+        raise UserError("--start has a set of one size; leave it out of --mode=sweep")
     if call.settings["run_dir"] is None:
         config = dataclasses.replace(config, run_dir=f"{config.run_dir}_sweep")
     sizes = jobs.whole_numbers("sizes", call.sizes)

@@ -103,7 +103,7 @@ class Choice(NamedTuple):
 
     def training_fingerprint(self, learner: Learner) -> dict[str, str]:
         """The same for full training, where dropout and regularizers play a part too."""
-        told = {"layers": network_fingerprint.of_training(learner, self.shape)} if self.own else {}
+        told = network_fingerprint.of_training(learner, self.shape) if self.own else {}
         return self.fingerprint(learner) | told
 
     def try_out(self, learner: Learner) -> None:

@@ -13,6 +13,8 @@ from keras.initializers import Initializer
 from tf_distill import checks
 from tf_distill.learner import Learner
 
+VERSIONS = f"(keras {keras.__version__}, tensorflow {tf.__version__})"
+
 
 def describe(learner: Learner, shape: tuple[int, ...]) -> dict[str, str]:
     """A hash of a network, under the versions that build the same graph.
@@ -23,14 +25,15 @@ def describe(learner: Learner, shape: tuple[int, ...]) -> dict[str, str]:
     """
     weights = [str(learner.shapes), *map(_settings, learner.initializers)]
     digest = _digest([*_graph(checks.traced(learner.model, shape)), *weights])
-    return {f"network (keras {keras.__version__}, tensorflow {tf.__version__})": digest}
+    return {f"network {VERSIONS}": digest}
 
 
-def of_training(learner: Learner, shape: tuple[int, ...]) -> str:
-    """A hash of what a network does in full training: dropout, regularizers and the like too."""
+def of_training(learner: Learner, shape: tuple[int, ...]) -> dict[str, str]:
+    """The same of what it does in full training: dropout, regularizers and the like too."""
     model = learner.model
     function = tf.function(lambda x: [model(x, training=True), *model.losses])
-    return _digest(_graph(function.get_concrete_function(tf.TensorSpec([2, *shape], tf.float32))))
+    graph = function.get_concrete_function(tf.TensorSpec([2, *shape], tf.float32))
+    return {f"training {VERSIONS}": _digest(_graph(graph))}
 
 
 def _graph(function: Any) -> list[str]:

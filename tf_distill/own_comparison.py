@@ -64,7 +64,7 @@ class Kept:
             )
         with RunFolder(config).locked():
             yield
-        report.write(self._path)
+            report.write(self._path)
 
 
 def settings(given: Training) -> Training:
@@ -114,14 +114,19 @@ def known(work: Experiment, choice: Choice, *earlier: Json) -> Json | None:
     Args:
         work: what was distilled.
         choice: its network.
-        earlier: what results.json and comparison.json hold.
+        earlier: what comparison.json and results.json hold.
 
     Returns:
         None where there is nothing, or of a network that was another in training.
     """
     told = choice.training_fingerprint(work.learner)
     found = [e["original"] for e in earlier if e.get("original", {}).keys() >= {*Original._fields}]
-    return next((f for f in found if f.get("network", told) == told), None)
+    return next((f for f in found if _no_other(f.get("network", {}), told)), None)
+
+
+def _no_other(before: Json, now: Json) -> bool:
+    """Whether they agree where both speak: graphs of two versions can't be compared."""
+    return all(now.get(name, value) == value for name, value in before.items())
 
 
 def begun(

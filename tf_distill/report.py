@@ -132,11 +132,12 @@ def _label(label: np.ndarray, classes: list[str]) -> list[Values]:
 
 
 def _settings(record: Record) -> list[tuple[str, Any]]:
-    """The settings that were made, but for where things lie."""
+    """The settings that were made, but for where things lie and what does nothing."""
+    left_out = (*config.PLACES, *(config.BROUGHT if record.config.get("start") else ()))
     return [
         (name.replace("_", " "), value)
         for name, value in record.config.items()
-        if name not in config.PLACES and value is not None
+        if name not in left_out and value is not None
     ]
 
 

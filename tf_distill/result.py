@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from tf_distill import comparison, files, in_folder, outcome, own_comparison, versions
+from tf_distill import comparison, files, in_folder, outcome, own_comparison, schemas, versions
 from tf_distill import experiment as experiments
 from tf_distill.errors import words_of_python
 from tf_distill.evaluate import Accuracy
@@ -223,7 +223,9 @@ class Result:
     def _original(self, training: Training | None) -> dict[str, Any]:
         """What all ratios are to from now on; None takes the last training, or else the usual."""
         work, choice = self._experiment, self._choice
-        found = own_comparison.known(work, choice, self.results, self._kept.read())
+        if self._path:  # another process, or another result, may have written there
+            self.results |= schemas.read(self._path / "results.json")
+        found = own_comparison.known(work, choice, self._kept.read(), self.results)
         if not found or (training and found["settings"] != training._asdict()):
             found = own_comparison.original(work, choice, training or self.training, self._path)
         self.results |= outcome.with_original(self.results, found)

@@ -98,8 +98,9 @@ def _experiment(
     config: Config, dataset: datasets.Dataset, distribution: Distribution
 ) -> Experiment:
     network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
-    start = starting_set.of(config, dataset)
-    return Experiment(config, Learner(network), dataset, distribution=distribution, start=start)
+    learner = Learner(network)
+    start = starting_set.of(config, dataset, learner)
+    return Experiment(config, learner, dataset, distribution=distribution, start=start)
 
 
 def configure(given: dict[str, Any]) -> Config:
@@ -108,7 +109,7 @@ def configure(given: dict[str, Any]) -> Config:
     Raises:
         UserError: one of them is wrong, or does nothing.
     """
-    starting_set.check_given(given)
+    starting_set.tell_what_it_brings(given)
     config, entry = _completed(given)
     if config.embeddings is not None and not (entry.kind == "text" and entry.vectors):
         raise UserError(
@@ -118,6 +119,7 @@ def configure(given: dict[str, Any]) -> Config:
 
 
 def _completed(given: dict[str, Any]) -> tuple[Config, datasets.Entry]:
+    given = {**given, "start": starting_set.place(given.get("start"))}
     named = {name: value for name, value in given.items() if value is not None}
     named = {"dataset": DATASET, "data_dir": data_dir(), **named}
     known = datasets.registry(named)

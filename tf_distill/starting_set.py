@@ -1,70 +1,100 @@
 """A distilled set to begin with, `--start`: its samples, labels and learning rates."""
 
+import functools
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tf_distill import stored_set
-from tf_distill.config import Config
+from tf_distill import stored_set, versions
+from tf_distill.config import BROUGHT, Config
 from tf_distill.datasets.base import Dataset
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, brief
+from tf_distill.folder import begun
 from tf_distill.inner import Samples
+from tf_distill.learner import Learner, fixed_network
+from tf_distill.progress import say
+from tf_distill.stored_set import Stored
 
-BROUGHT = {"sample_init": None, "sample_scale": None, "inner_lr": None, "label_init": "one_hot"}
-"""The settings of what a set brings along, with the value that asks for nothing."""
-
-
-def check_given(given: Mapping[str, Any]) -> None:
-    """Raises UserError where a set and something that it brings along are both given."""
-    if given.get("start") is None:
-        return
-    for name, nothing in BROUGHT.items():
-        if given.get(name) not in (None, nothing):
-            raise UserError(
-                f"--start brings samples, labels and learning rates, got --{name}={given[name]} "
-                "too; leave one of them out"
-            )
+Begin = Callable[[], Samples]
 
 
-def path(start: str | Path | None) -> str | None:
-    """The folder that Python was given.
+def place(start: Any) -> str | None:
+    """The folder of the set that was named, the same however it is named.
+
+    Args:
+        start: of a set, of a run that has made one, or of what was exported, whose newest version
+            is taken; None for none.
 
     Raises:
-        UserError: something else was.
+        UserError: that is no path, or a run that is not finished.
     """
     if start is None:
         return None
-    if not isinstance(start, str | os.PathLike):
+    if not isinstance(start, str | os.PathLike) or not os.fspath(start):
         raise UserError(
-            f"start is of type {type(start).__name__}, expected a folder: the run_dir of an "
-            "earlier call, or what its result's export(path) wrote"
+            f"--start is {brief(start)}, expected a folder: that of a run, or what the "
+            "export(path) of a result wrote"
         )
-    return os.path.expanduser(start)
+    folder = Path(os.path.realpath(os.path.expanduser(start)))
+    sets = folder / "distilled"
+    if sets.is_dir():
+        return str(sets / str(versions.latest(sets)))
+    if not folder.exists() and folder.parent.name != "distilled":
+        return str(sets / "1")  # a run that has begun with it needs it no more
+    if (folder / "config.json").exists():
+        raise UserError(f"--start={start} holds a run that is not finished; finish it first")
+    return str(folder)
 
 
-def of(config: Config, dataset: Dataset) -> Samples | None:
-    """The samples of the set that a run begins with; None where it makes new ones.
+def tell_what_it_brings(given: Mapping[str, Any]) -> None:
+    """A line for each setting that was given and does nothing beside `--start`."""
+    if given.get("start") is not None:
+        for name, nothing in BROUGHT.items():
+            if given.get(name) not in (None, nothing):
+                say(f"--{name}={given[name]} does nothing, as the set of --start brings its own")
+
+
+def of(config: Config, dataset: Dataset, learner: Learner) -> Begin | None:
+    """What gives the samples that a run begins with; None where it makes new ones.
+
+    The set is read, and looked at, before there is anything of the run. Later it may be gone.
 
     Args:
-        config: `start` names a run's folder, or that of a distilled set.
+        config: `start` is as `place` gives it.
         dataset: whose inputs and classes the set must have.
+        learner: the network; it may be another than the set was learned for, which is told.
 
     Raises:
-        UserError: there is no set, or one of other sizes.
+        UserError: there is no set, or one of other sizes, or it is in the run's own folder.
     """
     if config.start is None:
         return None
-    folder = Path(config.start)
-    exported = folder / "distilled" / "1"
-    samples = stored_set.read(exported if exported.is_dir() else folder).samples
-    _check(samples, config, dataset)
-    return Samples(*(np.asarray(value, np.float32) for value in samples))
+    if Path(config.start).is_relative_to(os.path.realpath(config.run_dir)):
+        raise UserError(
+            f"--start={config.start} is in --run_dir={config.run_dir}, the run's own folder; name "
+            "another --run_dir"
+        )
+    read = functools.cache(functools.partial(_read, config, dataset, learner))
+    if not begun(Path(config.run_dir)):
+        read()
+    return read
 
 
-def _check(samples: Samples, config: Config, dataset: Dataset) -> None:
+def _read(config: Config, dataset: Dataset, learner: Learner) -> Samples:
+    stored = stored_set.read(Path(str(config.start)))
+    with np.errstate(over="ignore", under="ignore"):  # what that leaves is looked at
+        samples = Samples(*(np.asarray(value, np.float32) for value in stored.samples))
+    _check(samples, stored.metadata, config, dataset)
+    for difference in _differences(stored, config, dataset, learner):
+        say(f"the set of --start was learned for {difference}")
+    return samples
+
+
+def _check(samples: Samples, metadata: Mapping[str, Any], config: Config, dataset: Dataset) -> None:
     set_ = f"the set of --start={config.start}"
     steps, n, *shape = samples.x.shape
     found = {"steps": steps, "samples_per_step": n, "epochs": samples.lr.shape[0] // steps}
@@ -73,13 +103,50 @@ def _check(samples: Samples, config: Config, dataset: Dataset) -> None:
         got = " ".join(f"--{name}={getattr(config, name)}" for name in other)
         expected = " ".join(f"--{name}={value}" for name, value in other.items())
         raise UserError(f"{set_} has {expected}, got {got}; give the same, or leave --start out")
-    sizes, outputs = tuple(shape), samples.y.shape[2]
-    if (sizes, outputs) != (dataset.encoding.shape, dataset.outputs):
+    if tuple(shape) != dataset.encoding.shape:
         raise UserError(
-            f"{set_} has samples of {sizes} with labels of {outputs} numbers, but {dataset.name} "
-            f"has {dataset.encoding.shape} and {dataset.outputs}; name a set of such data"
+            f"{set_} has samples of {tuple(shape)}, but {dataset.name} has {dataset.encoding.shape}"
+            "; name a set of such data"
         )
-    if config.labels == "hard" and not np.isin(samples.y, (0, 1)).all():
+    if tuple(metadata["classes"]) != dataset.classes:
+        raise UserError(
+            f"{set_} has the classes {brief(metadata['classes'])}, but {dataset.name} has "
+            f"{brief([*dataset.classes])}; name a set of the same"
+        )
+    if config.labels == "hard" and not _one_hot(samples.y):
         raise UserError(f"{set_} has soft labels, got --labels=hard; use --labels=soft")
-    if not np.all(np.asarray(samples.lr) > 0):
-        raise UserError(f"{set_} has learning rates that are not above 0; name another")
+    if not (np.isfinite(samples.x).all() and np.all(samples.lr > 0)):
+        raise UserError(f"{set_} has numbers beyond single precision; name another")
+
+
+def _one_hot(y: np.ndarray) -> bool:
+    return bool(np.isin(y, (0, 1)).all() and (y.shape[-1] == 1 or (y.sum(-1) == 1).all()))
+
+
+def _differences(stored: Stored, config: Config, dataset: Dataset, learner: Learner) -> list[str]:
+    """What the set was learned for and the run has not, so that the set may be of little use."""
+    told = []
+    if stored.weights:
+        own = fixed_network(learner, config.seed) if config.init == "fixed" else []
+        if not _same(stored.weights, own):
+            seed = stored.metadata["seed"]
+            told.append(f"one initial network, of seed {seed}, which is not this run's")
+    if not _same(stored.frozen, learner.frozen):
+        told.append("a network with other frozen weights")
+    given = json.loads(json.dumps(dataset.encoding.metadata()))
+    if not all(_alike(stored.metadata["input"].get(name), given[name]) for name in given):
+        told.append("inputs that were scaled otherwise, or of another vocabulary")
+    return told
+
+
+def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    return len(a) == len(b) and all(
+        _alike(np.asarray(v), np.asarray(w)) for v, w in zip(a, b, strict=True)
+    )
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether they are equal, but for the rounding of another CPU."""
+    if np.shape(a) != np.shape(b) or np.asarray(b).dtype.kind not in "fiub":
+        return np.array_equal(a, b)
+    return np.allclose(a, b, rtol=1e-4, atol=1e-6)

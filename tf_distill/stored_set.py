@@ -60,6 +60,8 @@ def read(path: Path) -> Stored:
         values = dict(_bounded(path / "variables", _lengths(metadata)))
         samples = Samples(*(values[name] for name in Samples._fields))
         _check(samples, metadata)
+        if metadata.get("init") == "fixed" and "weights/0" not in values:
+            raise ValueError("init is fixed, but there are no initial weights")
     except UNREADABLE as error:
         reason = WHERE.sub("", " ".join(str(error).split()))[:200]
         raise UserError(
