@@ -88,6 +88,16 @@ def test_the_newest_set_of_an_export_is_taken(tmp_path):
     np.testing.assert_allclose(further.distilled.samples.x, result.distilled.samples.x, atol=1e-5)
 
 
+def test_the_set_that_it_began_with_may_stay_the_best(tmp_path):
+    data = small.dataset(300, 200)
+    first = td.distill(data, network, **BEFORE | {"outer_steps": 200})
+    first.export(tmp_path)
+    worse = {"outer_lr": 50.0, "outer_steps": 3, "eval_every": 1, "batch_size": 16}
+    further = td.distill(data, network, start=tmp_path, keep="best", **worse)
+    assert further.results["kept_step"] == 0
+    np.testing.assert_allclose(further.distilled.samples.x, first.distilled.samples.x, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [

@@ -52,7 +52,7 @@ class KeepBest(tf.Module, Callback):
 
     def go_back(self, distilled: DistilledSet) -> None:
         """Sets the samples to the best so far, if any were evaluated."""
-        if int(self.step):
+        if float(self.accuracy) >= 0:
             distilled.set(Samples(*(tf.convert_to_tensor(v) for v in self._best)))
 
     def on_outer_step_end(self, step: int, logs: dict[str, float]) -> None:

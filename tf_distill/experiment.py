@@ -90,8 +90,9 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         distillation.best = best  # so that checkpoints hold it
         callbacks.append(best)
     checkpoints = folder.checkpoints(distillation) if folder else None
-    if experiment.start and not int(distillation.step):
-        distillation.distilled.set(experiment.start())
+    first = None if int(distillation.step) else experiment.start
+    if first:
+        distillation.distilled.set(first())
     if distribution.workers > 1:
         distillation.take(distribution.share(distillation.values()))
     if folder and (done := int(distillation.step)):
@@ -107,6 +108,9 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         mean, std, _ = distribution.share(own)
         return Accuracy(float(mean), float(std), networks)
 
+    if best and first:  # the set that it began with may stay the best
+        best.distilled = distillation.distilled
+        best.on_outer_step_end(0, {"accuracy": of_chief(distillation.distilled.samples).mean})
     steps = outer_steps(experiment, distillation, near, folder)
     try:
         outer_loop(config, distillation, steps, of_chief, checkpoints, metrics, callbacks)
