@@ -167,3 +167,12 @@ def test_a_run_of_nothing_but_skipped_steps_has_diverged(tmp_path):
     module.check_learned(guard, 3, config)
     with pytest.raises(Diverged, match="outer step 2"):
         module.check_learned(guard, 2, config)
+
+
+def test_values_that_are_kept_are_gone_back_to(guarded):
+    guard, variable, _ = guarded
+    variable.assign([3.0, 4.0])
+    guard.keep()
+    variable.assign([NAN, NAN])
+    guard.go_back()
+    np.testing.assert_array_equal(variable, [3.0, 4.0])

@@ -45,17 +45,19 @@ def test_a_run_begins_where_another_has_ended(image_run, tmp_path, capsys):
     expected = results(image_run)["accuracy"]["mean"]
     assert results(tmp_path / "run")["accuracy"]["mean"] == pytest.approx(expected, abs=1.01 / 360)
     page = report.write(tmp_path / "run").read_text()
-    assert f"--start={image_run.resolve()}/distilled/1" in page
+    assert f"--start={image_run}" in page
     assert "sample init" not in page
     assert "--sample_init" not in page
 
 
-def test_python_goes_on_from_a_folder_that_may_go_later(tmp_path):
+def test_python_goes_on_from_a_folder_that_may_go_later(tmp_path, monkeypatch):
     data, a, b = small.dataset(), tmp_path / "a", tmp_path / "b"
     first = td.distill(data, network, run_dir=a, **BEFORE)
-    further = td.distill(data, network, run_dir=b, start=a, **NOTHING_NEW)
+    further = td.distill(data, network, run_dir=b, start=a, inner_lr=0.3, **NOTHING_NEW)
     assert further.accuracy == first.accuracy
-    with pytest.raises(UserError, match=r"start was '.*a/distilled/1', now None"):
+    monkeypatch.chdir(tmp_path)
+    assert td.distill(data, network, start="a", **NOTHING_NEW).accuracy == first.accuracy
+    with pytest.raises(UserError, match="start was 'a set', now None"):
         td.distill(data, network, run_dir=b, **NOTHING_NEW)
     shutil.rmtree(a)
     assert td.distill(data, network, run_dir=b, start=a, **NOTHING_NEW).results == further.results
@@ -93,8 +95,8 @@ def test_the_set_that_it_began_with_may_stay_the_best(tmp_path):
     first = td.distill(data, network, **BEFORE | {"outer_steps": 200})
     first.export(tmp_path)
     worse = {"outer_lr": 50.0, "outer_steps": 3, "eval_every": 1, "batch_size": 16}
-    further = td.distill(data, network, start=tmp_path, keep="best", **worse)
-    assert further.results["kept_step"] == 0
+    further = td.distill(data, network, start=tmp_path, keep="best", early_stopping=1, **worse)
+    assert (further.results["kept_step"], further.results["stopped_after"]) == (0, 1)
     np.testing.assert_allclose(further.distilled.samples.x, first.distilled.samples.x, atol=1e-5)
 
 
@@ -103,7 +105,7 @@ def test_the_set_that_it_began_with_may_stay_the_best(tmp_path):
     [
         ({}, []),
         ({"seed": 1}, ["one initial network, of seed 0, which is not this run's"]),
-        ({"model": frozen}, ["one initial network", "a network with other frozen weights"]),
+        ({"model": frozen}, ["the network network", "a network with other frozen weights"]),
         ({"data": small.dataset()}, []),
     ],
     ids=["same", "seed", "network", "data"],
@@ -120,6 +122,16 @@ def test_what_else_the_set_was_learned_for_is_told(tmp_path, capsys, changed, to
         assert text in line
 
 
+def test_what_began_with_a_set_that_has_gone_can_be_compared(tmp_path, image_run):
+    shutil.copytree(image_run, tmp_path / "a")
+    given = {"dataset": "digits", "seed": 3, "run_dir": str(tmp_path / "b")}
+    config = run.configure({**given, "start": str(tmp_path / "a"), **NOTHING_NEW})
+    run.run(config)
+    shutil.rmtree(tmp_path / "a")
+    assert run.recall({"run_dir": given["run_dir"]}) == config
+    run.run(config)
+
+
 @pytest.fixture
 def of(tmp_path):
     """A function of changes to a set, and to a run's settings, to what the run begins with."""
@@ -132,7 +144,7 @@ def of(tmp_path):
         saved_set.save(tmp_path / "set", samples, [], described)
         config = small.config(tmp_path / "run", steps=2, samples_per_step=3)
         config = dataclasses.replace(config, start=str(tmp_path / "set"), **settings)
-        return starting_set.of(config, small.dataset(), small.learner())()
+        return starting_set.of(config, small.dataset(), small.learner(), None)()
 
     return begin
 

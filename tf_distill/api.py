@@ -151,8 +151,9 @@ def distill(
     _begin(callbacks)
     choice = choose(model, data)
     config = _config(given, data, choice)
-    learner = choice.learner(None if run_dir is None else Path(config.run_dir))
-    begin = starting_set.of(config, data, learner)
+    place = None if run_dir is None else Path(config.run_dir)
+    learner = choice.learner(place)
+    begin = starting_set.of(config, data, learner, place)
     work = Experiment(config, learner, data, callbacks, _distribution(strategy), begin)
     work.check()
     folder = None if run_dir is None else RunFolder(config)
@@ -188,7 +189,7 @@ def _distribution(strategy: Any) -> Distribution:
 
 def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     """All settings: those that were given, and for the rest what fits the data and network."""
-    starting_set.tell_what_it_brings(given)
+    given = starting_set.without_what_it_brings(given)
     entry = DATASETS.get(data.name)
     sizes = (entry.batch_size, entry.outer_steps) if entry else (BATCH_SIZE, OUTER_STEPS)
     named = {"dataset": data.name, "model": choice.name, "data_dir": ".", "run_dir": "."}

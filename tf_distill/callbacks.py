@@ -50,6 +50,12 @@ class KeepBest(tf.Module, Callback):
         """Whether the patience is at its end."""
         return self._patience is not None and int(self._worse) >= self._patience
 
+    def begin(self, distilled: DistilledSet, accuracy: float) -> None:
+        """Has the set that a run begins with for the best, where nothing is known yet."""
+        self.distilled = distilled
+        if float(self.accuracy) < 0:
+            self.on_outer_step_end(0, {"accuracy": accuracy})
+
     def go_back(self, distilled: DistilledSet) -> None:
         """Sets the samples to the best so far, if any were evaluated."""
         if float(self.accuracy) >= 0:

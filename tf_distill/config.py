@@ -105,15 +105,16 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     def deciding(self) -> dict[str, Any]:
-        """The settings that the outcome follows from."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
+        """The settings that the outcome follows from; of a set to begin with, that there is one."""
+        told = {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
+        return _without_places(told)
 
     def difference(self, other: dict[str, Any]) -> list[str]:
         """The settings, in words, in which a run with settings `other` is another experiment.
 
         Those are left out whose defaults follow from one that is named.
         """
-        before = completed(other)
+        before = _without_places(completed(other))
         changed = {k: v for k, v in self.deciding().items() if before.get(k) != v}
         follow = {name for source in changed for name in DEFAULTS_BY.get(source, ())}
         return [
@@ -121,6 +122,10 @@ class Config:
             for name, value in changed.items()
             if name not in follow
         ]
+
+
+def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
+    return {**settings, "start": "a set" if settings.get("start") else None}
 
 
 def completed(settings: Mapping[str, Any]) -> dict[str, Any]:

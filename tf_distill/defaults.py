@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_distill import limits
-from tf_distill.config import BROUGHT, PLACES, Config, completed
+from tf_distill.config import PLACES, Config, completed
 from tf_distill.errors import UserError, unknown_name
 
 DATASET = "digits"
@@ -134,11 +134,10 @@ def command(settings: dict[str, Any], datasets: dict, networks: dict) -> str:
         defaults |= {name: plain[name] for name in deciding}
     except UserError:  # of another version: its defaults are not known
         defaults = {field.name: None for field in dataclasses.fields(Config)}
-    left_out = (*PLACES, *(BROUGHT if settings["start"] else ()))
     changed = {
         name: settings[name]
         for name, value in defaults.items()
-        if name in settings and name not in left_out and settings[name] != value
+        if name in settings and name not in PLACES and settings[name] != value
     }
     flags = (shlex.quote(f"--{name}={value}") for name, value in {**named, **changed}.items())
     return " ".join(["python -m tf_distill.main", *flags])

@@ -90,11 +90,12 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         distillation.best = best  # so that checkpoints hold it
         callbacks.append(best)
     checkpoints = folder.checkpoints(distillation) if folder else None
-    first = None if int(distillation.step) else experiment.start
-    if first:
-        distillation.distilled.set(first())
+    if experiment.start and distribution.chief and not int(distillation.step):
+        distillation.distilled.set(experiment.start())
+        distillation.guard.keep()
     if distribution.workers > 1:
         distillation.take(distribution.share(distillation.values()))
+    begins = experiment.start is not None and not int(distillation.step)
     if folder and (done := int(distillation.step)):
         say(f"going on from outer step {done} of {folder.path}")
 
@@ -108,9 +109,9 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         mean, std, _ = distribution.share(own)
         return Accuracy(float(mean), float(std), networks)
 
-    if best and first:  # the set that it began with may stay the best
-        best.distilled = distillation.distilled
-        best.on_outer_step_end(0, {"accuracy": of_chief(distillation.distilled.samples).mean})
+    if best and begins:  # the set that it begins with may stay the best
+        accuracy = of_chief(distillation.distilled.samples).mean
+        best.begin(distillation.distilled, accuracy)
     steps = outer_steps(experiment, distillation, near, folder)
     try:
         outer_loop(config, distillation, steps, of_chief, checkpoints, metrics, callbacks)

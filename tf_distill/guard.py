@@ -94,6 +94,10 @@ class Guard(tf.Module):
 
         tf.cond(good, update, skip)
 
+    def keep(self) -> None:
+        """Takes the values as they are for good ones."""
+        _copy(self._state, self._kept)
+
     def go_back(self) -> None:
         """Takes the last good state again, with a smaller rate from here on."""
         _copy(self._kept, self._state)

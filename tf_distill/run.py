@@ -99,7 +99,8 @@ def _experiment(
 ) -> Experiment:
     network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
     learner = Learner(network)
-    start = starting_set.of(config, dataset, learner)
+    folder = Path(config.run_dir) if distribution.chief else None
+    start = starting_set.of(config, dataset, learner, folder)
     return Experiment(config, learner, dataset, distribution=distribution, start=start)
 
 
@@ -109,8 +110,7 @@ def configure(given: dict[str, Any]) -> Config:
     Raises:
         UserError: one of them is wrong, or does nothing.
     """
-    starting_set.tell_what_it_brings(given)
-    config, entry = _completed(given)
+    config, entry = _completed(starting_set.without_what_it_brings(given))
     if config.embeddings is not None and not (entry.kind == "text" and entry.vectors):
         raise UserError(
             f"--embeddings is not for --dataset={config.dataset}, expected texts; leave it out"

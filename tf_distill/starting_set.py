@@ -18,19 +18,16 @@ from tf_distill.inner import Samples
 from tf_distill.learner import Learner, fixed_network
 from tf_distill.progress import say
 from tf_distill.stored_set import Stored
+from tf_distill.wording import network
 
 Begin = Callable[[], Samples]
 
 
 def place(start: Any) -> str | None:
-    """The folder of the set that was named, the same however it is named.
-
-    Args:
-        start: of a set, of a run that has made one, or of what was exported, whose newest version
-            is taken; None for none.
+    """The path that was named, as one that stays right wherever Python goes.
 
     Raises:
-        UserError: that is no path, or a run that is not finished.
+        UserError: it is none.
     """
     if start is None:
         return None
@@ -39,59 +36,65 @@ def place(start: Any) -> str | None:
             f"--start is {brief(start)}, expected a folder: that of a run, or what the "
             "export(path) of a result wrote"
         )
-    folder = Path(os.path.realpath(os.path.expanduser(start)))
-    sets = folder / "distilled"
-    if sets.is_dir():
-        return str(sets / str(versions.latest(sets)))
-    if not folder.exists() and folder.parent.name != "distilled":
-        return str(sets / "1")  # a run that has begun with it needs it no more
-    if (folder / "config.json").exists():
-        raise UserError(f"--start={start} holds a run that is not finished; finish it first")
-    return str(folder)
+    return os.path.abspath(os.path.expanduser(start))
 
 
-def tell_what_it_brings(given: Mapping[str, Any]) -> None:
-    """A line for each setting that was given and does nothing beside `--start`."""
-    if given.get("start") is not None:
-        for name, nothing in BROUGHT.items():
-            if given.get(name) not in (None, nothing):
-                say(f"--{name}={given[name]} does nothing, as the set of --start brings its own")
+def without_what_it_brings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those that do nothing beside `--start`, each of which a line tells."""
+    if given.get("start") is None:
+        return {**given}
+    for name, nothing in BROUGHT.items():
+        if given.get(name) not in (None, nothing):
+            say(f"--{name}={given[name]} does nothing, as the set of --start brings its own")
+    return {**given, **BROUGHT}
 
 
-def of(config: Config, dataset: Dataset, learner: Learner) -> Begin | None:
+def of(config: Config, dataset: Dataset, learner: Learner, run: Path | None) -> Begin | None:
     """What gives the samples that a run begins with; None where it makes new ones.
 
-    The set is read, and looked at, before there is anything of the run. Later it may be gone.
-
     Args:
-        config: `start` is as `place` gives it.
+        config: `start` names the folder of a set, of a run that has made one, or of what was
+            exported, whose newest version is taken.
         dataset: whose inputs and classes the set must have.
-        learner: the network; it may be another than the set was learned for, which is told.
+        learner: the network. It may be another than the set was learned for, and so may be what
+            else the set was learned under: what is known of that is told.
+        run: the run's folder. Where something of it is done, the set may be gone, or another. None
+            where the set is only read if it is asked for.
 
     Raises:
         UserError: there is no set, or one of other sizes, or it is in the run's own folder.
     """
     if config.start is None:
         return None
-    if Path(config.start).is_relative_to(os.path.realpath(config.run_dir)):
-        raise UserError(
-            f"--start={config.start} is in --run_dir={config.run_dir}, the run's own folder; name "
-            "another --run_dir"
-        )
-    read = functools.cache(functools.partial(_read, config, dataset, learner))
-    if not begun(Path(config.run_dir)):
-        read()
+    start = Path(config.start)
+    read = functools.cache(functools.partial(_read, start, config, dataset, learner))
+    if run and not begun(run):
+        if start.resolve().is_relative_to(run.resolve()):
+            raise UserError(
+                f"--start={start} is in --run_dir={run}, the run's own folder; name another "
+                "--run_dir"
+            )
+        read()  # a mistake is told before there is a folder
     return read
 
 
-def _read(config: Config, dataset: Dataset, learner: Learner) -> Samples:
-    stored = stored_set.read(Path(str(config.start)))
+def _read(start: Path, config: Config, dataset: Dataset, learner: Learner) -> Samples:
+    stored = stored_set.read(_newest(start))
     with np.errstate(over="ignore", under="ignore"):  # what that leaves is looked at
         samples = Samples(*(np.asarray(value, np.float32) for value in stored.samples))
     _check(samples, stored.metadata, config, dataset)
     for difference in _differences(stored, config, dataset, learner):
         say(f"the set of --start was learned for {difference}")
     return samples
+
+
+def _newest(start: Path) -> Path:
+    sets = start / "distilled"
+    if sets.is_dir() and (number := versions.latest(sets)):
+        return sets / str(number)
+    if (start / "config.json").exists():
+        raise UserError(f"--start={start} holds a run that is not finished; finish it first")
+    return start
 
 
 def _check(samples: Samples, metadata: Mapping[str, Any], config: Config, dataset: Dataset) -> None:
@@ -126,7 +129,9 @@ def _one_hot(y: np.ndarray) -> bool:
 def _differences(stored: Stored, config: Config, dataset: Dataset, learner: Learner) -> list[str]:
     """What the set was learned for and the run has not, so that the set may be of little use."""
     told = []
-    if stored.weights:
+    if stored.metadata["network"] != config.model:
+        told.append(f"the network {network(stored.metadata['network'])}")
+    elif stored.weights:
         own = fixed_network(learner, config.seed) if config.init == "fixed" else []
         if not _same(stored.weights, own):
             seed = stored.metadata["seed"]
