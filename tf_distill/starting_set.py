@@ -68,12 +68,11 @@ def of(config: Config, dataset: Dataset, learner: Learner, run: Path | None) -> 
         return None
     start = Path(config.start)
     read = functools.cache(functools.partial(_read, start, config, dataset, learner))
+    if run and start.resolve().is_relative_to(run.resolve()):
+        raise UserError(
+            f"--start={start} is in --run_dir={run}, the run's own folder; name another --run_dir"
+        )
     if run and not begun(run):
-        if start.resolve().is_relative_to(run.resolve()):
-            raise UserError(
-                f"--start={start} is in --run_dir={run}, the run's own folder; name another "
-                "--run_dir"
-            )
         read()  # a mistake is told before there is a folder
     return read
 
