@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_distill import memory, outcome, seeds
 from tf_distill.batches import real_batch
 from tf_distill.callbacks import Callback, KeepBest
+from tf_distill.checkpoints import Checkpoints
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.directions import REAL
@@ -89,15 +90,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         best = KeepBest(distillation.distilled.samples, config.early_stopping)
         distillation.best = best  # so that checkpoints hold it
         callbacks.append(best)
-    checkpoints = folder.checkpoints(distillation) if folder else None
-    if experiment.start and distribution.chief and not int(distillation.step):
-        distillation.distilled.set(experiment.start())
-        distillation.guard.keep()
-    if distribution.workers > 1:
-        distillation.take(distribution.share(distillation.values()))
-    begins = experiment.start is not None and not int(distillation.step)
-    if folder and (done := int(distillation.step)):
-        say(f"going on from outer step {done} of {folder.path}")
+    checkpoints = _stand(experiment, distillation, folder)
 
     evaluate = evaluation(config, experiment.learner, experiment.dataset)
     nearby = evaluation(config, experiment.learner, near) if best else evaluate
@@ -109,7 +102,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
         mean, std, _ = distribution.share(own)
         return Accuracy(float(mean), float(std), networks)
 
-    if best and begins:  # the set that it begins with may stay the best
+    if best and experiment.start and not int(distillation.step):  # it may stay the best
         accuracy = of_chief(distillation.distilled.samples).mean
         best.begin(distillation.distilled, accuracy)
     steps = outer_steps(experiment, distillation, near, folder)
@@ -129,6 +122,19 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     if best:
         finished.results["kept_step"] = int(best.step)
     return finished
+
+
+def _stand(work: Experiment, state: Distillation, folder: RunFolder | None) -> Checkpoints | None:
+    """Brings the state, on all workers, to where the run stands; gives the folder's checkpoints."""
+    checkpoints = folder.checkpoints(state) if folder else None
+    if work.start and work.distribution.chief and not int(state.step):
+        state.distilled.set(work.start())
+        state.guard.keep()
+    if work.distribution.workers > 1:
+        state.take(work.distribution.share(state.values()))
+    if folder and (done := int(state.step)):
+        say(f"going on from outer step {done} of {folder.path}")
+    return checkpoints
 
 
 def _few(config: Config) -> int:
