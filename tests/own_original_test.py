@@ -11,7 +11,7 @@ import tensorflow as tf
 from own_run import PROTOCOL, QUICK, build, distilled, frozen
 
 import tf_distill as td
-from tf_distill import in_folder, models, network_fingerprint, original, own_comparison, report
+from tf_distill import in_folder, models, network_fingerprint, original, own_comparison
 from tf_distill.learner import Learner
 from tf_distill.network_choice import choose
 
@@ -27,13 +27,12 @@ def test_all_ratios_are_to_the_last_original_accuracy(tmp_path, monkeypatch, kep
     path, less = tmp_path / "run", QUICK._replace(epochs=1)
     result = distilled(path if kept else None)
     first = result.original(QUICK)
-    monkeypatch.setattr(original, "original_accuracy", lambda *_: pytest.fail("trained again"))
-    monkeypatch.setattr(own_comparison, "original_accuracy", original.original_accuracy)
-    found = result.compare(**PROTOCOL)
+    with monkeypatch.context() as patch:
+        for module in (original, own_comparison):
+            patch.setattr(module, "original_accuracy", lambda *_: pytest.fail("trained again"))
+        found = result.compare(**PROTOCOL)
     assert ratios(found) == {round(first.accuracy, 6)}
     assert found["original"]["settings"] == QUICK._asdict()
-    monkeypatch.undo()
-    monkeypatch.setattr(report, "write", lambda folder: folder)
     other = result.original(less)
     assert other.accuracy != first.accuracy
     assert result.results["ratio"] == result.accuracy.mean / other.accuracy
@@ -57,9 +56,10 @@ def test_what_was_trained_under_another_version_is_kept(folder):
     before = told["original"]["network"]
     told["original"]["network"] = {k.replace("keras", "keras 1.0"): "old" for k in before}
     (path / "results.json").write_text(json.dumps(told))
-    assert own_comparison.known(result._experiment, result._choice, told) == told["original"]
+    now = result._choice.training_fingerprint(result._experiment.learner)
+    assert own_comparison.known(now, told) == told["original"]
     told["original"]["network"] = {**before, next(iter(before)): "another"}
-    assert own_comparison.known(result._experiment, result._choice, told) is None
+    assert own_comparison.known(now, told) is None
 
 
 def test_damaged_files_are_left_as_they_are(folder):

@@ -27,6 +27,13 @@ def network():
     return keras.Sequential([keras.Input((small.FEATURES,)), keras.layers.Dense(small.CLASSES)])
 
 
+class Scaled(small.Identity):
+    """Inputs that say how they were scaled."""
+
+    def metadata(self):
+        return {**super().metadata(), "mean": [0.5], "std": [2.0]}
+
+
 def frozen():
     """A network whose first layer stays as it is drawn, and is drawn anew each time."""
     first = keras.layers.Dense(4, trainable=False)
@@ -106,9 +113,9 @@ def test_the_set_that_it_began_with_may_stay_the_best(tmp_path):
         ({}, []),
         ({"seed": 1}, ["one initial network, of seed 0, which is not this run's"]),
         ({"model": frozen}, ["the network network", "a network with other frozen weights"]),
-        ({"data": small.dataset()}, []),
+        ({"data": dataclasses.replace(small.dataset(), encoding=Scaled())}, ["scaled otherwise"]),
     ],
-    ids=["same", "seed", "network", "data"],
+    ids=["same", "seed", "network", "scaling"],
 )
 def test_what_else_the_set_was_learned_for_is_told(tmp_path, capsys, changed, told):
     data = small.dataset()

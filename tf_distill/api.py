@@ -151,12 +151,12 @@ def distill(
     _begin(callbacks)
     choice = choose(model, data)
     config = _config(given, data, choice)
-    place = None if run_dir is None else Path(config.run_dir)
-    learner = choice.learner(place)
-    begin = starting_set.of(config, data, learner, place)
-    work = Experiment(config, learner, data, callbacks, _distribution(strategy), begin)
+    path = None if run_dir is None else Path(config.run_dir)
+    learner = choice.learner(path)
+    first = starting_set.of(config, data, learner, path)
+    work = Experiment(config, learner, data, callbacks, _distribution(strategy), first)
     work.check()
-    folder = None if run_dir is None else RunFolder(config)
+    folder = RunFolder(config) if path else None
     return Result(work, _finished(work, choice, folder), choice, folder)
 
 

@@ -50,17 +50,15 @@ def complete(config: Config, protocol: Protocol) -> Json:
     Raises:
         UserError: a mistake in the settings; or an earlier comparison had other ones.
     """
-    dataset = run.load_dataset(config)
-    with RunFolder(config).locked():
-        if not RunFolder(config).results():
-            run.run(config)
+    dataset, folder = run.load_dataset(config), RunFolder(config)
+    with folder.locked():
+        results = folder.results() or run.run(config)
         subject = Subject.of_run(config, protocol, dataset)
-        path = Path(config.run_dir, NAME)
-        found = begun(kept(path.parent), subject, path)
-        results = RunFolder(config).results() or {}
+        path = folder.path / NAME
+        found = begun(kept(folder.path), subject, path)
         original = found.get("original") or results.get("original")
         original = original or run.original_of(config, dataset)
-        in_folder.set_original(path.parent, original)
+        in_folder.set_original(folder.path, original)
         comparison = outcome.compared_with(found, original)
         fill(subject, comparison, functools.partial(files.write_json, path))
         return comparison

@@ -107,14 +107,14 @@ class Config:
     def deciding(self) -> dict[str, Any]:
         """The settings that the outcome follows from; of a set to begin with, that there is one."""
         told = {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
-        return _without_places(told)
+        return _start_anywhere(told)
 
     def difference(self, other: dict[str, Any]) -> list[str]:
         """The settings, in words, in which a run with settings `other` is another experiment.
 
         Those are left out whose defaults follow from one that is named.
         """
-        before = _without_places(completed(other))
+        before = _start_anywhere(completed(other))
         changed = {k: v for k, v in self.deciding().items() if before.get(k) != v}
         follow = {name for source in changed for name in DEFAULTS_BY.get(source, ())}
         return [
@@ -124,7 +124,8 @@ class Config:
         ]
 
 
-def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
+def _start_anywhere(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, of whose set to begin with it counts that there is one, not where it lies."""
     return {**settings, "start": "a set" if settings.get("start") else None}
 
 

@@ -58,6 +58,11 @@ def no_flag_file(name: str) -> UserError:
     return UserError(f"there is no flag file {name}; expected some, such as flags/*.flags")
 
 
+def without_operation(text: str) -> str:
+    """An error of TensorFlow without the operation and the device that it names."""
+    return re.sub(r"{{.*?}} | \[Op:\w*\]", "", text)
+
+
 def brief(value: object) -> str:
     """A value as Python writes it, on one line and cut where it is long or deep."""
     return " ".join(_BRIEF.repr(value).split())

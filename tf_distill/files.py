@@ -5,14 +5,13 @@ import errno
 import glob
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tf_distill import bounded
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, without_operation
 
 MOST_JSON, MOST_LINES = 2**25, 2**27
 """Bytes of a JSON file, and of one of JSON lines, that are read at most."""
@@ -50,7 +49,7 @@ def os_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # by its name, as this module does without TensorFlow
         if "OpError" not in (kind.__name__ for kind in type(error).__mro__):
             raise
-        text = re.sub(r"{{.*?}} | \[Op:\w*\]", "", str(error).splitlines()[0])
+        text = without_operation(str(error).splitlines()[0])
         raise OSError(errno.EIO, text, str(path)) from error
 
 

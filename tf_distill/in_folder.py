@@ -9,9 +9,6 @@ from tf_distill.experiment import Experiment, Finished, carry_out
 from tf_distill.folder import RunFolder
 from tf_distill.inner import Samples
 
-FILES = ("results.json", "comparison.json")
-"""Where an original accuracy is written, with the ratios to it."""
-
 
 def carry_out_once(
     experiment: Experiment, folder: RunFolder, begin: Callable[[], None]
@@ -69,10 +66,11 @@ def set_original(folder: Path, original: dict[str, Any]) -> float | None:
     Returns:
         The ratio r_M of the distilled set.
     """
+    results, comparison = folder / "results.json", folder / "comparison.json"
     with lock.held(folder):
-        results, comparison = (schemas.read(folder / name) for name in FILES)
-        results = outcome.with_original(results, original)
-        if comparison:
-            files.write_json(folder / FILES[1], outcome.compared_with(comparison, original))
-        files.write_json(folder / FILES[0], results)
-    return results["ratio"]
+        compared = schemas.read(comparison)  # a damaged one leaves the other as it is
+        found = outcome.with_original(schemas.read(results), original)
+        if compared:
+            files.write_json(comparison, outcome.compared_with(compared, original))
+        files.write_json(results, found)
+    return found["ratio"]

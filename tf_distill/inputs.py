@@ -38,7 +38,7 @@ def remember(folder: Path, now: Inputs) -> None:
 
 def check(folder: Path, before: Inputs, now: Inputs) -> None:
     """Raises UserError where a folder's run is of other inputs, as far as both are known."""
-    changed = {name for name, value in now.items() if before.get(name, value) != value}
+    changed = changed_since(before, now)
     how = " (as many examples, but others)" if before.keys() >= {*SIZES} else ""
     if changed & {*SIZES}:
         how = f" (they were {_sizes(before)}, now {_sizes(now)})"
@@ -50,6 +50,11 @@ def check(folder: Path, before: Inputs, now: Inputs) -> None:
             f"{folder} holds a run of {' and of '.join(told)}; take the old again, or name another "
             "--run_dir"
         )
+
+
+def changed_since(before: Inputs, now: Inputs) -> set[str]:
+    """The names under which both have something, and not the same."""
+    return {name for name, value in now.items() if before.get(name, value) != value}
 
 
 def of_python(inputs: Inputs) -> bool:

@@ -196,7 +196,7 @@ _SHARD = flags.DEFINE_string(
 )
 _OUT = flags.DEFINE_string("out", None, "File of --mode=compare's table: .csv, .html or .txt.")
 _VERSION = flags.DEFINE_boolean("version", False, "Only print the version.")
-_PATHS = ("data_dir", "run_dir", "embeddings", "test_data", "start")
+_PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
 
 
 def _told(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_distill import comparison, files, in_folder, limits, outcome, report, run
+from tf_distill import comparison, files, in_folder, inputs, limits, outcome, report, run
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment
@@ -38,7 +38,8 @@ class Kept:
         """Keeps it."""
         if self._path:
             files.write_json(self._path / comparison.NAME, found)
-        self._found = found
+        else:
+            self._found = found
 
     def set_original(self, original: Json) -> None:
         """All ratios are to this original accuracy from now on, those of results.json too."""
@@ -81,14 +82,17 @@ def settings(given: Training) -> Training:
     return Training(**{k: limits.number(k, v, f"training.{k}") for k, v in given._asdict().items()})
 
 
-def original(work: Experiment, choice: Choice, training: Training, path: Path | None) -> Json:
+def original(
+    work: Experiment, choice: Choice, training: Training | None, path: Path | None, *earlier: Json
+) -> Json:
     """The network after full training, from an earlier call where there was one.
 
     Args:
         work: what was distilled.
         choice: its network.
-        training: how it is trained.
+        training: how it is trained; None for as before or, if it was not, as usual.
         path: of the run's folder; None to keep nothing.
+        earlier: what comparison.json and results.json hold.
 
     Returns:
         The fields of `Original` and, for a network of one's own, what tells it from others.
@@ -98,35 +102,33 @@ def original(work: Experiment, choice: Choice, training: Training, path: Path | 
         Diverged: the loss is no number.
         Interrupted: on SIGINT or SIGTERM, where there is a folder.
     """
-    make = choice.trainee(work.dataset, training, path)
-    seed, told = work.config.seed, choice.training_fingerprint(work.learner)
+    told, data = choice.training_fingerprint(work.learner), work.dataset
+    before = known(told, *earlier)
+    if before and (training is None or before["settings"] == training._asdict()):
+        return before
+    training = training or choice.training(len(data.y_train))
+    make, seed = choice.trainee(data, training, path), work.config.seed
     if path:
         cache = run.originals(work.config)
-        found = cached(make, work.dataset, training, seed, cache, choice.name, also=told)
+        found = cached(make, data, training, seed, cache, choice.name, also=told)
     else:
-        found = original_accuracy(make, work.dataset, training, seed, choice.short_name)
+        found = original_accuracy(make, data, training, seed, choice.short_name)
     return {**found._asdict(), **({"network": told} if told else {})}
 
 
-def known(work: Experiment, choice: Choice, *earlier: Json) -> Json | None:
+def known(told: Mapping[str, str], *earlier: Json) -> Json | None:
     """What `original` gave earlier.
 
     Args:
-        work: what was distilled.
-        choice: its network.
+        told: what tells the network from others; graphs of two versions can't be compared.
         earlier: what comparison.json and results.json hold.
 
     Returns:
         None where there is nothing, or of a network that was another in training.
     """
-    told = choice.training_fingerprint(work.learner)
     found = [e["original"] for e in earlier if e.get("original", {}).keys() >= {*Original._fields}]
-    return next((f for f in found if _no_other(f.get("network", {}), told)), None)
-
-
-def _no_other(before: Json, now: Json) -> bool:
-    """Whether they agree where both speak: graphs of two versions can't be compared."""
-    return all(now.get(name, value) == value for name, value in before.items())
+    same = (f for f in found if not inputs.changed_since(f.get("network", {}), {**told}))
+    return next(same, None)
 
 
 def begun(

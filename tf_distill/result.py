@@ -222,12 +222,12 @@ class Result:
 
     def _original(self, training: Training | None) -> dict[str, Any]:
         """What all ratios are to from now on; None takes the last training, or else the usual."""
-        work, choice = self._experiment, self._choice
         if self._path:  # another process, or another result, may have written there
             self.results |= schemas.read(self._path / "results.json")
-        found = own_comparison.known(work, choice, self._kept.read(), self.results)
-        if not found or (training and found["settings"] != training._asdict()):
-            found = own_comparison.original(work, choice, training or self.training, self._path)
+        earlier = (self._kept.read(), self.results)
+        found = own_comparison.original(
+            self._experiment, self._choice, training, self._path, *earlier
+        )
         self.results |= outcome.with_original(self.results, found)
         self._kept.set_original(found)
         return found

@@ -20,8 +20,6 @@ from tf_distill.progress import say
 from tf_distill.stored_set import Stored
 from tf_distill.wording import network
 
-Begin = Callable[[], Samples]
-
 
 def place(start: Any) -> str | None:
     """The path that was named, as one that stays right wherever Python goes.
@@ -49,7 +47,9 @@ def without_what_it_brings(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, **BROUGHT}
 
 
-def of(config: Config, dataset: Dataset, learner: Learner, run: Path | None) -> Begin | None:
+def of(
+    config: Config, dataset: Dataset, learner: Learner, run: Path | None
+) -> Callable[[], Samples] | None:
     """What gives the samples that a run begins with; None where it makes new ones.
 
     Args:

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import files, schemas
-from tf_distill.errors import UserError, brief
+from tf_distill.errors import UserError, brief, without_operation
 from tf_distill.inner import Samples
 from tf_distill.learner import Weights
 
@@ -30,8 +29,6 @@ LENGTHS = {"weights": "initial_weights", "frozen": "frozen_weights"}
 """Where the metadata says how many there are."""
 UNREADABLE = (tf.errors.OpError, OSError, RuntimeError, TypeError, ValueError)
 """What TensorFlow raises for a folder that has no sound variables."""
-WHERE = re.compile(r"\{\{.*?\}\} | \[Op:\w+\]")
-"""What TensorFlow's errors say of the operation and its device."""
 
 Lengths = dict[str, int | None]
 
@@ -63,7 +60,7 @@ def read(path: Path) -> Stored:
         if metadata.get("init") == "fixed" and "weights/0" not in values:
             raise ValueError("init is fixed, but there are no initial weights")
     except UNREADABLE as error:
-        reason = WHERE.sub("", " ".join(str(error).split()))[:200]
+        reason = without_operation(" ".join(str(error).split()))[:200]
         raise UserError(
             f"{path} is no sound distilled set ({reason}); export it again, or name another"
         ) from error
