@@ -33,6 +33,7 @@ SHOWN = (
     "digits_lenet",
     "mnist_lenet_fixed",
     "mnist_lenet_random_100",
+    "cifar10_alexcifarnet_fixed_100",
     "trec6_bilstm_fixed",
     "imdb_textconvnet_fixed",
     "sst5_birnn_fixed",
@@ -95,9 +96,11 @@ def difference(name: str, found: dict[str, Any]) -> list[str]:
 
 
 def command(results: dict) -> str:
-    """The shortest command that gives these settings."""
-    kept = results.get("keep", "last")  # if the last set is, eval_every changes no result
-    settings = {k: v for k, v in results.items() if kept == "best" or k != "eval_every"}
+    """The shortest command that gives this result."""
+    idle = {"checkpoint_minutes"}
+    if results.get("keep", "last") == "last":  # then it changes nothing either
+        idle.add("eval_every")
+    settings = {name: value for name, value in results.items() if name not in idle}
     return defaults.command(settings, DATASETS, NETWORKS)
 
 

@@ -40,8 +40,11 @@ def test_a_history_without_a_line_is_drawn():
     assert len(curves.draw_history([]).axes) == 2
 
 
-def test_running_median_of_a_spike_is_flat():
-    assert curves.running_median(np.array([1.0, 1, 1, 9, 1, 1]), 3).tolist() == [1] * 6
+@pytest.mark.parametrize("place", range(6))
+def test_running_median_of_a_spike_is_flat_also_at_the_ends(place):
+    values = np.ones(6)
+    values[place] = 9
+    assert curves.running_median(values, 5).tolist() == [1] * 6
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (1, 3), (4, 5), (2, 20)])

@@ -52,8 +52,8 @@ def draw_history(metrics: Sequence[dict[str, Any]], original: float | None = Non
 
 
 def running_median(values: np.ndarray, window: int) -> np.ndarray:
-    """The median of `window` (odd) values around each; at the ends the last is repeated."""
-    padded = np.pad(values, window // 2, mode="edge")
+    """The median of `window` (odd) values around each; beyond the ends they are mirrored."""
+    padded = np.pad(values, window // 2, mode="reflect")
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, window), axis=1)
 
 
