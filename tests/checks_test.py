@@ -60,6 +60,7 @@ FAULTS = [
     (own_models.Unknown, VECTOR, "reads factor:0, which Keras does not know.*add_weight"),
     (own_models.Counting, VECTOR, "changes .*calls in each call"),
     (own_models.Eager, VECTOR, "can't be compiled by tf.function: .*numpy.*; use TensorFlow's"),
+    (own_models.Branching, VECTOR, r"`bool` is not allowed; use .*\(tf.cond for if\)"),
 ]  # fmt: skip
 
 
@@ -68,6 +69,10 @@ def test_what_names_tell_is_one_line(make, shape, message):
     with pytest.raises(UserError, match=message) as error:
         check(make, shape)
     assert "\n" not in str(error.value)
+
+
+def test_a_choice_by_tf_cond_is_no_fault():
+    assert check(own_models.Choosing).name
 
 
 def test_the_last_layer_of_two_classes_has_one_output():

@@ -79,6 +79,26 @@ class Counting(keras.Model):
         return self.out(x)
 
 
+class Branching(keras.Model):
+    """Python's if on a tensor, as Keras's own training refuses it too."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(small.CLASSES)
+
+    def call(self, x):
+        """Logits."""
+        return self.out(x if tf.reduce_sum(x) > 0 else -x)
+
+
+class Choosing(Branching):
+    """The same as the refusal says to write it."""
+
+    def call(self, x):
+        """Logits."""
+        return self.out(tf.cond(tf.reduce_sum(x) > 0, lambda: x, lambda: -x))
+
+
 class Eager(keras.Model):
     """Asks for numbers that a graph does not have yet."""
 

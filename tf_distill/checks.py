@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_distill.compiled import graph_function
 from tf_distill.errors import UserError
 from tf_distill.initial import Initializers, with_initializers
 from tf_distill.layers import LayerNormalization
@@ -20,12 +21,10 @@ Shape = tuple[int, ...]
 OPERATIONS = {
     "LRN": "tf.nn.local_response_normalization has no second derivative; use "
     "tf_distill.layers.ChannelNormalization",
-    "CudnnRNN": "cuDNN's recurrent layers have no second derivative; build them with "
-    "use_cudnn=False",
-    "CudnnRNNV2": "cuDNN's recurrent layers have no second derivative; build them with "
-    "use_cudnn=False",
-    "CudnnRNNV3": "cuDNN's recurrent layers have no second derivative; build them with "
-    "use_cudnn=False",
+    **dict.fromkeys(
+        ("CudnnRNN", "CudnnRNNV2", "CudnnRNNV3"),
+        "cuDNN's recurrent layers have no second derivative; build them with use_cudnn=False",
+    ),
     "SoftmaxCrossEntropyWithLogits": "the fused softmax cross-entropy has a second derivative of "
     "zero for the labels; use -tf.reduce_sum(y * tf.nn.log_softmax(z), -1)",
     "SparseSoftmaxCrossEntropyWithLogits": "the fused softmax cross-entropy has no second "
@@ -163,7 +162,8 @@ def reason(error: BaseException) -> str:
         text = re.sub(r"\w+Error: (?=Exception encountered)", "", text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(("Exception encountered", "in user"))]
-    return f"{type(error).__name__}" if not told else told[0].rstrip(".")[:300]
+    sentence = told[0] if told else type(error).__name__
+    return sentence.partition(" You can attempt")[0].rstrip(".")[:300]
 
 
 def traced(model: keras.Model, shape: Shape) -> Any:
@@ -172,13 +172,13 @@ def traced(model: keras.Model, shape: Shape) -> Any:
     Raises:
         UserError: the model can't be compiled.
     """
-    function = tf.function(lambda x: model(x, training=False))
+    function = graph_function(lambda x: model(x, training=False))
     try:
         return function.get_concrete_function(tf.TensorSpec([2, *shape], keras.config.floatx()))
     except (ValueError, TypeError, LookupError, AttributeError, tf.errors.OpError) as error:
         raise UserError(
             f"the model {model.name} can't be compiled by tf.function: {reason(error)}; use "
-            "TensorFlow's operations alone, and make layers before the call"
+            "TensorFlow's operations alone (tf.cond for if), and make layers before the call"
         ) from error
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import beside, seeds
-from tf_distill.compiled import compiled
+from tf_distill.compiled import compiled, graph_function
 from tf_distill.datasets.base import Dataset
 from tf_distill.inner import Samples, train
 from tf_distill.learner import Learner, Weights, fixed_network
@@ -67,7 +67,7 @@ def predictor(
         part = x[i * TEST_BATCH : (i + 1) * TEST_BATCH]
         return i + 1, found.write(i, predict(learner.apply(weights, encoding(part))))
 
-    @tf.function
+    @graph_function
     def classes(weights: Weights) -> tf.Tensor:
         found = tf.TensorArray(tf.int32, parts, infer_shape=False, element_shape=[None])
         _, found = tf.while_loop(

@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras.initializers import Initializer
 
 from tf_distill import seeds
+from tf_distill.compiled import graph_function
 from tf_distill.initial import Initializers, initializer_of, is_constant, is_random, owners
 
 Weights = list[tf.Tensor]
@@ -88,7 +89,7 @@ class Learner:
     def _init(self) -> Callable[[tf.Tensor], Weights]:
         """Compiled, so that weights drawn outside of a graph have the same bits as inside."""
         # Concrete, since TensorFlow warns of functions that every learner traces anew.
-        return tf.function(self._draw_all).get_concrete_function(tf.TensorSpec([2], tf.int32))
+        return graph_function(self._draw_all).get_concrete_function(tf.TensorSpec([2], tf.int32))
 
     def _draw_all(self, seed: tf.Tensor) -> Weights:
         keys = tf.unstack(tf.random.split(seed, len(self._draws)))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_distill import beside, liveness, machine
+from tf_distill.compiled import graph_function
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset
 from tf_distill.errors import UserError
@@ -129,7 +130,7 @@ def _on_cpu(size: int) -> float:
 def _evaluation(learner: Learner, shape: tuple[int, ...]) -> tf.Graph:
     """The graph of a network's logits for inputs of this shape, the batch too."""
     given = [tf.TensorSpec(s) for s in learner.shapes]
-    logits = tf.function(lambda weights: learner.apply(weights, tf.zeros(shape)))
+    logits = graph_function(lambda weights: learner.apply(weights, tf.zeros(shape)))
     return logits.get_concrete_function(given).graph
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras.initializers import Initializer
 
 from tf_distill import checks
+from tf_distill.compiled import graph_function
 from tf_distill.learner import Learner
 
 VERSIONS = f"(keras {keras.__version__}, tensorflow {tf.__version__})"
@@ -31,7 +32,7 @@ def describe(learner: Learner, shape: tuple[int, ...]) -> dict[str, str]:
 def of_training(learner: Learner, shape: tuple[int, ...]) -> dict[str, str]:
     """The same of what it does in full training: dropout, regularizers and the like too."""
     model = learner.model
-    function = tf.function(lambda x: [model(x, training=True), *model.losses])
+    function = graph_function(lambda x: [model(x, training=True), *model.losses])
     graph = function.get_concrete_function(tf.TensorSpec([2, *shape], tf.float32))
     return {f"training {VERSIONS}": _digest(_graph(graph))}
 

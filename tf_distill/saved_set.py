@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_distill import checks, files, frozen, stored_set, versions
-from tf_distill.compiled import compiled
+from tf_distill.compiled import compiled, graph_function
 from tf_distill.config import OWN
 from tf_distill.errors import UserError, unknown_name
 from tf_distill.inner import Samples, train
@@ -43,18 +43,18 @@ class SavedSet(tf.Module):
         self.frozen = [tf.Variable(w, trainable=False) for w in kept]
         self.metadata = tf.saved_model.Asset(str(metadata))
 
-    @tf.function(input_signature=[])
+    @graph_function(input_signature=[])
     def distilled(self) -> dict[str, tf.Tensor]:
         """X `[steps, n, ...]`, y `[steps, n, outputs]` and lr `[epochs * steps]`."""
         return {"x": tf.identity(self.x), "y": tf.identity(self.y), "lr": tf.identity(self.lr)}
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "step")])
+    @graph_function(input_signature=[tf.TensorSpec([], tf.int32, "step")])
     def step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """The batch x `[n, ...]`, y `[n, outputs]`, lr `[]` of an inner step, counted from 0."""
         s = step % self.x.shape[0]
         return {"x": self.x[s], "y": self.y[s], "lr": self.lr[step]}
 
-    @tf.function(input_signature=[])
+    @graph_function(input_signature=[])
     def dataset(self) -> tf.data.Dataset:
         """A tf.data.Dataset of (x, y, lr), one element an inner step, in the order of training."""
         total = self.lr.shape[0]
@@ -62,17 +62,17 @@ class SavedSet(tf.Module):
         values = (tf.gather(self.x, order), tf.gather(self.y, order), tf.identity(self.lr))
         return tf.data.Dataset.from_tensor_slices(values)
 
-    @tf.function(input_signature=[])
+    @graph_function(input_signature=[])
     def initial_weights(self) -> list[tf.Tensor]:
         """What to start from, in the order of Keras's trainable weights; empty: any network."""
         return [tf.identity(w) for w in self.weights]
 
-    @tf.function(input_signature=[])
+    @graph_function(input_signature=[])
     def frozen_weights(self) -> list[tf.Tensor]:
         """What stays as it is, in the order of Keras's non_trainable_weights; mostly empty."""
         return [tf.identity(w) for w in self.frozen]
 
-    @tf.function(input_signature=[])
+    @graph_function(input_signature=[])
     def metadata_json(self) -> tf.Tensor:
         """The metadata, a JSON object as a string."""
         return tf.io.read_file(self.metadata.asset_path)

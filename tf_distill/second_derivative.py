@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill import checks
+from tf_distill.compiled import graph_function
 from tf_distill.errors import UserError
 from tf_distill.inner import value_and_gradients
 from tf_distill.learner import Learner
@@ -98,14 +99,14 @@ def _wrong_parts(
     weights = [tf.cast(w, dtype) + 0.1 * draw(w.shape) for w in start]
     directions = [draw(w.shape) for w in start]
 
-    @tf.function
+    @graph_function
     def value(arguments: Arguments) -> tf.Tensor:
         x, y, *weights = arguments
         _, gradients = value_and_gradients(learner, weights, x, y)
         products = [tf.reduce_sum(g * d) for g, d in zip(gradients, directions, strict=True)]
         return tf.add_n(products)
 
-    @tf.function
+    @graph_function
     def derivative(arguments: Arguments) -> Arguments:
         with tf.GradientTape() as tape:
             tape.watch(arguments)

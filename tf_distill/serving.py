@@ -14,18 +14,15 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.types.experimental import ConcreteFunction
 
+from tf_distill.compiled import graph_function
 from tf_distill.datasets.images import ImageEncoding
 from tf_distill.encoding import Encoding
 from tf_distill.learner import Learner, Weights
 from tf_distill.text import PADDING, UNKNOWN, TextEncoding, number
 
 Answer = dict[str, tf.Tensor]
-PREDICT, CLASSIFY, ENCODED, UINT8 = (
-    "serving_default",
-    "classify",
-    "serving_encoded",
-    "serving_uint8",
-)
+PREDICT, CLASSIFY = "serving_default", "classify"
+ENCODED, UINT8 = "serving_encoded", "serving_uint8"
 TEXT_FEATURE, IMAGE_FEATURE = "text", "image/encoded"
 VOCABULARY = "vocabulary.txt"
 
@@ -95,12 +92,12 @@ class TextClassifier(Classifier):
         file.write_text("\n".join(vocabulary_lines(encoding.words)) + "\n", encoding="utf-8")
         self.table = tf.lookup.StaticHashTable(_line_numbers(file), UNKNOWN)
 
-    @tf.function
+    @graph_function
     def predict(self, text: tf.Tensor) -> Answer:
         """The answer for texts, strings `[batch]`."""
         return self.answer(self._embed(text))
 
-    @tf.function
+    @graph_function
     def classify(self, inputs: tf.Tensor) -> Answer:
         """Classes and scores of serialized tf.Examples `[batch]` with a feature `text`."""
         return self.classified(self._embed(_feature(inputs, TEXT_FEATURE)))
@@ -132,22 +129,22 @@ class ImageClassifier(Classifier):
         super().__init__(learner, weights, classes)
         self._encoding = encoding
 
-    @tf.function
+    @graph_function
     def predict(self, image: tf.Tensor) -> Answer:
         """The answer for float32 images `[batch, height, width, channels]` in 0..1."""
         return self.answer(self._encoding.normalise(self._sized(image)))
 
-    @tf.function
+    @graph_function
     def predict_uint8(self, image: tf.Tensor) -> Answer:
         """The answer for uint8 images `[batch, height, width, channels]`."""
         return self.answer(self._encoding(self._sized(image)))
 
-    @tf.function
+    @graph_function
     def predict_encoded(self, image_bytes: tf.Tensor) -> Answer:
         """The answer for PNG or JPEG files `[batch]` of any size, grey or colour."""
         return self.answer(self._decode(image_bytes))
 
-    @tf.function
+    @graph_function
     def classify(self, inputs: tf.Tensor) -> Answer:
         """Classes and scores of serialized tf.Examples `[batch]` with `image/encoded`."""
         return self.classified(self._decode(_feature(inputs, IMAGE_FEATURE)))
@@ -195,7 +192,7 @@ class ArrayClassifier(Classifier):
         super().__init__(learner, weights, classes)
         self._encoding = encoding
 
-    @tf.function
+    @graph_function
     def predict(self, array: tf.Tensor) -> Answer:
         """The answer for float32 arrays `[batch, ...]` as they were given for training."""
         return self.answer(self._encoding(tf.ensure_shape(array, [None, *self._encoding.shape])))
