@@ -69,13 +69,15 @@ def workers(tmp_path):
         process.communicate()
 
 
-def test_two_workers_that_lose_each_other_end_with_what_one_process_reaches(workers, tmp_path):
-    alone = small.config(tmp_path / "alone", **SETTINGS)
+def test_two_workers_that_lose_each_other_end_with_what_one_process_reaches(
+    workers, tmp_path, text_run
+):
+    given = SETTINGS | {"start": str(text_run), "keep": "best", "epochs": 5}
+    alone = small.config(tmp_path / "alone", **given)
     results = run.run(alone)
     folder = tmp_path / "run"
     settings = {
-        name: getattr(alone, name)
-        for name in ("dataset", "eval_every", "batch_size", "epochs", *SETTINGS)
+        name: getattr(alone, name) for name in ("dataset", "eval_every", "batch_size", *given)
     } | {"run_dir": folder}
 
     chief, other = workers(**settings)
