@@ -75,6 +75,7 @@ def test_two_workers_that_lose_each_other_end_with_what_one_process_reaches(
     given = SETTINGS | {"start": str(text_run), "keep": "best", "epochs": 5}
     alone = small.config(tmp_path / "alone", **given)
     results = run.run(alone)
+    assert 0 < results["kept_step"] < SETTINGS["outer_steps"]  # neither the start nor the end
     folder = tmp_path / "run"
     settings = {
         name: getattr(alone, name) for name in ("dataset", "eval_every", "batch_size", *given)

@@ -10,12 +10,13 @@ import pytest
 import small
 
 import tf_distill as td
-from tf_distill import report, run, saved_set, starting_set
-from tf_distill.errors import UserError
+from tf_distill import experiment, report, run, saved_set, starting_set
+from tf_distill.errors import UserError, WorkerLost
 
 NOTHING_NEW = {"outer_steps": 1, "outer_lr": 1e-9, "batch_size": 64}
 """Settings with which the set stays as it starts."""
 BEFORE = {"inner_lr": 0.5, "outer_steps": 20, "batch_size": 64}
+NAMES = "config.json", "results.json"
 ONE_HOT = np.eye(3, dtype=np.float32)[None].repeat(2, axis=0)
 
 
@@ -88,6 +89,46 @@ def test_a_run_that_was_stopped_needs_it_no_more(tmp_path):
         np.testing.assert_array_equal(x, y)
 
 
+def test_a_run_lost_before_its_first_step_needs_it_no_more(tmp_path, monkeypatch):
+    def lose(*_):
+        raise WorkerLost("gone")
+
+    data, a, b = small.dataset(), tmp_path / "a", tmp_path / "b"
+    first = td.distill(data, network, run_dir=a, **BEFORE)
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "outer_loop", lose)
+        with pytest.raises(WorkerLost):
+            td.distill(data, network, run_dir=b, start=a, **NOTHING_NEW)
+    shutil.rmtree(a)
+    further = td.distill(data, network, run_dir=b, start=a, **NOTHING_NEW)
+    assert further.accuracy == first.accuracy
+
+
+def test_what_a_run_began_with_is_what_its_files_name(tmp_path, capsys):
+    data, a, b, run_dir = small.dataset(), *(tmp_path / name for name in ("a", "b", "run"))
+    for seed, folder in enumerate((a, b)):
+        td.distill(data, network, run_dir=folder, **BEFORE | {"seed": seed})
+
+    def begun_with():
+        return {json.loads((run_dir / name).read_text())["start"] for name in NAMES}
+
+    td.distill(data, network, run_dir=run_dir, start=a, **NOTHING_NEW)
+    done = (run_dir / "config.json").read_text()
+    shutil.rmtree(run_dir)
+    run_dir.mkdir()
+    (run_dir / "config.json").write_text(done)  # of a call that did no more
+    first = td.distill(data, network, run_dir=run_dir, start=b, **NOTHING_NEW)
+    assert begun_with() == {str(b)}
+    capsys.readouterr()
+    again = td.distill(data, network, run_dir=run_dir, start=a, **NOTHING_NEW)
+    said = f"{run_dir} began with the set of {b}, so --start={a} does nothing"
+    assert said in capsys.readouterr().out
+    assert again.results == first.results
+    (run_dir / "results.json").unlink()  # as if it had been stopped
+    td.distill(data, network, run_dir=run_dir, start=a, **NOTHING_NEW)
+    assert begun_with() == {str(b)}
+
+
 def test_the_newest_set_of_an_export_is_taken(tmp_path):
     data = small.dataset()
     for steps in (1, 20):
@@ -123,7 +164,7 @@ def test_what_else_the_set_was_learned_for_is_told(tmp_path, capsys, changed, to
     capsys.readouterr()
     given = {"data": data, "model": network, **changed}
     td.distill(**given, start=tmp_path, **NOTHING_NEW)
-    lines = [line for line in capsys.readouterr().out.splitlines() if "was learned for" in line]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "was learned" in line]
     assert len(lines) == len(told)
     for line, text in zip(lines, told, strict=True):
         assert text in line
@@ -180,6 +221,13 @@ def test_a_set_that_does_not_fit_is_one_line(of, changed, settings, told):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(("before", "told"), [("test", True), ("held_out", False)])
+def test_a_set_that_has_seen_what_is_held_out_now_says_so(of, capsys, before, told):
+    metadata = {"network": "mine", "dataset": "vectors", "seed": 0, "classes": ["a", "b", "c"]}
+    of(metadata=metadata | {"eval_split": before}, eval_split="held_out")
+    assert ("those that are held out now" in capsys.readouterr().out) == told
+
+
 def test_a_set_of_other_classes_is_one_line(of):
     metadata = {"network": "mine", "dataset": "vectors", "seed": 0, "classes": ["a", "c", "b"]}
     with pytest.raises(UserError, match=r"the classes \['a', 'c', 'b'\], but vectors has"):
@@ -193,8 +241,13 @@ def test_what_is_no_folder_is_one_line(start):
 
 
 def test_what_can_be_no_start_is_one_line(tmp_path, cli):
-    with pytest.raises(UserError, match="is no distilled set"):
+    with pytest.raises(UserError, match="none is no folder; name the folder of a finished run"):
         td.distill(small.dataset(), network, start=tmp_path / "none")
+    with pytest.raises(UserError, match="holds no distilled set; name the folder of a finished"):
+        td.distill(small.dataset(), network, start=tmp_path)
+    ended = cli("--mode=baselines", f"--start={tmp_path}", f"--run_dir={tmp_path / 'compared'}")
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert not (tmp_path / "compared" / "config.json").exists()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
     with pytest.raises(UserError, match="holds a run that is not finished"):

@@ -127,7 +127,8 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
 def _stand(work: Experiment, state: Distillation, folder: RunFolder | None) -> Checkpoints | None:
     """Brings the state, on all workers, to where the run stands; gives the folder's checkpoints."""
     checkpoints = folder.checkpoints(state) if folder else None
-    if work.start and work.distribution.chief and not int(state.step):
+    begins = not (checkpoints and checkpoints.checkpoints)
+    if work.start and work.distribution.chief and begins:
         state.distilled.set(work.start())
         state.guard.keep()
     if work.distribution.workers > 1:

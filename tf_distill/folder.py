@@ -53,6 +53,11 @@ class RunFolder:
             files.clear(self.path)
             yield
 
+    def settle(self, config: Config) -> None:
+        """Writes the settings as they are now, where an earlier call wrote them and did nothing."""
+        if not self.begun():
+            files.write_text(self.path / "config.json", config.to_json())
+
     def forget(self) -> None:
         """Lets other settings have the folder, if nothing has been done with these."""
         if not self.begun():

@@ -28,6 +28,7 @@ def carry_out_once(
     with folder.locked():
         if folder.results():  # of a process that has just ended
             return None
+        folder.settle(experiment.config)
         begin()
         finished = carry_out(experiment, folder)
         write(experiment, finished, folder.path)

@@ -1,5 +1,6 @@
 """A distilled set to begin with, `--start`: its samples, labels and learning rates."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_distill import stored_set, versions
+from tf_distill import schemas, stored_set, versions
 from tf_distill.config import BROUGHT, Config
 from tf_distill.datasets.base import Dataset
 from tf_distill.errors import UserError, brief
@@ -45,6 +46,22 @@ def without_what_it_brings(given: Mapping[str, Any]) -> dict[str, Any]:
         if given.get(name) not in (None, nothing):
             say(f"--{name}={given[name]} does nothing, as the set of --start brings its own")
     return {**given, **BROUGHT}
+
+
+def settled(config: Config, run: Path | None) -> Config:
+    """The settings with the set that a run began with, which may lie elsewhere now.
+
+    Args:
+        config: the settings; `start` is what was named now.
+        run: the run's folder; None for no folder.
+    """
+    if config.start is None or run is None or not begun(run):
+        return config
+    before = schemas.read(run / "config.json").get("start")
+    if before in (None, config.start):  # without a set it is another experiment, as is told later
+        return config
+    say(f"{run} began with the set of {before}, so --start={config.start} does nothing")
+    return dataclasses.replace(config, start=before)
 
 
 def of(
@@ -83,7 +100,7 @@ def _read(start: Path, config: Config, dataset: Dataset, learner: Learner) -> Sa
         samples = Samples(*(np.asarray(value, np.float32) for value in stored.samples))
     _check(samples, stored.metadata, config, dataset)
     for difference in _differences(stored, config, dataset, learner):
-        say(f"the set of --start was learned for {difference}")
+        say(f"the set of --start was learned {difference}")
     return samples
 
 
@@ -93,6 +110,9 @@ def _newest(start: Path) -> Path:
         return sets / str(number)
     if (start / "config.json").exists():
         raise UserError(f"--start={start} holds a run that is not finished; finish it first")
+    if not (start / "saved_model.pb").exists():
+        found = "holds no distilled set" if start.is_dir() else "is no folder"
+        raise UserError(f"--start={start} {found}; name the folder of a finished run")
     return start
 
 
@@ -129,17 +149,19 @@ def _differences(stored: Stored, config: Config, dataset: Dataset, learner: Lear
     """What the set was learned for and the run has not, so that the set may be of little use."""
     told = []
     if stored.metadata["network"] != config.model:
-        told.append(f"the network {network(stored.metadata['network'])}")
+        told.append(f"for the network {network(stored.metadata['network'])}")
     elif stored.weights:
         own = fixed_network(learner, config.seed) if config.init == "fixed" else []
         if not _same(stored.weights, own):
             seed = stored.metadata["seed"]
-            told.append(f"one initial network, of seed {seed}, which is not this run's")
+            told.append(f"for one initial network, of seed {seed}, which is not this run's")
     if not _same(stored.frozen, learner.frozen):
-        told.append("a network with other frozen weights")
+        told.append("for a network with other frozen weights")
+    if config.eval_split != stored.metadata.get("eval_split") == "test":
+        told.append("on all of the training data, also those that are held out now")
     given = json.loads(json.dumps(dataset.encoding.metadata()))
     if not all(_alike(stored.metadata["input"].get(name), given[name]) for name in given):
-        told.append("inputs that were scaled otherwise, or of another vocabulary")
+        told.append("for inputs that were scaled otherwise, or of another vocabulary")
     return told
 
 
