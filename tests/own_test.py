@@ -155,7 +155,7 @@ MISTAKES = [
     (["--dataset=csv:t.csv", "--test_data=cow.csv"], ["cow.csv: class 'cow' does not occur"]),
     (["--dataset=csv:one.csv"], ["one.csv: class 'cow' has one example"]),
     (["--dataset=csv:t.csv", "--image_size=28"], ["--image_size is not for --dataset=csv:t.csv"]),
-    (["--embeddings=train"], ["--embeddings is not for --dataset=digits, expected texts; leave"]),
+    (["--embeddings=train"], ["--embeddings is not for --dataset=digits, expected texts without"]),
     (["--text_column=text"], ["--text_column is not for --dataset=digits"]),
     (["--dataset=folder:pets", "--image_size=28px"], ["--image_size=28px is no size"]),
     (["--dataset=folder:pets", "--image_size=4"], ["image_size is 4x4, expected at least 12"]),

@@ -221,10 +221,21 @@ def test_a_set_that_does_not_fit_is_one_line(of, changed, settings, told):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("before", "told"), [("test", True), ("held_out", False)])
-def test_a_set_that_has_seen_what_is_held_out_now_says_so(of, capsys, before, told):
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ({"eval_split": "test"}, {"eval_split": "held_out"}, True),
+        ({"eval_split": "held_out"}, {"eval_split": "held_out"}, False),
+        ({"eval_split": "held_out"}, {"eval_split": "held_out", "seed": 1}, True),
+        ({"eval_split": "test"}, {"eval_split": "test"}, False),
+        ({"keep": "last"}, {"keep": "best"}, True),
+        ({"keep": "best"}, {"keep": "best"}, False),
+        ({}, {"keep": "best"}, False),  # of an earlier version
+    ],
+)
+def test_a_set_that_has_seen_what_is_held_out_now_says_so(of, capsys, before, now, told):
     metadata = {"network": "mine", "dataset": "vectors", "seed": 0, "classes": ["a", "b", "c"]}
-    of(metadata=metadata | {"eval_split": before}, eval_split="held_out")
+    of(metadata=metadata | before, **now)
     assert ("those that are held out now" in capsys.readouterr().out) == told
 
 

@@ -106,7 +106,7 @@ def describe_set(
     config: Config, dataset: Dataset, samples: Samples, accuracy: Accuracy
 ) -> dict[str, Any]:
     """The metadata of the exported set: what its numbers mean, and what they reach."""
-    names = ("dataset", "init", "labels", "steps", "epochs", "seed")
+    names = ("dataset", "init", "labels", "steps", "epochs", "seed", "keep")
     described = {name: getattr(config, name) for name in names}
     described |= {"network": config.model, "classes": dataset.classes}
     described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}

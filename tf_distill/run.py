@@ -114,7 +114,8 @@ def configure(given: dict[str, Any]) -> Config:
     config, entry = _completed(starting_set.without_what_it_brings(given))
     if config.embeddings is not None and not (entry.kind == "text" and entry.vectors):
         raise UserError(
-            f"--embeddings is not for --dataset={config.dataset}, expected texts; leave it out"
+            f"--embeddings is not for --dataset={config.dataset}, expected texts without vectors "
+            "of their own; leave it out"
         )
     return config
 

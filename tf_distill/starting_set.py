@@ -157,12 +157,22 @@ def _differences(stored: Stored, config: Config, dataset: Dataset, learner: Lear
             told.append(f"for one initial network, of seed {seed}, which is not this run's")
     if not _same(stored.frozen, learner.frozen):
         told.append("for a network with other frozen weights")
-    if config.eval_split != stored.metadata.get("eval_split") == "test":
+    if _has_seen_what_is_held_out(config, stored.metadata):
         told.append("on all of the training data, also those that are held out now")
     given = json.loads(json.dumps(dataset.encoding.metadata()))
     if not all(_alike(stored.metadata["input"].get(name), given[name]) for name in given):
         told.append("for inputs that were scaled otherwise, or of another vocabulary")
     return told
+
+
+def _has_seen_what_is_held_out(config: Config, metadata: Mapping[str, Any]) -> bool:
+    """Whether the set was learned from examples that the run sets aside; sets of old don't tell."""
+    return any(
+        getattr(config, name) == value
+        and name in metadata
+        and (metadata[name], metadata["seed"]) != (value, config.seed)
+        for name, value in (("eval_split", "held_out"), ("keep", "best"))
+    )
 
 
 def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
