@@ -153,7 +153,7 @@ def distill(
     config = _config(given, data, choice)
     path = None if run_dir is None else Path(config.run_dir)
     learner = choice.learner(path)
-    config = starting_set.settled(config, path)
+    config = starting_set.as_begun(config, path)
     first = starting_set.of(config, data, learner, path)
     work = Experiment(config, learner, data, callbacks, _distribution(strategy), first)
     work.check()

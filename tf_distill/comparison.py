@@ -52,7 +52,7 @@ def complete(config: Config, protocol: Protocol) -> Json:
     """
     dataset, folder = run.load_dataset(config), RunFolder(config)
     with folder.locked():
-        results = folder.results() or _made(config, folder)
+        results = folder.results() or run.run(config)
         subject = Subject.of_run(config, protocol, dataset)
         path = folder.path / NAME
         found = begun(kept(folder.path), subject, path)
@@ -62,14 +62,6 @@ def complete(config: Config, protocol: Protocol) -> Json:
         comparison = outcome.compared_with(found, original)
         fill(subject, comparison, functools.partial(files.write_json, path))
         return comparison
-
-
-def _made(config: Config, folder: RunFolder) -> Json:
-    try:
-        return run.run(config)
-    except UserError:
-        folder.forget()  # so that it takes the settings that were meant
-        raise
 
 
 def fill(subject: Subject, comparison: Json, save: Callable[[Json], None]) -> None:

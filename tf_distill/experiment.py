@@ -15,7 +15,7 @@ from tf_distill.datasets.base import Dataset, hold_out
 from tf_distill.directions import REAL
 from tf_distill.distilled import DistilledSet, initial_samples
 from tf_distill.distribution import Distribution
-from tf_distill.errors import UserError, WorkerLost
+from tf_distill.errors import WorkerLost
 from tf_distill.evaluate import Accuracy, evaluator, test_networks
 from tf_distill.folder import History, Metrics, RunFolder
 from tf_distill.inner import Samples
@@ -105,7 +105,7 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     if best and experiment.start and not int(distillation.step):  # it may stay the best
         accuracy = of_chief(distillation.distilled.samples).mean
         best.begin(distillation.distilled, accuracy)
-    steps = outer_steps(experiment, distillation, near, folder)
+    steps = outer_steps(experiment, distillation, near)
     try:
         outer_loop(config, distillation, steps, of_chief, checkpoints, metrics, callbacks)
     except WorkerLost:
@@ -155,10 +155,7 @@ def evaluation(config: Config, learner: Learner, dataset: Dataset):
 
 
 def outer_steps(
-    experiment: Experiment,
-    distillation: Distillation,
-    dataset: Dataset,
-    folder: RunFolder | None,
+    experiment: Experiment, distillation: Distillation, dataset: Dataset
 ) -> Iterator[tuple[int, float]]:
     """The outer steps that are still to do, each with its loss.
 
@@ -166,7 +163,6 @@ def outer_steps(
         experiment: what to do.
         distillation: where it stands.
         dataset: whose training split is distilled.
-        folder: is open to other settings where these can't be.
 
     Raises:
         UserError: there is not enough memory for them.
@@ -181,20 +177,15 @@ def outer_steps(
             say("XLA compiles the outer step now, which can take minutes")
 
     with experiment.distribution.watched():
-        try:
-            yield from distill(
-                distillation,
-                learner,
-                dataset,
-                outer_steps=config.outer_steps,
-                distribution=experiment.distribution,
-                before=before,
-                **_settings(config),
-            )
-        except UserError:
-            if folder:
-                folder.forget()
-            raise
+        yield from distill(
+            distillation,
+            learner,
+            dataset,
+            outer_steps=config.outer_steps,
+            distribution=experiment.distribution,
+            before=before,
+            **_settings(config),
+        )
 
 
 def estimate(experiment: Experiment) -> memory.Estimate:

@@ -46,12 +46,18 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Keeps other processes out, and clears away what killed ones have left half-written.
 
+        A mistake that is found inside, before something is done, leaves the folder to others.
+
         Raises:
             UserError: another process is at work in the folder.
         """
         with lock.held(self.path):
             files.clear(self.path)
-            yield
+            try:
+                yield
+            except UserError:
+                self.forget()
+                raise
 
     def settle(self, config: Config) -> None:
         """Writes the settings as they are now, where an earlier call wrote them and did nothing."""

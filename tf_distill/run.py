@@ -100,7 +100,7 @@ def _experiment(
     network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
     learner = Learner(network)
     folder = Path(config.run_dir) if distribution.chief else None
-    config = starting_set.settled(config, folder)
+    config = starting_set.as_begun(config, folder)
     start = starting_set.of(config, dataset, learner, folder)
     return Experiment(config, learner, dataset, distribution=distribution, start=start)
 

@@ -62,10 +62,8 @@ def _check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int
             off &= set(_wrong_parts(learner, shape, outputs, dtype, point))
             if not off:
                 return
-    except Exception as error:
-        if isinstance(error, LookupError) or "LookupError" in str(error):  # autograph wraps it
-            raise _without(model, error) from error
-        raise
+    except LookupError as error:
+        raise _without(model, error) from error
     part = next(part for part in PARTS if part in off)
     raise UserError(
         f"the model {model.name} has a wrong second derivative for the {part}, as finite "

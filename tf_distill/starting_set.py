@@ -48,7 +48,7 @@ def without_what_it_brings(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, **BROUGHT}
 
 
-def settled(config: Config, run: Path | None) -> Config:
+def as_begun(config: Config, run: Path | None) -> Config:
     """The settings with the set that a run began with, which may lie elsewhere now.
 
     Args:
