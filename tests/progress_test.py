@@ -62,18 +62,44 @@ def test_a_terminal_has_a_bar_that_goes_on_where_the_run_does(capsys, monkeypatc
     assert len(last) <= 80
 
 
-def test_a_terminal_sees_how_many_are_done_and_keeps_nothing_of_it(capsys, monkeypatch):
+def quick_terminal(monkeypatch):
+    """One on which a bar is drawn at each step, however quick it is."""
     terminal(monkeypatch)
     monkeypatch.setattr(progress.tqdm, "__init__", functools.partialmethod(
         progress.tqdm.__init__, mininterval=0))  # fmt: skip
+
+
+def states(err):
+    """What a bar showed, one after the other; nothing of it is left in the end."""
+    assert err.endswith("\r")
+    return [text.strip() for text in err.split("\r") if text.strip()]
+
+
+def test_a_terminal_sees_how_many_are_done_and_keeps_nothing_of_it(capsys, monkeypatch):
+    quick_terminal(monkeypatch)
     assert list(progress.counted("abc", 3, "tested {} of {} letters")) == list("abc")
     out, err = capsys.readouterr()
     assert out == ""
-    shown = [text.strip() for text in err.split("\r") if text.strip()]
-    assert [text[: text.index(" [")] for text in shown] == [
+    assert [text[: text.index(" [")] for text in states(err)] == [
         f"tested {n} of 3 letters" for n in range(4)
     ]
-    assert err.endswith("\r")
+
+
+def test_a_terminal_sees_which_one_is_being_done(capsys, monkeypatch):
+    quick_terminal(monkeypatch)
+    for letter in progress.named("ab", "measured {} of {} letters", str.upper):
+        progress.say(f"{letter} is done")
+    out, err = capsys.readouterr()
+    assert out == "a is done\nb is done\n"
+    shown = states(err)
+    for n, letter in enumerate("AB"):
+        begin, end = f"measured {n} of 2 letters [", f", now {letter}"
+        assert any(text.startswith(begin) and text.endswith(end) for text in shown)
+
+
+def test_elsewhere_only_what_is_done_speaks(capsys, clock):
+    assert list(progress.named("abcde", "measured {} of {} letters")) == list("abcde")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_say_prints_a_line(capsys):

@@ -31,7 +31,7 @@ from tf_distill.errors import UserError
 from tf_distill.evaluate import Accuracy, distillation_ratio
 from tf_distill.folder import RunFolder
 from tf_distill.other_networks import rows_of_other_networks
-from tf_distill.progress import say
+from tf_distill.progress import named, say
 from tf_distill.rows import Row
 from tf_distill.subject import Subject
 
@@ -79,11 +79,11 @@ def fill(subject: Subject, comparison: Json, save: Callable[[Json], None]) -> No
     for row in comparison["rows"]:
         say(line(row))
     done = {row["name"] for row in comparison["rows"]}
-    for row in rows_of(subject):
-        if row.name not in done:
-            comparison["rows"].append(measure(row, subject, comparison))
-            save(comparison)
-            say(line(comparison["rows"][-1]))
+    left = [row for row in rows_of(subject) if row.name not in done]
+    for row in named(left, "measured {} of {} rows", lambda row: row.title):
+        comparison["rows"].append(measure(row, subject, comparison))
+        save(comparison)
+        say(line(comparison["rows"][-1]))
     if "curve" not in comparison:
         comparison["curve"] = curve(subject)
         save(comparison)

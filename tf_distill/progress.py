@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -96,10 +96,30 @@ def counted(items: Iterable[Item], total: int, line: str) -> Iterator[Item]:
         line: with `{}` for the number that is done and for the total.
     """
     seldom = Seldom()
-    text = line.format("{n_fmt}", "{total_fmt}") + " [{elapsed}<{remaining}]"
-    with _bar(total, text, leave=False) as bar:
+    with _bar(total, _text(line), leave=False) as bar:
         for done, item in enumerate(items):
             if bar.disable and seldom.due():
                 say(line.format(done, total))
             yield item
             bar.update()
+
+
+def named(items: Sequence[Item], line: str, name: Callable[[Item], str] = str) -> Iterator[Item]:
+    """Passes items on; a terminal shows how many are done, and which one is being done.
+
+    Args:
+        items: each is done when the next one is asked for; they take long, and say something
+            when they are done.
+        line: as for `counted`.
+        name: of an item.
+    """
+    with _bar(len(items), _text(line) + "{postfix}", leave=False) as bar:
+        for item in items:
+            bar.set_postfix_str(f"now {name(item)}")
+            yield item
+            bar.update()
+
+
+def _text(line: str) -> str:
+    """A bar's format for a line with `{}` for the number that is done and for the total."""
+    return line.format("{n_fmt}", "{total_fmt}") + " [{elapsed}<{remaining}]"
