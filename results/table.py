@@ -154,18 +154,20 @@ def originals_table() -> str:
 def _originals() -> dict[tuple[str, str], dict[int, float]]:
     """The original accuracies of a dataset and a network by seed.
 
-    They are those of the kept results, and those that --mode=original kept without a run.
+    They are those that --mode=original kept without a run; where there are none, those of the kept
+    results, of which some are of an earlier way of training.
     """
     known: dict[tuple[str, str], dict[int, float]] = {}
     for path in (HERE / "originals").glob("*.json"):
         alone = files.read_json(path)
         by_seed = known.setdefault((alone["key"]["dataset"], alone["key"]["network"]), {})
         by_seed[alone["key"]["seed"]] = alone["accuracy"]
+    of_runs: dict[tuple[str, str], dict[int, float]] = {}
     for found in (found for cell in cells.cells() for found in cell.results):
         if "original_accuracy" in found:
-            by_seed = known.setdefault((found["dataset"], found["model"]), {})
+            by_seed = of_runs.setdefault((found["dataset"], found["model"]), {})
             by_seed[found["seed"]] = found["original_accuracy"]
-    return known
+    return of_runs | known
 
 
 def _ratio(found: list[dict]) -> str:

@@ -180,6 +180,29 @@ def test_frozen_layers_that_are_drawn_belong_to_the_set(data, tmp_path, init):
         assert keras_accuracy(model, data) == pytest.approx(done.accuracy.mean)
 
 
+def test_a_call_that_ended_before_anything_was_done_binds_nobody(tmp_path):
+    def filled(value):
+        def build():
+            first = keras.layers.Dense(4, trainable=False)
+            last = keras.layers.Dense(small.CLASSES)
+            model = keras.Sequential([keras.Input((small.FEATURES,)), first, last])
+            first.set_weights([np.full_like(w, value) for w in first.get_weights()])
+            return model
+
+        return build
+
+    folder, settings = tmp_path / "run", {"outer_steps": 3, "eval_every": 2, "batch_size": 16}
+    stop = [StopAt(1, KeyboardInterrupt())]
+    with pytest.raises(KeyboardInterrupt):
+        td.distill(small.dataset(), filled(0.1), callbacks=stop, run_dir=folder, **settings)
+    assert (folder / "config.json").exists()
+    settings["outer_steps"] = 2
+    done = td.distill(small.dataset(200), filled(0.9), run_dir=folder, **settings)
+    assert all((w.numpy() == np.float32(0.9)).all() for w in done.distilled.frozen_weights)
+    again = td.distill(small.dataset(200), filled(0.9), run_dir=folder, **settings)
+    assert again.results == done.results
+
+
 def test_damaged_frozen_weights_are_one_line(data, tmp_path):
     settings = QUICK | {"outer_steps": 2, "run_dir": tmp_path}
     td.distill(data, with_frozen, **settings)

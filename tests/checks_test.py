@@ -61,6 +61,7 @@ FAULTS = [
     (own_models.Counting, VECTOR, "changes .*calls in each call"),
     (own_models.Eager, VECTOR, "can't be compiled by tf.function: .*numpy.*; use TensorFlow's"),
     (own_models.Branching, VECTOR, r"`bool` is not allowed; use .*\(tf.cond for if\)"),
+    (own_models.Compiled, VECTOR, "the weights of its first call.*; leave @tf.function out"),
 ]  # fmt: skip
 
 
@@ -71,8 +72,9 @@ def test_what_names_tell_is_one_line(make, shape, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_choice_by_tf_cond_is_no_fault():
-    assert check(own_models.Choosing).name
+@pytest.mark.parametrize("make", [own_models.Choosing, own_models.PartlyCompiled])
+def test_a_choice_that_a_graph_can_make_is_no_fault(make):
+    assert check(make).name
 
 
 def test_the_last_layer_of_two_classes_has_one_output():

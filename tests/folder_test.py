@@ -17,9 +17,10 @@ from tf_distill.folder import Metrics, RunFolder
 def test_makes_the_folder_with_the_configuration(tmp_path):
     config = small.config(tmp_path / "deep" / "run")
     folder = RunFolder(config)
+    assert not (tmp_path / "deep").exists()
+    assert small.settled(config).path == folder.path
     assert (folder.path / "config.json").read_text() == config.to_json()
     assert folder.results() is None
-    assert RunFolder(config).path == folder.path
 
 
 @pytest.mark.parametrize(
@@ -31,10 +32,12 @@ def test_makes_the_folder_with_the_configuration(tmp_path):
     ],
 )
 def test_refuses_another_configuration_and_changes_nothing(tmp_path, settings, text):
-    RunFolder(small.config(tmp_path))
+    folder = small.begun(small.config(tmp_path))
     before = (tmp_path / "config.json").read_bytes()
     with pytest.raises(UserError) as error:
         RunFolder(small.config(tmp_path, **settings))
+    with folder.locked(), pytest.raises(UserError, match="holds a run of other settings"):
+        folder.settle(small.config(tmp_path, **settings))
     assert text in str(error.value)
     assert str(tmp_path) in str(error.value)
     assert (tmp_path / "config.json").read_bytes() == before
@@ -42,7 +45,7 @@ def test_refuses_another_configuration_and_changes_nothing(tmp_path, settings, t
 
 @pytest.mark.parametrize("name", ["run", "run_seed0"])
 def test_another_seed_is_told_a_folder_of_its_own(tmp_path, name):
-    RunFolder(small.config(tmp_path / name))
+    small.begun(small.config(tmp_path / name))
     do = f"--seed was 0, now 12; name another, such as --run_dir={tmp_path}/run_seed12$"
     with pytest.raises(UserError, match=do):
         RunFolder(small.config(tmp_path / name, seed=12))
@@ -50,7 +53,7 @@ def test_another_seed_is_told_a_folder_of_its_own(tmp_path, name):
 
 @pytest.mark.parametrize("place", [p for p in PLACES if p != "run_dir"])
 def test_a_folder_may_move_with_its_data(tmp_path, place):
-    RunFolder(small.config(tmp_path / "old", **{place: "here"}))
+    small.begun(small.config(tmp_path / "old", **{place: "here"}))
     (tmp_path / "old").rename(tmp_path / "new")
     folder = RunFolder(small.config(tmp_path / "new", **{place: "there"}))
     assert folder.path == tmp_path / "new"
@@ -58,6 +61,7 @@ def test_a_folder_may_move_with_its_data(tmp_path, place):
 
 @pytest.mark.parametrize("text", ["", "{", "3", "[1]", "\x00"])
 def test_a_damaged_configuration_is_named(tmp_path, text):
+    small.begun(small.config(tmp_path))
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=r"config\.json is damaged") as error:
         RunFolder(small.config(tmp_path))
@@ -69,7 +73,7 @@ def test_a_path_below_a_file_can_not_be_written(tmp_path):
     (tmp_path / "file").write_text("kept")
     for path in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(UserError, match=f"can't write to --run_dir={path}: "):
-            RunFolder(small.config(path))
+            small.settled(small.config(path))
     assert (tmp_path / "file").read_text() == "kept"
 
 
@@ -82,7 +86,7 @@ def test_results_are_what_was_written(tmp_path):
 
 def test_checkpoints_in_other_folders_are_not_taken_for_own_ones(tmp_path):
     """A list from elsewhere could have files deleted anywhere."""
-    folder = RunFolder(small.config(tmp_path / "run"))
+    folder = small.settled(small.config(tmp_path / "run"))
     (folder.path / "checkpoints").mkdir()
     other = tmp_path / "other"
     lines = [f'model_checkpoint_path: "{other}"', f'all_model_checkpoint_paths: "{other}"']
@@ -148,7 +152,7 @@ def test_a_line_that_a_crash_cut_is_dropped(tmp_path, half):
 
 def test_every_setting_is_kept(tmp_path):
     config = small.config(tmp_path)
-    RunFolder(config)
+    small.settled(config)
     there = json.loads((tmp_path / "config.json").read_text())
     assert there == dataclasses.asdict(config)
 
@@ -176,22 +180,22 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
 
 
 def test_damaged_results_are_said(tmp_path):
-    folder = RunFolder(small.config(tmp_path))
+    folder = small.settled(small.config(tmp_path))
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(UserError, match=r"results.json is damaged"):
         folder.results()
 
 
 def test_a_folder_where_nothing_was_done_is_open_to_others(tmp_path):
-    folder = RunFolder(small.config(tmp_path))
+    small.settled(small.config(tmp_path))
     inputs.remember(tmp_path, {"data": "a"})
     frozen.remember(tmp_path, [np.zeros(3)])
-    folder.forget()
-    assert {p.name for p in tmp_path.iterdir()} <= {lock.NAME}
-    folder = RunFolder(small.config(tmp_path, seed=1))
-    saved(folder, 1.0)
-    folder.forget()
-    assert (tmp_path / "config.json").exists()
+    (tmp_path / "checkpoints").mkdir()  # of a process that was killed in its first checkpoint
+    (tmp_path / "checkpoints" / "ckpt-1.data-00000-of-00001.tempstate1").touch()
+    config = small.config(tmp_path, seed=1)
+    small.settled(config)
+    assert (tmp_path / "config.json").read_text() == config.to_json()
+    assert {p.name for p in tmp_path.iterdir()} == {"config.json", "checkpoints", lock.NAME}
 
 
 def saved(folder, *values):

@@ -20,7 +20,7 @@ QUICK = ("--baseline_sets=2", "--sgd_epochs=2", "--control_steps=2")
 
 def test_a_run_by_its_folder_alone_has_its_settings(tmp_path):
     config = small.config(tmp_path / "run", seed=7, inner_lr=0.3)
-    run.RunFolder(config)
+    small.begun(config)
     assert run.recall({"run_dir": str(tmp_path / "run"), "seed": None}) == config
     with pytest.raises(UserError, match="--seed was 7, now 8"):
         run.recall({"run_dir": str(tmp_path / "run"), "seed": 8})
@@ -53,7 +53,7 @@ def test_the_same_settings_find_the_run_too(tmp_path):
 )
 def test_only_python_has_data_and_networks_of_python(tmp_path, name, model, lacking):
     config = small.config(tmp_path, dataset="digits", model="lenet")
-    run.RunFolder(dataclasses.replace(config, dataset=name, model=model))
+    small.settled(dataclasses.replace(config, dataset=name, model=model))
     inputs.remember(tmp_path, {"weights": [[5, 3]]})
     with pytest.raises(UserError) if lacking else contextlib.nullcontext() as error:
         assert run.recall({"run_dir": str(tmp_path)}) == config

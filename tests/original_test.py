@@ -11,7 +11,7 @@ import pytest
 import small
 import tensorflow as tf
 
-from tf_distill import files, models, original, resumable
+from tf_distill import files, models, original, resumable, text
 from tf_distill.datasets import images, toy_questions
 from tf_distill.errors import Interrupted
 from tf_distill.evaluate import Accuracy
@@ -57,13 +57,13 @@ def test_learns_digits_in_an_epoch():
     assert result.epochs == 1
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_is_adam_along_a_cosine_over_all_of_the_training_data(classes):
-    """Against the same training by hand, one logit and several."""
+@pytest.mark.parametrize(("classes", "decay"), [(2, 0.0), (3, 0.0), (3, 5.0)])
+def test_is_adam_along_a_cosine_over_all_of_the_training_data(classes, decay):
+    """Against the same training by hand, one logit and several, with and without decay."""
     data = small.dataset(train=200, test=100)
     names, y = data.classes[:classes], [np.minimum(a, classes - 1) for a in _labels(data)]
     data = dataclasses.replace(data, classes=names, y_train=y[0], y_test=y[1])
-    training = QUICK._replace(epochs=6)
+    training = QUICK._replace(epochs=6, weight_decay=decay)
     result = full(build, data, training, seed=1)
     model = build(data.encoding.shape, data.outputs)
     original.set_state(model, fixed_network(Learner(model), 1), 1)
@@ -71,8 +71,11 @@ def test_is_adam_along_a_cosine_over_all_of_the_training_data(classes):
     model.compile(keras.optimizers.Adam(0.01), lambda y, z: getattr(keras.losses, loss)(
         y, z, from_logits=True))  # fmt: skip
     for step, (x, y) in enumerate(original.batches(data, training, 1)):
-        model.optimizer.learning_rate = 0.01 * (1 + np.cos(np.pi * step / 78)) / 2
+        model.optimizer.learning_rate = lr = 0.01 * (1 + np.cos(np.pi * step / 78)) / 2
+        before = [v.numpy() for v in model.trainable_variables]
         model.train_on_batch(x, y)
+        for variable, value in zip(model.trainable_variables, before, strict=True):
+            variable.assign_sub(decay * lr * value)
     assert step == 77  # 13 batches of at most 16 are an epoch of 200 examples
     assert result.accuracy == pytest.approx(_accuracy(model, data.x_test, data.y_test))
     assert 1 / classes + 0.1 < result.accuracy < 1
@@ -137,6 +140,19 @@ def test_batches_hold_every_example_once_an_epoch_embedded_and_augmented():
     np.testing.assert_array_equal(np.concatenate(ys)[:40][order[0]], data.y_train[order[2]])
     np.testing.assert_allclose(x[:40][order[0]], x[40:][order[1]])
     assert (x[:40] != x[40:]).any()
+
+
+def test_words_are_unknown_as_often_as_in_new_texts():
+    """One of four words occurs once; what is unknown anyway, or padding, is none of them."""
+    x = np.array([[2, 3, 2, 4 + i, text.UNKNOWN, text.PADDING] for i in range(800)])
+    encoding = text.TextEncoding([f"w{i}" for i in range(802)], np.ones((802, 1)), length=6)
+    data = dataclasses.replace(small.dataset(train=800), x_train=x, encoding=encoding)
+    training = QUICK._replace(epochs=2, batch_size=800)
+    epochs = [inputs[..., 0].numpy() for inputs, _ in original.batches(data, training, seed=0)]
+    for epoch in epochs:
+        np.testing.assert_allclose(epoch[:, :4].mean(0), 0.75, atol=0.05)
+        assert (epoch[:, 4:] == 0).all()
+    assert epochs[0].sum() != epochs[1].sum()  # drawn anew
 
 
 @pytest.fixture

@@ -99,6 +99,23 @@ class Choosing(Branching):
         return self.out(tf.cond(tf.reduce_sum(x) > 0, lambda: x, lambda: -x))
 
 
+class Compiled(Branching):
+    """Is compiled by itself, so that Python's if is allowed."""
+
+    @tf.function
+    def call(self, x):
+        """Logits."""
+        return self.out(x if tf.reduce_sum(x) > 0 else -x)
+
+
+class PartlyCompiled(Branching):
+    """Compiles a part of it, which reads no weights."""
+
+    def call(self, x):
+        """Logits."""
+        return self.out(tf.function(lambda y: y if tf.reduce_sum(y) > 0 else -y)(x))
+
+
 class Eager(keras.Model):
     """Asks for numbers that a graph does not have yet."""
 

@@ -10,6 +10,7 @@ from tf_distill import run
 from tf_distill.config import Config
 from tf_distill.datasets.base import Dataset
 from tf_distill.encoding import Encoding
+from tf_distill.folder import RunFolder
 from tf_distill.inner import Samples
 from tf_distill.learner import Learner
 
@@ -70,3 +71,19 @@ def config(run_dir: Path, **settings) -> Config:
         **settings,
     }
     return run.configure(given)
+
+
+def settled(config: Config) -> RunFolder:
+    """A folder with the settings alone, of a call that has done nothing yet."""
+    folder = RunFolder(config)
+    with folder.locked():
+        folder.settle(config)
+    return folder
+
+
+def begun(config: Config) -> RunFolder:
+    """A folder in which a run has come to a checkpoint, as far as names tell."""
+    folder = settled(config)
+    (folder.path / "checkpoints").mkdir()
+    (folder.path / "checkpoints" / "ckpt-1.index").touch()
+    return folder

@@ -44,7 +44,7 @@ def frozen():
 def test_a_run_begins_where_another_has_ended(image_run, tmp_path, capsys):
     given = {"dataset": "digits", "seed": 3, "start": f"{image_run}/", "sample_init": "real"}
     run.run(run.configure({**given, "run_dir": str(tmp_path / "run"), **NOTHING_NEW}))
-    assert "--sample_init=real does nothing" in capsys.readouterr().out
+    assert "sample_init=real does nothing" in capsys.readouterr().out
     before, after = (
         td.load_distilled(f / "distilled" / "1").samples for f in (image_run, tmp_path / "run")
     )
@@ -65,7 +65,7 @@ def test_python_goes_on_from_a_folder_that_may_go_later(tmp_path, monkeypatch):
     assert further.accuracy == first.accuracy
     monkeypatch.chdir(tmp_path)
     assert td.distill(data, network, start="a", **NOTHING_NEW).accuracy == first.accuracy
-    with pytest.raises(UserError, match="start was 'a set', now None"):
+    with pytest.raises(UserError, match=f"start was '{a}', now None"):
         td.distill(data, network, run_dir=b, **NOTHING_NEW)
     shutil.rmtree(a)
     assert td.distill(data, network, run_dir=b, start=a, **NOTHING_NEW).results == further.results
@@ -121,7 +121,7 @@ def test_what_a_run_began_with_is_what_its_files_name(tmp_path, capsys):
     assert begun_with() == {str(b)}
     capsys.readouterr()
     again = td.distill(data, network, run_dir=run_dir, start=a, **NOTHING_NEW)
-    said = f"{run_dir} began with the set of {b}, so --start={a} does nothing"
+    said = f"{run_dir} began with the set of {b}, so start={a} does nothing"
     assert said in capsys.readouterr().out
     assert again.results == first.results
     (run_dir / "results.json").unlink()  # as if it had been stopped
@@ -129,13 +129,33 @@ def test_what_a_run_began_with_is_what_its_files_name(tmp_path, capsys):
     assert begun_with() == {str(b)}
 
 
+def test_a_finished_run_may_move_to_where_it_began(tmp_path):
+    data, a, b = small.dataset(), tmp_path / "a", tmp_path / "b"
+    td.distill(data, network, run_dir=a, **BEFORE)
+    further = td.distill(data, network, run_dir=b, start=a, **NOTHING_NEW)
+    shutil.rmtree(a)
+    b.rename(a)
+    for start in (a, b):
+        assert td.distill(data, network, run_dir=a, start=start, **NOTHING_NEW).results == (
+            further.results
+        )
+
+
+def test_a_finished_run_without_its_set_says_so(tmp_path):
+    td.distill(small.dataset(), network, run_dir=tmp_path, **BEFORE)
+    shutil.rmtree(tmp_path / "distilled")
+    with pytest.raises(UserError, match="no longer has the set of its run, distilled/1; put it"):
+        td.distill(small.dataset(), network, start=tmp_path, **NOTHING_NEW)
+
+
 def test_the_newest_set_of_an_export_is_taken(tmp_path):
     data = small.dataset()
     for steps in (1, 20):
         result = td.distill(data, network, **BEFORE | {"outer_steps": steps})
         result.export(tmp_path)
-    further = td.distill(data, network, start=tmp_path, **NOTHING_NEW)
-    np.testing.assert_allclose(further.distilled.samples.x, result.distilled.samples.x, atol=1e-5)
+    for start in (tmp_path, tmp_path / "distilled", tmp_path / "distilled" / "2"):
+        further = td.distill(data, network, start=start, **NOTHING_NEW).distilled.samples
+        np.testing.assert_allclose(further.x, result.distilled.samples.x, atol=1e-5)
 
 
 def test_the_set_that_it_began_with_may_stay_the_best(tmp_path):
@@ -192,7 +212,9 @@ def of(tmp_path):
         saved_set.save(tmp_path / "set", samples, [], described)
         config = small.config(tmp_path / "run", steps=2, samples_per_step=3)
         config = dataclasses.replace(config, start=str(tmp_path / "set"), **settings)
-        return starting_set.of(config, small.dataset(), small.learner(), None)()
+        same, read = starting_set.of(config, small.dataset(), small.learner(), None)
+        assert same == config
+        return read()
 
     return begin
 
@@ -213,6 +235,8 @@ def test_all_of_a_set_is_taken(of):
         ({"y": np.ones_like(ONE_HOT)}, {"labels": "hard"}, "has soft labels, got --labels=hard"),
         ({"lr": np.full(4, 1e-50)}, {}, "numbers beyond single precision"),
         ({"x": np.full((2, 3, 5), 1e300)}, {}, "numbers beyond single precision"),
+        ({"y": np.full((2, 3, 3), 1e300)}, {}, "numbers beyond single precision"),
+        ({"lr": np.full(4, 1e300)}, {}, "numbers beyond single precision"),
     ],
 )
 def test_a_set_that_does_not_fit_is_one_line(of, changed, settings, told):
@@ -224,19 +248,25 @@ def test_a_set_that_does_not_fit_is_one_line(of, changed, settings, told):
 @pytest.mark.parametrize(
     ("before", "now", "told"),
     [
-        ({"eval_split": "test"}, {"eval_split": "held_out"}, True),
-        ({"eval_split": "held_out"}, {"eval_split": "held_out"}, False),
-        ({"eval_split": "held_out"}, {"eval_split": "held_out", "seed": 1}, True),
-        ({"eval_split": "test"}, {"eval_split": "test"}, False),
-        ({"keep": "last"}, {"keep": "best"}, True),
-        ({"keep": "best"}, {"keep": "best"}, False),
-        ({}, {"keep": "best"}, False),  # of an earlier version
+        (("test", "last"), {"eval_split": "held_out"}, True),
+        (("held_out", "last"), {"eval_split": "held_out"}, False),
+        (("held_out", "last"), {"eval_split": "held_out", "seed": 1}, True),
+        (("held_out", "last"), {"eval_split": "held_out", "keep": "best"}, True),
+        (("held_out", "last"), {"keep": "best"}, False),  # the same tenth
+        (("test", "last"), {}, False),
+        (("test", "last"), {"keep": "best"}, True),
+        (("test", "best"), {"keep": "best"}, False),
+        (("test", "best"), {"eval_split": "held_out"}, False),
+        (("test", "best"), {"keep": "best", "seed": 1}, True),
+        (("test", "best"), {"seed": 1}, False),
+        (("held_out", "best"), {"keep": "best"}, False),
+        ((), {"keep": "best"}, False),  # of an earlier version
     ],
 )
 def test_a_set_that_has_seen_what_is_held_out_now_says_so(of, capsys, before, now, told):
     metadata = {"network": "mine", "dataset": "vectors", "seed": 0, "classes": ["a", "b", "c"]}
-    of(metadata=metadata | before, **now)
-    assert ("those that are held out now" in capsys.readouterr().out) == told
+    of(metadata=metadata | dict(zip(("eval_split", "keep"), before, strict=False)), **now)
+    assert ("on examples that are held out now" in capsys.readouterr().out) == told
 
 
 def test_a_set_of_other_classes_is_one_line(of):
@@ -245,10 +275,11 @@ def test_a_set_of_other_classes_is_one_line(of):
         of(metadata=metadata)
 
 
-@pytest.mark.parametrize("start", [3, "", small.samples()], ids=["number", "empty", "samples"])
-def test_what_is_no_folder_is_one_line(start):
-    with pytest.raises(UserError, match=r"^start is .*, expected a folder"):
-        td.distill(small.dataset(), network, start=start)
+@pytest.mark.parametrize("name", ["start", "run_dir"])
+@pytest.mark.parametrize("place", [3, "", small.samples()], ids=["number", "empty", "samples"])
+def test_what_is_no_folder_is_one_line(name, place):
+    with pytest.raises(UserError, match=rf"^{name} is .*, expected the path of a folder"):
+        td.distill(small.dataset(), network, **{name: place})
 
 
 def test_what_can_be_no_start_is_one_line(tmp_path, cli):
@@ -258,7 +289,7 @@ def test_what_can_be_no_start_is_one_line(tmp_path, cli):
         td.distill(small.dataset(), network, start=tmp_path)
     ended = cli("--mode=baselines", f"--start={tmp_path}", f"--run_dir={tmp_path / 'compared'}")
     assert (ended.status, ended.err.count("\n")) == (2, 1)
-    assert not (tmp_path / "compared" / "config.json").exists()
+    assert not (tmp_path / "compared").exists()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
     with pytest.raises(UserError, match="holds a run that is not finished"):
@@ -266,7 +297,11 @@ def test_what_can_be_no_start_is_one_line(tmp_path, cli):
     td.distill(small.dataset(), network, **BEFORE).export(tmp_path / "set")
     with pytest.raises(UserError, match="the run's own folder; name another run_dir"):
         td.distill(small.dataset(), network, start=tmp_path / "set", run_dir=tmp_path / "set")
+    inside = tmp_path / "set" / "distilled" / "1" / "run"
+    with pytest.raises(UserError, match=r"^run_dir=.* is in the SavedModel .* of start; name"):
+        td.distill(small.dataset(), network, start=tmp_path / "set", run_dir=inside)
     assert not (tmp_path / "set" / "config.json").exists()
+    assert not inside.exists()
     ended = cli("--mode=sweep", f"--start={tmp_path / 'set'}")
     assert ended.status == 2
     assert "--start has a set of one size" in ended.err

@@ -7,7 +7,6 @@ import small
 
 from tf_distill import in_folder, report, run, sweep
 from tf_distill.errors import UserError
-from tf_distill.folder import RunFolder
 from tf_distill.jobs import Shard
 
 
@@ -56,7 +55,7 @@ def at_once(original, monkeypatch):
     results = {"accuracy": {"mean": 0.5, "std": 0.0, "networks": 1}, "seconds": 1.0}
 
     def instead(config):
-        RunFolder(config)
+        small.begun(config)
         return {**results, "distilled_samples": config.samples_per_step}
 
     monkeypatch.setattr(run, "run", instead)

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_distill.text import PADDING, UNKNOWN, TextEncoding, number, survey, tokenize, vocabulary
+from tf_distill.text import (
+    PADDING,
+    UNKNOWN,
+    TextEncoding,
+    forgotten,
+    number,
+    survey,
+    tokenize,
+    unseen,
+    vocabulary,
+)
 
 WORDS = ["the", "cat", "sat", "?"]
 VECTORS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
@@ -27,6 +37,25 @@ TOKENS = [
     ("", ""),
     ("   ", ""),
 ]
+
+
+def test_unseen_is_the_share_of_words_that_occur_once():
+    x = np.array([[2, 3, 3, 4, 0], [5, 1, 1, 0, 0], [3, 6, 0, 0, 0]])
+    assert unseen(x) == 4 / 7
+    assert unseen(np.array([[2, 2], [0, 1]])) == 0
+    assert unseen(np.zeros((3, 4), np.int32)) == 0
+
+
+def test_forgotten_words_become_unknown_and_padding_stays():
+    x = tf.constant(np.tile([2, 3, PADDING, UNKNOWN], (1000, 1)), tf.int32)
+    some = forgotten(x, 0.25, tf.constant([1, 2])).numpy()
+    assert (some[:, 2] == PADDING).all()
+    assert (some[:, 3] == UNKNOWN).all()
+    assert (some[:, :2] == UNKNOWN).mean() == pytest.approx(0.25, abs=0.03)
+    assert set(np.unique(some[:, 0])) == {UNKNOWN, 2}
+    np.testing.assert_array_equal(forgotten(x, 0.25, tf.constant([1, 2])), some)
+    assert (forgotten(x, 0.25, tf.constant([1, 3])).numpy() != some).any()
+    np.testing.assert_array_equal(forgotten(x, 0.0, tf.constant([1, 2])), x)
 
 
 @pytest.mark.parametrize(("text", "words"), TOKENS, ids=[repr(t)[:20] for t, _ in TOKENS])

@@ -39,3 +39,13 @@ def test_one_of_a_kind_is_one():
     assert [wording.count(n, "class", "classes") for n in (0, 1, 2)] == [
         "0 classes", "1 class", "2 classes",
     ]  # fmt: skip
+
+
+def test_full_training_tells_what_is_known_of_it():
+    settings = {"lr": 0.001, "batch_size": 64, "dropout": 0.5, "weight_decay": 2.0}
+    assert wording.full_training({"settings": settings, "epochs": 20.0}) == (
+        "Adam from 0.001, batches of 64, 20 epochs, dropout 0.5, weight decay 2"
+    )
+    of_old = {"lr": 0.001, "batch_size": 64, "dropout": 0.0}
+    assert wording.full_training({"settings": of_old}) == "Adam from 0.001, batches of 64"
+    assert wording.full_training({}) == ""

@@ -1,13 +1,12 @@
 """The Python interface: one call from data and a Keras model to a distilled set."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tf_distill import frozen, inputs, saved_set, schemas, starting_set
+from tf_distill import frozen, inputs, limits, saved_set, schemas, starting_set
 from tf_distill.callbacks import Callback
 from tf_distill.config import Config
 from tf_distill.datasets import DATASETS
@@ -138,7 +137,7 @@ def distill(
         "keep": keep or ("last" if early_stopping is None else "best"),
         "early_stopping": early_stopping,
         "seed": seed,
-        "run_dir": None if run_dir is None else os.path.expanduser(run_dir),
+        "run_dir": limits.folder("run_dir", run_dir),
         "checkpoint_minutes": checkpoint_minutes,
         "jit_compile": jit_compile,
     }
@@ -153,8 +152,7 @@ def distill(
     config = _config(given, data, choice)
     path = None if run_dir is None else Path(config.run_dir)
     learner = choice.learner(path)
-    config = starting_set.as_begun(config, path)
-    first = starting_set.of(config, data, learner, path)
+    config, first = starting_set.of(config, data, learner, path)
     work = Experiment(config, learner, data, callbacks, _distribution(strategy), first)
     work.check()
     folder = RunFolder(config) if path else None
@@ -225,8 +223,10 @@ def _inputs(work: Experiment, choice: Choice) -> inputs.Inputs:
 
 def _remembered(work: Experiment, folder: RunFolder) -> inputs.Inputs:
     """What a folder remembers; of the command line's runs on named data, what it would load."""
+    if not folder.begun():
+        return {}
     before, config = inputs.recall(folder.path), work.config
-    if before or config.dataset not in DATASETS or not folder.begun():
+    if before or config.dataset not in DATASETS:
         return before
     place = schemas.read(folder.path / "config.json").get("data_dir", config.data_dir)
     return inputs.of_data(DATASETS[config.dataset].load(Path(place), config.embeddings))

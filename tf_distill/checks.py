@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from tf_distill import weight_checks
 from tf_distill.compiled import graph_function
-from tf_distill.errors import UserError
+from tf_distill.errors import UserError, reason
 from tf_distill.initial import Initializers, with_initializers
 from tf_distill.layers import LayerNormalization
-from tf_distill.learner import call_once, stateless
+from tf_distill.learner import call_once
 
 Shape = tuple[int, ...]
 OPERATIONS = {
@@ -119,7 +119,7 @@ def check(model: keras.Model, shape: Shape, outputs: int) -> None:
                 f"the model {model.name} has {operation.type} in {where}: "
                 f"{OPERATIONS[operation.type]}"
             )
-    _check_weights(model, shape)
+    weight_checks.check(model, shape)
 
 
 def check_outputs(model: keras.Model, shape: Shape, outputs: int) -> None:
@@ -152,18 +152,6 @@ def ignored(model: keras.Model) -> list[str]:
             "trained by gradient descent on the cross-entropy"
         )
     return notes
-
-
-def reason(error: BaseException) -> str:
-    """The sentence that matters of what Keras or TensorFlow said."""
-    text = re.sub(r"\x1b\[\d*m", "", str(error))
-    if text.startswith("in user code:"):  # then the lines of the code stand before the error
-        text = re.sub(r".*?(?=\w+Error: )", "", text, count=1, flags=re.DOTALL)
-        text = re.sub(r"\w+Error: (?=Exception encountered)", "", text)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Exception encountered", "in user"))]
-    sentence = told[0] if told else type(error).__name__
-    return sentence.partition(" You can attempt")[0].rstrip(".")[:300]
 
 
 def traced(model: keras.Model, shape: Shape) -> Any:
@@ -226,25 +214,3 @@ def _last_activation(function: Any) -> str | None:
     while operation.type in PASSING:
         operation = operation.inputs[0].op
     return NO_LOGITS.get(operation.type)
-
-
-def _check_weights(model: keras.Model, shape: Shape) -> None:
-    """Raises UserError where a call reads weights that Keras does not know, or changes some."""
-    x = np.random.default_rng(0).standard_normal((2, *shape)).astype(keras.config.floatx())
-    with tf.GradientTape() as tape:
-        model(x, training=False)
-    known = {id(v.value) for v in model.variables}
-    if strange := [v.name for v in tape.watched_variables() if id(v) not in known]:
-        raise UserError(
-            f"the model {model.name} reads {', '.join(strange)}, which Keras does not know as a "
-            "weight; make it with self.add_weight in place of tf.Variable"
-        )
-    frozen = [tf.convert_to_tensor(v.value) for v in model.non_trainable_variables]
-    weights = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
-    _, after = stateless(model, weights, frozen, x)
-    pairs = zip(model.non_trainable_variables, frozen, after, strict=True)
-    if changed := [v.path for v, a, b in pairs if not np.array_equal(a, b)]:
-        raise UserError(
-            f"the model {model.name} changes {', '.join(changed)} in each call, also with "
-            "training=False, and a distilled set can't follow that; leave such layers out"
-        )

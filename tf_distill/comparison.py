@@ -50,9 +50,12 @@ def complete(config: Config, protocol: Protocol) -> Json:
     Raises:
         UserError: a mistake in the settings; or an earlier comparison had other ones.
     """
-    dataset, folder = run.load_dataset(config), RunFolder(config)
+    folder = RunFolder(config)
+    if not folder.results():
+        run.run(config)
+    dataset = run.load_dataset(config)
     with folder.locked():
-        results = folder.results() or run.run(config)
+        results = folder.results() or {}
         subject = Subject.of_run(config, protocol, dataset)
         path = folder.path / NAME
         found = begun(kept(folder.path), subject, path)

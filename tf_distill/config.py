@@ -114,12 +114,13 @@ class Config:
 
         Those are left out whose defaults follow from one that is named.
         """
-        before = _start_anywhere(completed(other))
-        changed = {k: v for k, v in self.deciding().items() if before.get(k) != v}
+        before = completed(other)
+        known = _start_anywhere(before)
+        changed = [k for k, v in self.deciding().items() if known.get(k) != v]
         follow = {name for source in changed for name in DEFAULTS_BY.get(source, ())}
         return [
-            f"--{name} was {before.get(name)!r}, now {value!r}"
-            for name, value in changed.items()
+            f"--{name} was {before.get(name)!r}, now {getattr(self, name)!r}"
+            for name in changed
             if name not in follow
         ]
 

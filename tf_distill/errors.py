@@ -66,3 +66,15 @@ def without_operation(text: str) -> str:
 def brief(value: object) -> str:
     """A value as Python writes it, on one line and cut where it is long or deep."""
     return " ".join(_BRIEF.repr(value).split())
+
+
+def reason(error: BaseException) -> str:
+    """The sentence that matters of what Keras or TensorFlow said."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error))
+    if text.startswith("in user code:"):  # then the lines of the code stand before the error
+        text = re.sub(r".*?(?=\w+Error: )", "", text, count=1, flags=re.DOTALL)
+        text = re.sub(r"\w+Error: (?=Exception encountered)", "", text)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("Exception encountered", "in user"))]
+    sentence = told[0] if told else type(error).__name__
+    return sentence.partition(" You can attempt")[0].rstrip(".")[:300]

@@ -19,56 +19,52 @@ class RunFolder:
 
     Beside these `report` writes `figures/` and `report.html`.
 
-    Opening it makes it, or checks that what is there belongs to the same experiment.
+    What a call has left that ended before anything was done binds nobody: see `begun`.
 
     Args:
         config: of the run; `run_dir` is the folder.
 
     Raises:
-        UserError: the folder can't be written, or holds a run of other settings.
+        UserError: the folder can't be read, or holds a run of other settings.
     """
 
     def __init__(self, config: Config):
         self.path = Path(config.run_dir)
-        with files.writing_to(f"--run_dir={self.path}", files.ELSEWHERE):
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._check_or_write(config)
-
-    def _check_or_write(self, config: Config) -> None:
-        path = self.path / "config.json"
-        if not path.exists():
-            with self.locked():
-                if not path.exists():  # another process may have been faster
-                    files.write_text(path, config.to_json())
-        check_same(config, path)
+        with self._writing():
+            check_same(config, self.path / "config.json")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes out, and clears away what killed ones have left half-written.
-
-        A mistake that is found inside, before something is done, leaves the folder to others.
+        """Makes the folder, keeps other processes out, clears away what killed ones half-wrote.
 
         Raises:
-            UserError: another process is at work in the folder.
+            UserError: another process is at work in the folder, or it can't be written.
         """
+        with self._writing():
+            self.path.mkdir(parents=True, exist_ok=True)
         with lock.held(self.path):
             files.clear(self.path)
-            try:
-                yield
-            except UserError:
-                self.forget()
-                raise
+            yield
 
     def settle(self, config: Config) -> None:
-        """Writes the settings as they are now, where an earlier call wrote them and did nothing."""
-        if not self.begun():
-            files.write_text(self.path / "config.json", config.to_json())
+        """Writes the settings, and clears away what a call has left that did nothing more.
 
-    def forget(self) -> None:
-        """Lets other settings have the folder, if nothing has been done with these."""
-        if not self.begun():
-            for name in ("config.json", inputs.NAME, frozen.NAME):
-                (self.path / name).unlink(missing_ok=True)
+        It is to be called when locked.
+
+        Raises:
+            UserError: the folder holds a run of other settings, or can't be written.
+        """
+        path = self.path / "config.json"
+        with self._writing():
+            check_same(config, path)  # another process may have been faster
+            if not self.begun():
+                for name in ("config.json", inputs.NAME, inputs.OLDER, frozen.NAME):
+                    files.remove(self.path / name)
+            if not path.exists():
+                files.write_text(path, config.to_json())
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return files.writing_to(f"--run_dir={self.path}", files.ELSEWHERE)
 
     def begun(self) -> bool:
         """Whether something has been done."""
@@ -89,13 +85,14 @@ class RunFolder:
 
 
 def begun(path: Path) -> bool:
-    """Whether something of a run has been done in a folder."""
-    return any(path.glob("checkpoints/*")) or (path / "results.json").exists()
+    """Whether something of a run has been done in a folder: a checkpoint is there, or all."""
+    return any(path.glob("checkpoints/*.index")) or (path / "results.json").exists()
 
 
 def check_same(config: Config, path: Path) -> None:
-    """Raises UserError where the config.json at `path` is of another experiment."""
-    check_settings(config, schemas.read(path), path.parent)
+    """Raises UserError where the config.json at `path` is of another experiment that has begun."""
+    if begun(path.parent) and path.exists():
+        check_settings(config, schemas.read(path), path.parent)
 
 
 def check_settings(config: Config, before: dict[str, Any], folder: Path) -> None:

@@ -1,7 +1,8 @@
-"""What numbers, and what truth values, the settings may be."""
+"""What numbers, truth values and folders the settings may be."""
 
 import math
 import numbers
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31),
     "outer_momentum": (0, 1),
     "dropout": (0, 1),
+    "weight_decay": (0, math.inf),
 }
 
 
@@ -52,6 +54,19 @@ def _plain(name: str, value: Any) -> Any:
             raise UserError(f"--{name} must be True or False, got {brief(value)}")
         return bool(value)
     return number(name, value, f"--{name}") if name in {*WHOLE, *POSITIVE, *RANGES} else value
+
+
+def folder(name: str, value: Any) -> str | None:
+    """The path of a folder that was given; None for none.
+
+    Raises:
+        UserError: it is no path.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise UserError(f"--{name} is {brief(value)}, expected the path of a folder")
+    return os.path.expanduser(value)
 
 
 def number(name: str, value: Any, called: str) -> Any:

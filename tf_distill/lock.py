@@ -6,6 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from tf_distill import files
 from tf_distill.errors import UserError
 from tf_distill.progress import say
 
@@ -24,12 +25,10 @@ def held(folder: Path, seconds: float | None = 0) -> Iterator[None]:
         seconds: to wait where another has it; None for as long as it takes.
 
     Raises:
-        UserError: another process, or another thread, has it.
+        UserError: another process, or another thread, has it; or the folder can't be written.
     """
     lock = FileLock(folder / NAME, is_singleton=True)
-    try:
-        lock.acquire(timeout=seconds or 0)
-    except Timeout:
+    if not _acquired(lock, folder, seconds or 0):
         busy = f"another process is at work in {folder}"
         if seconds is not None:
             raise UserError(f"{busy}; wait till it ends, or name another --run_dir") from None
@@ -39,6 +38,15 @@ def held(folder: Path, seconds: float | None = 0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquired(lock: FileLock, folder: Path, seconds: float) -> bool:
+    with files.writing_to(folder, files.ELSEWHERE):
+        try:
+            lock.acquire(timeout=seconds)
+        except Timeout:  # which is an OSError too
+            return False
+    return True
 
 
 def _wait(lock: FileLock, folder: Path) -> None:

@@ -45,7 +45,7 @@ class Training(NamedTuple):
 
     lr: Adam's learning rate at the start; it falls to zero along a cosine. batch_size: examples
     a step; epochs: through the training data; steps: at most, however many these would be;
-    dropout: rate.
+    dropout: rate; weight_decay: by which share of the learning rate weights shrink each step.
     """
 
     lr: float
@@ -53,6 +53,7 @@ class Training(NamedTuple):
     epochs: int
     steps: int
     dropout: float = 0.0
+    weight_decay: float = 0.0
 
     def per_epoch(self, examples: int) -> int:
         """Steps in an epoch of so many training examples; the last batch may be smaller."""
@@ -104,7 +105,7 @@ NETWORKS: dict[str, Network] = {
             Defaults(0.01, 0.05, 5),
             Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real"),
         ),
-        Training(0.001, 64, epochs=80, steps=8_000, dropout=0.5),
+        Training(0.002, 64, epochs=80, steps=8_000, dropout=0.5),
         least=5,
     ),
     "birnn": Network(
@@ -114,7 +115,7 @@ NETWORKS: dict[str, Network] = {
             Defaults(0.5, 0.05, 2),
             Defaults(0.5, 0.05, 2),
         ),
-        Training(0.0005, 64, epochs=12, steps=8_000, dropout=0.2),
+        Training(0.001, 64, epochs=12, steps=8_000, dropout=0.2, weight_decay=1.0),
     ),
     "bilstm": Network(
         networks.bilstm,

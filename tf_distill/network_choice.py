@@ -13,6 +13,7 @@ from tf_distill.config import OWN
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import Dataset, usual_model
 from tf_distill.errors import UserError
+from tf_distill.folder import begun
 from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS, ByInit, Defaults, Training
 from tf_distill.process_state import LOCK
@@ -71,7 +72,7 @@ class Choice(NamedTuple):
                 f"the model {model.name} has weights of {', '.join(sorted(odd))}, expected "
                 "float32; build it with keras.config.set_dtype_policy('float32')"
             )
-        if folder:
+        if folder and begun(folder):
             frozen.recall(model, folder)
         return Learner(model, self.shape, initializers)
 

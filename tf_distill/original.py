@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tf_distill import files, lock, resumable, seeds
+from tf_distill import files, lock, resumable, seeds, text
 from tf_distill._version import __version__
 from tf_distill.config import OWN
 from tf_distill.datasets import base
@@ -168,11 +168,13 @@ def set_state(model: keras.Model, weights: Weights, seed: int) -> None:
 def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> tf.data.Dataset:
     """Shuffled training batches, epoch after epoch: embedded inputs and class indices.
 
-    Those before `start` are passed over.
+    Those before `start` are passed over. Words are taken as unknown at random, as often as new
+    texts will have unknown words: in the training texts themselves hardly a word is.
     """
     x, y = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     order_key = seeds.key(seed, seeds.Stream.BATCHES)
     augment_key = seeds.key(seed, seeds.Stream.AUGMENTATION)
+    unseen = text.unseen(dataset.x_train) if isinstance(dataset.encoding, TextEncoding) else 0.0
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         key = tf.random.fold_in(order_key, tf.cast(number, tf.int32))
@@ -181,7 +183,10 @@ def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> 
 
     def embed(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         key = tf.random.fold_in(augment_key, tf.cast(step, tf.int32))
-        return dataset.encoding(dataset.augment(tf.gather(x, index), key)), tf.gather(y, index)
+        inputs = dataset.augment(tf.gather(x, index), key)
+        if unseen:
+            inputs = text.forgotten(inputs, unseen, key)
+        return dataset.encoding(inputs), tf.gather(y, index)
 
     order = tf.data.Dataset.range(training.epochs).flat_map(epoch)
     numbered = order.take(training.length(len(y))).enumerate().skip(start)
@@ -198,11 +203,9 @@ def _fit(
 ) -> float:
     """Trains in place; gives the seconds of earlier calls, as `resumable.fit`."""
     steps = training.length(len(dataset.y_train))
-    model.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(training.lr, steps)),
-        _loss(dataset.outputs),
-        jit_compile=False,
-    )
+    lr = keras.optimizers.schedules.CosineDecay(training.lr, steps)
+    adam = keras.optimizers.Adam(lr, weight_decay=training.weight_decay or None)
+    model.compile(adam, _loss(dataset.outputs), jit_compile=False)
     remaining = functools.partial(batches, dataset, training, seed)
     return resumable.fit(model, remaining, steps, name, keeping)
 

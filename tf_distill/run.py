@@ -20,7 +20,7 @@ from tf_distill.defaults import DATASET, data_dir, resolve
 from tf_distill.distribution import Distribution
 from tf_distill.errors import UserError
 from tf_distill.experiment import Experiment, carry_out
-from tf_distill.folder import RunFolder, check_same
+from tf_distill.folder import RunFolder, begun, check_same
 from tf_distill.in_folder import carry_out_once
 from tf_distill.learner import Learner
 from tf_distill.models import NETWORKS
@@ -100,8 +100,7 @@ def _experiment(
     network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
     learner = Learner(network)
     folder = Path(config.run_dir) if distribution.chief else None
-    config = starting_set.as_begun(config, folder)
-    start = starting_set.of(config, dataset, learner, folder)
+    config, start = starting_set.of(config, dataset, learner, folder)
     return Experiment(config, learner, dataset, distribution=distribution, start=start)
 
 
@@ -178,7 +177,7 @@ def load_dataset(config: Config) -> datasets.Dataset:
         UserError: the data are not those that the run began with.
     """
     folder, dataset = Path(config.run_dir), _whole(config)
-    if before := inputs.recall(folder):
+    if begun(folder) and (before := inputs.recall(folder)):
         inputs.check(folder, before, inputs.of_data(dataset))
     return datasets.hold_out(dataset, config.seed) if config.eval_split == "held_out" else dataset
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_distill import schemas, stored_set, versions
+from tf_distill import limits, schemas, stored_set, versions
 from tf_distill.config import BROUGHT, Config
 from tf_distill.datasets.base import Dataset
 from tf_distill.errors import UserError, brief
@@ -28,14 +28,8 @@ def place(start: Any) -> str | None:
     Raises:
         UserError: it is none.
     """
-    if start is None:
-        return None
-    if not isinstance(start, str | os.PathLike) or not os.fspath(start):
-        raise UserError(
-            f"--start is {brief(start)}, expected a folder: that of a run, or what the "
-            "export(path) of a result wrote"
-        )
-    return os.path.abspath(os.path.expanduser(start))
+    path = limits.folder("start", start)
+    return path and os.path.abspath(path)
 
 
 def without_what_it_brings(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,30 +38,14 @@ def without_what_it_brings(given: Mapping[str, Any]) -> dict[str, Any]:
         return {**given}
     for name, nothing in BROUGHT.items():
         if given.get(name) not in (None, nothing):
-            say(f"--{name}={given[name]} does nothing, as the set of --start brings its own")
+            say(f"{name}={given[name]} does nothing, as the set to begin with brings its own")
     return {**given, **BROUGHT}
-
-
-def as_begun(config: Config, run: Path | None) -> Config:
-    """The settings with the set that a run began with, which may lie elsewhere now.
-
-    Args:
-        config: the settings; `start` is what was named now.
-        run: the run's folder; None for no folder.
-    """
-    if config.start is None or run is None or not begun(run):
-        return config
-    before = schemas.read(run / "config.json").get("start")
-    if before in (None, config.start):  # without a set it is another experiment, as is told later
-        return config
-    say(f"{run} began with the set of {before}, so --start={config.start} does nothing")
-    return dataclasses.replace(config, start=before)
 
 
 def of(
     config: Config, dataset: Dataset, learner: Learner, run: Path | None
-) -> Callable[[], Samples] | None:
-    """What gives the samples that a run begins with; None where it makes new ones.
+) -> tuple[Config, Callable[[], Samples] | None]:
+    """What gives the samples that a run begins with, or began with.
 
     Args:
         config: `start` names the folder of a set, of a run that has made one, or of what was
@@ -78,20 +56,45 @@ def of(
         run: the run's folder. Where something of it is done, the set may be gone, or another. None
             where the set is only read if it is asked for.
 
+    Returns:
+        The settings, `start` being what the run began with, and a function that reads the
+        samples; None for it where a run makes new ones.
+
     Raises:
-        UserError: there is no set, or one of other sizes, or it is in the run's own folder.
+        UserError: there is no set, or one of other sizes, or run and set are in one folder.
     """
     if config.start is None:
-        return None
-    start = Path(config.start)
+        return config, None
+    if run and begun(run):
+        config = _as_begun(config, run)
+    start = Path(str(config.start))
     read = functools.cache(functools.partial(_read, start, config, dataset, learner))
-    if run and start.resolve().is_relative_to(run.resolve()):
+    if run and not begun(run):
+        read()  # a mistake is told before there is a folder
+        _check_apart(start, run)
+    return config, read
+
+
+def _as_begun(config: Config, run: Path) -> Config:
+    """The settings with the set that a run began with, which may lie elsewhere now."""
+    before = schemas.read(run / "config.json").get("start")
+    if before in (None, config.start):  # without a set it is another experiment, as is told later
+        return config
+    say(f"{run} began with the set of {before}, so start={config.start} does nothing")
+    return dataclasses.replace(config, start=before)
+
+
+def _check_apart(start: Path, run: Path) -> None:
+    """Raises UserError where a run would write over a set, or into it."""
+    own, set_ = run.resolve(), _newest(start).resolve()
+    if start.resolve().is_relative_to(own):
         raise UserError(
             f"--start={start} is in --run_dir={run}, the run's own folder; name another --run_dir"
         )
-    if run and not begun(run):
-        read()  # a mistake is told before there is a folder
-    return read
+    if own.is_relative_to(set_):
+        raise UserError(
+            f"--run_dir={run} is in the SavedModel {set_} of --start; name another --run_dir"
+        )
 
 
 def _read(start: Path, config: Config, dataset: Dataset, learner: Learner) -> Samples:
@@ -100,20 +103,30 @@ def _read(start: Path, config: Config, dataset: Dataset, learner: Learner) -> Sa
         samples = Samples(*(np.asarray(value, np.float32) for value in stored.samples))
     _check(samples, stored.metadata, config, dataset)
     for difference in _differences(stored, config, dataset, learner):
-        say(f"the set of --start was learned {difference}")
+        say(f"the set to begin with was learned {difference}")
     return samples
 
 
 def _newest(start: Path) -> Path:
-    sets = start / "distilled"
-    if sets.is_dir() and (number := versions.latest(sets)):
-        return sets / str(number)
-    if (start / "config.json").exists():
+    """The SavedModel that is meant by a run, an export, a folder of versions, or itself."""
+    try:
+        for sets in (start / "distilled", start):
+            if sets.is_dir() and (number := versions.latest(sets)):
+                return sets / str(number)
+        names = {path.name for path in start.iterdir()}
+    except OSError as error:
+        found = f"can't be read ({error.strerror})" if start.is_dir() else "is no folder"
+        raise UserError(f"--start={start} {found}; name the folder of a finished run") from error
+    if "saved_model.pb" in names:
+        return start
+    if "results.json" in names:
+        raise UserError(
+            f"--start={start} no longer has the set of its run, distilled/1; put it back, or "
+            "delete results.json there and make the run again"
+        )
+    if "config.json" in names:
         raise UserError(f"--start={start} holds a run that is not finished; finish it first")
-    if not (start / "saved_model.pb").exists():
-        found = "holds no distilled set" if start.is_dir() else "is no folder"
-        raise UserError(f"--start={start} {found}; name the folder of a finished run")
-    return start
+    raise UserError(f"--start={start} holds no distilled set; name the folder of a finished run")
 
 
 def _check(samples: Samples, metadata: Mapping[str, Any], config: Config, dataset: Dataset) -> None:
@@ -137,7 +150,7 @@ def _check(samples: Samples, metadata: Mapping[str, Any], config: Config, datase
         )
     if config.labels == "hard" and not _one_hot(samples.y):
         raise UserError(f"{set_} has soft labels, got --labels=hard; use --labels=soft")
-    if not (np.isfinite(samples.x).all() and np.all(samples.lr > 0)):
+    if not (all(np.isfinite(value).all() for value in samples) and np.all(samples.lr > 0)):
         raise UserError(f"{set_} has numbers beyond single precision; name another")
 
 
@@ -158,7 +171,7 @@ def _differences(stored: Stored, config: Config, dataset: Dataset, learner: Lear
     if not _same(stored.frozen, learner.frozen):
         told.append("for a network with other frozen weights")
     if _has_seen_what_is_held_out(config, stored.metadata):
-        told.append("on all of the training data, also those that are held out now")
+        told.append("on examples that are held out now")
     given = json.loads(json.dumps(dataset.encoding.metadata()))
     if not all(_alike(stored.metadata["input"].get(name), given[name]) for name in given):
         told.append("for inputs that were scaled otherwise, or of another vocabulary")
@@ -166,13 +179,20 @@ def _differences(stored: Stored, config: Config, dataset: Dataset, learner: Lear
 
 
 def _has_seen_what_is_held_out(config: Config, metadata: Mapping[str, Any]) -> bool:
-    """Whether the set was learned from examples that the run sets aside; sets of old don't tell."""
-    return any(
-        getattr(config, name) == value
-        and name in metadata
-        and (metadata[name], metadata["seed"]) != (value, config.seed)
-        for name, value in (("eval_split", "held_out"), ("keep", "best"))
+    """Whether the set was learned from examples that the run sets aside; sets of old don't tell.
+
+    Both settings hold out a tenth, the same one by the same seed, and together a second one.
+    """
+    if not metadata.keys() >= {"eval_split", "keep", "seed"}:
+        return False
+    now, before = (
+        (eval_split == "held_out") + (keep == "best")
+        for eval_split, keep in (
+            (config.eval_split, config.keep),
+            (metadata["eval_split"], metadata["keep"]),
+        )
     )
+    return now > before or (now > 0 and metadata["seed"] != config.seed)
 
 
 def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:

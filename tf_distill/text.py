@@ -145,6 +145,25 @@ class TextEncoding(Encoding):
         return [self.words[i - UNKNOWN - 1] if word else NO_WORD for i, word in shown]
 
 
+def unseen(x: np.ndarray) -> float:
+    """How likely a word of a new text is one that these texts have not.
+
+    It is the share of words that occur once, the estimate of Good and Turing (Good, "The
+    population frequencies of species and the estimation of population parameters", 1953).
+
+    Args:
+        x: word numbers of texts, integers `[N, length]`.
+    """
+    times = np.bincount(x[x > UNKNOWN])
+    return float((times == 1).sum() / max(1, times.sum()))
+
+
+def forgotten(x: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+    """Word numbers of any shape, of which this part, drawn by `seed`, is taken as unknown."""
+    drawn = tf.random.stateless_uniform(tf.shape(x), seed) < rate
+    return tf.where(drawn & (x > UNKNOWN), tf.cast(UNKNOWN, x.dtype), x)
+
+
 def number(texts: tf.Tensor, table: tf.lookup.StaticHashTable, length: int) -> tf.Tensor:
     """Texts `[batch]` as word numbers, int32 `[batch, length]`, padded at the end or cut."""
     return table.lookup(tokenize(texts)).to_tensor(PADDING, shape=[None, length])

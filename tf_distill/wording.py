@@ -43,9 +43,13 @@ def full_training(original: Mapping[str, Any]) -> str:
     """How a network was trained for the original accuracy; "" where the file does not say."""
     if not (settings := original.get("settings")):
         return ""
-    dropout = f", dropout {rate:g}" if (rate := settings.get("dropout")) else ""
-    epochs = f", {original['epochs']:g} epochs" if "epochs" in original else ""
-    return f"Adam from {settings['lr']:g}, batches of {settings['batch_size']}{epochs}{dropout}"
+    told = [f"Adam from {settings['lr']:g}", f"batches of {settings['batch_size']}"]
+    if "epochs" in original:
+        told.append(f"{original['epochs']:g} epochs")
+    for name in ("dropout", "weight_decay"):
+        if rate := settings.get(name):
+            told.append(f"{name.replace('_', ' ')} {rate:g}")
+    return ", ".join(told)
 
 
 def output_names(classes: Sequence[str], outputs: int) -> list[str]:

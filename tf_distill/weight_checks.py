@@ -1,0 +1,67 @@
+"""What a call of a user's Keras model must do with its weights: read what it is given, alone."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_distill import frozen
+from tf_distill.compiled import graph_function
+from tf_distill.errors import UserError
+from tf_distill.learner import Weights, stateless
+
+
+def check(model: keras.Model, shape: tuple[int, ...]) -> None:
+    """Calls a built model for two inputs of a shape, in several ways.
+
+    Raises:
+        UserError: it reads weights that Keras does not know, changes some, or goes on with those
+            that it read first.
+    """
+    x = np.random.default_rng(0).standard_normal((2, *shape)).astype(keras.config.floatx())
+    _check_known(model, x)
+    trained, kept = (
+        [tf.convert_to_tensor(v.value) for v in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    )
+    _check_unchanged(model, trained, kept, x)
+    _check_read_anew(model, trained, kept, x)
+
+
+def _check_known(model: keras.Model, x: np.ndarray) -> None:
+    with tf.GradientTape() as tape:
+        model(x, training=False)
+    known = {id(v.value) for v in model.variables}
+    if strange := [v.name for v in tape.watched_variables() if id(v) not in known]:
+        raise UserError(
+            f"the model {model.name} reads {', '.join(strange)}, which Keras does not know as a "
+            "weight; make it with self.add_weight in place of tf.Variable"
+        )
+
+
+def _check_unchanged(model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray) -> None:
+    _, after = stateless(model, trained, kept, x)
+    pairs = zip(model.non_trainable_variables, kept, after, strict=True)
+    if changed := [v.path for v, a, b in pairs if not np.array_equal(a, b)]:
+        raise UserError(
+            f"the model {model.name} changes {', '.join(changed)} in each call, also with "
+            "training=False, and a distilled set can't follow that; leave such layers out"
+        )
+
+
+def _check_read_anew(model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray) -> None:
+    """A tf.function, when it is called again in a graph, has the weights of the first call."""
+    other = [w + 1 for w in trained]
+
+    def of_second_call(a: Weights, b: Weights) -> tf.Tensor:
+        stateless(model, a, kept, x)
+        return stateless(model, b, kept, x)[0]
+
+    second = graph_function(of_second_call)(trained, other)
+    frozen.give(model.trainable_variables, other)
+    expected = model(x, training=False)
+    frozen.give(model.trainable_variables, trained)
+    if not np.allclose(second, expected, 1e-3, equal_nan=True):
+        raise UserError(
+            f"the model {model.name} goes on with the weights of its first call, as a tf.function "
+            "does; leave @tf.function out of the model: all of an outer step is compiled anyway"
+        )
