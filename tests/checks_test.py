@@ -72,8 +72,12 @@ def test_what_names_tell_is_one_line(make, shape, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("make", [own_models.Choosing, own_models.PartlyCompiled])
-def test_a_choice_that_a_graph_can_make_is_no_fault(make):
+def mixed():
+    return keras.Sequential([layers.Dense(300, "tanh", dtype="mixed_bfloat16"), layers.Dense(3)])
+
+
+@pytest.mark.parametrize("make", [own_models.Choosing, own_models.PartlyCompiled, mixed])
+def test_what_only_looks_like_one_is_no_fault(make):
     assert check(make).name
 
 

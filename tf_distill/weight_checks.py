@@ -50,17 +50,19 @@ def _check_unchanged(model: keras.Model, trained: Weights, kept: Weights, x: np.
 
 def _check_read_anew(model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray) -> None:
     """A tf.function, when it is called again in a graph, has the weights of the first call."""
-    other = [w + 1 for w in trained]
+    other = [1.1 * w + 0.1 for w in trained]
 
-    def of_second_call(a: Weights, b: Weights) -> tf.Tensor:
-        stateless(model, a, kept, x)
-        return stateless(model, b, kept, x)[0]
+    def both(a: Weights, b: Weights) -> tuple[tf.Tensor, tf.Tensor]:
+        return stateless(model, a, kept, x)[0], stateless(model, b, kept, x)[0]
 
-    second = graph_function(of_second_call)(trained, other)
+    first, second = (np.asarray(z, np.float32) for z in graph_function(both)(trained, other))
     frozen.give(model.trainable_variables, other)
-    expected = model(x, training=False)
-    frozen.give(model.trainable_variables, trained)
-    if not np.allclose(second, expected, 1e-3, equal_nan=True):
+    try:
+        expected = np.asarray(model(x, training=False), np.float32)
+    finally:
+        frozen.give(model.trainable_variables, trained)
+    # Half precision may differ by a percent between a graph and without.
+    if np.array_equal(first, second) and not np.allclose(second, expected, 0.05, equal_nan=True):
         raise UserError(
             f"the model {model.name} goes on with the weights of its first call, as a tf.function "
             "does; leave @tf.function out of the model: all of an outer step is compiled anyway"
