@@ -3,16 +3,13 @@
 python benchmarks/full_training.py --dataset=sst5 --model=birnn --weight_decay=3
 """
 
-import dataclasses
-
+import folds
 import numpy as np
 from absl import app, flags
 
 from tf_distill import original, run
-from tf_distill.datasets.base import Dataset
 from tf_distill.models import NETWORKS
 from tf_distill.progress import say
-from tf_distill.text import UNKNOWN, TextEncoding
 
 _DATASET = flags.DEFINE_string("dataset", "digits", "As for the main program, as is the next.")
 _MODEL = flags.DEFINE_string("model", None, "The network.")
@@ -23,7 +20,6 @@ _CHANGED = [
     flags.DEFINE_float("dropout", None, "Rate."),
     flags.DEFINE_float("weight_decay", None, "Share of the learning rate."),
 ]
-PARTS = 5
 
 
 def main(_: list[str]) -> None:
@@ -34,28 +30,12 @@ def main(_: list[str]) -> None:
     training = network.training._replace(**changed)
     accuracies = []
     for number in range(_FOLDS.value):
-        data = fold(dataset, number)
+        data = folds.fold(dataset, number)
         make = original.maker(network.build, data, training)
         found = original.original_accuracy(make, data, training, number, f"fold {number}")
         accuracies.append(found.accuracy)
         say(f"fold {number}: {100 * found.accuracy:.2f}% of {len(data.y_test)}")
     say(f"{config.model} on {config.dataset}, {training}: {100 * np.mean(accuracies):.2f}%")
-
-
-def fold(dataset: Dataset, number: int) -> Dataset:
-    """A dataset with a fifth of its training data as the test data, and the rest to train on.
-
-    Words that only the fifth has are unknown, as they would be if it were new.
-    """
-    order = np.random.default_rng(0).permutation(len(dataset.y_train))
-    test = order[number::PARTS]
-    train = np.setdiff1d(order, test)
-    x, y = dataset.x_train, dataset.y_train
-    if isinstance(dataset.encoding, TextEncoding):
-        x = np.where(np.isin(x, x[train]), x, UNKNOWN).astype(x.dtype)
-    return dataclasses.replace(
-        dataset, x_train=x[train], y_train=y[train], x_test=x[test], y_test=y[test]
-    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import small
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import cases, full_training, tables, timing
+from benchmarks import cases, folds, tables, timing
 from tf_distill.text import UNKNOWN, TextEncoding
 
 ROW = {"network": "LeNet", "inner_steps": 3, "samples_per_step": 10, "batch": 64, "ours_s": 0.01234,
@@ -67,18 +67,18 @@ def test_more_inner_steps_are_more_epochs():
 
 def test_folds_have_each_training_example_once_and_no_other():
     data = small.dataset(train=23, test=7)
-    folds = [full_training.fold(data, number) for number in range(full_training.PARTS)]
-    tested = np.concatenate([fold.x_test for fold in folds])
+    parts = [folds.fold(data, number) for number in range(folds.PARTS)]
+    tested = np.concatenate([part.x_test for part in parts])
     np.testing.assert_array_equal(np.unique(tested, axis=0), np.unique(data.x_train, axis=0))
-    for fold in folds:
-        assert len(fold.y_train) + len(fold.y_test) == 23
-        assert not {x.tobytes() for x in fold.x_train} & {x.tobytes() for x in fold.x_test}
+    for part in parts:
+        assert len(part.y_train) + len(part.y_test) == 23
+        assert not {x.tobytes() for x in part.x_train} & {x.tobytes() for x in part.x_test}
 
 
 def test_words_that_a_fold_alone_has_are_unknown():
     encoding = TextEncoding([f"w{i}" for i in range(11)], np.ones((11, 1)), length=2)
     x = np.array([[2, 3 + i] for i in range(10)], np.int32)
     data = dataclasses.replace(small.dataset(train=10), x_train=x, encoding=encoding)
-    fold = full_training.fold(data, 0)
-    np.testing.assert_array_equal(fold.x_test, [[2, UNKNOWN]] * 2)
-    assert UNKNOWN not in fold.x_train
+    part = folds.fold(data, 0)
+    np.testing.assert_array_equal(part.x_test, [[2, UNKNOWN]] * 2)
+    assert UNKNOWN not in part.x_train

@@ -82,8 +82,7 @@ class Config:
             if getattr(self, name) not in choices:
                 raise unknown_name(f"--{name}", getattr(self, name), choices)
         for name in PLACES:
-            if getattr(self, name) == "":
-                raise UserError(f"--{name} is empty, expected a path; leave it out for the default")
+            limits.folder(name, getattr(self, name))
         if self.labels == "hard" and self.label_init == "random":
             raise UserError(
                 "--labels=hard keeps the labels as they start, so --label_init must be "

@@ -64,8 +64,10 @@ def folder(name: str, value: Any) -> str | None:
     """
     if value is None:
         return None
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+    if not isinstance(value, str | os.PathLike):
         raise UserError(f"--{name} is {brief(value)}, expected the path of a folder")
+    if not os.fspath(value):
+        raise UserError(f"--{name} is empty, expected a path; leave it out for the default")
     return os.path.expanduser(value)
 
 
