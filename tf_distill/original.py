@@ -30,6 +30,8 @@ from tf_distill.progress import say
 from tf_distill.resumable import Keeping
 from tf_distill.text import TextEncoding
 
+MOST_UNKNOWN = 0.3
+"""Of the words in training: in a few short texts each word occurs once."""
 Make = Callable[[], Learner]
 """Makes the network that is to be trained, a new one at each call."""
 
@@ -174,7 +176,8 @@ def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> 
     x, y = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     order_key = seeds.key(seed, seeds.Stream.BATCHES)
     augment_key = seeds.key(seed, seeds.Stream.AUGMENTATION)
-    unseen = text.unseen(dataset.x_train) if isinstance(dataset.encoding, TextEncoding) else 0.0
+    is_text = isinstance(dataset.encoding, TextEncoding)
+    unseen = min(MOST_UNKNOWN, text.unseen(dataset.x_train)) if is_text else 0.0
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         key = tf.random.fold_in(order_key, tf.cast(number, tf.int32))

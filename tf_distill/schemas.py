@@ -44,7 +44,8 @@ def _list(items: Schema, least: int = 0, most: int | None = None) -> Schema:
 
 
 MEAN = _object("mean", mean=FRACTION, std=FRACTION, networks=COUNT)
-TRAINING = _object("lr batch_size", lr=NUMBER, batch_size=COUNT, dropout=NUMBER)
+TRAINING = _object("lr batch_size", lr=NUMBER, batch_size=COUNT, dropout=NUMBER,
+                   weight_decay=NUMBER)  # fmt: skip
 ORIGINAL = _object("accuracy", accuracy=FRACTION, epochs=NUMBER, seconds=NUMBER, settings=TRAINING)
 ROW = _object(
     "name group title mean",

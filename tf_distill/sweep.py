@@ -9,7 +9,7 @@ from tf_distill import files, in_folder, lock, run, schemas, wording
 from tf_distill.config import Config
 from tf_distill.errors import UserError
 from tf_distill.evaluate import distillation_ratio
-from tf_distill.folder import check_same, check_settings
+from tf_distill.folder import begun, check_same, check_settings
 from tf_distill.jobs import Shard
 from tf_distill.progress import say
 
@@ -39,7 +39,7 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> dict[st
         raise UserError("--sizes is empty, expected some, such as --sizes=1,2,5,10")
     configs = [of_size(config, size) for size in sorted(set(sizes))]
     path = Path(config.run_dir, "sweep.json")
-    if path.with_name("config.json").exists():
+    if begun(path.parent):
         raise UserError(f"{config.run_dir} holds a run; name another --run_dir for the sweep")
     check_earlier(config, path)
     original = run.original_of(config, run.load_dataset(config))
