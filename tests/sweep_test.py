@@ -51,7 +51,7 @@ def test_each_size_is_a_run_of_its_own(tmp_path, original, capsys):
 
 @pytest.fixture
 def at_once(original, monkeypatch):
-    """Runs leave their settings and nothing else."""
+    """Runs leave their settings, and the name of a checkpoint."""
     results = {"accuracy": {"mean": 0.5, "std": 0.0, "networks": 1}, "seconds": 1.0}
 
     def instead(config):
