@@ -13,7 +13,9 @@ from tf_distill.progress import say
 
 _DATASET = flags.DEFINE_string("dataset", "digits", "As for the main program, as is the next.")
 _MODEL = flags.DEFINE_string("model", None, "The network.")
-_FOLDS = flags.DEFINE_integer("folds", 2, "How many of the five folds are tested on.")
+_FOLDS = flags.DEFINE_integer(
+    "folds", 2, "How many of the five folds are tested on.", lower_bound=1, upper_bound=folds.PARTS
+)
 _CHANGED = [
     flags.DEFINE_float("lr", None, "Of Adam at the start; by default as usual, as are the next."),
     flags.DEFINE_integer("epochs", None, "Through the training data."),

@@ -61,6 +61,7 @@ FAULTS = [
     (own_models.Counting, VECTOR, "changes .*calls in each call"),
     (own_models.Eager, VECTOR, "can't be compiled by tf.function: .*numpy.*; use TensorFlow's"),
     (own_models.Branching, VECTOR, r"`bool` is not allowed; use .*\(tf.cond for if\)"),
+    (own_models.Noisy, VECTOR, "gives other logits each time.*leave out what it draws at random"),
     (own_models.Compiled, VECTOR, "the weights of its first call.*; leave @tf.function out"),
 ]  # fmt: skip
 

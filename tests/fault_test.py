@@ -171,8 +171,9 @@ def test_deterministic_runs_have_the_bits_that_a_cpu_gives_anyway(fork, whole, t
     settings = whole.settings | {"deterministic": True, "run_dir": str(tmp_path / "run")}
     assert fork(settings).ended() == (0, "")
     assert content(tmp_path / "run") == whole.content
+    folder = RunFolder(tmp_path / "run")
     with pytest.raises(UserError, match="--deterministic was True, now False"):
-        RunFolder(small.config(tmp_path / "run", **STEPS))
+        folder.check(small.config(tmp_path / "run", **STEPS))
 
 
 @pytest.mark.long

@@ -16,7 +16,7 @@ from tf_distill.folder import Metrics, RunFolder
 
 def test_makes_the_folder_with_the_configuration(tmp_path):
     config = small.config(tmp_path / "deep" / "run")
-    folder = RunFolder(config)
+    folder = RunFolder(config.run_dir)
     assert not (tmp_path / "deep").exists()
     assert small.settled(config).path == folder.path
     assert (folder.path / "config.json").read_text() == config.to_json()
@@ -35,9 +35,7 @@ def test_refuses_another_configuration_and_changes_nothing(tmp_path, settings, t
     folder = small.begun(small.config(tmp_path))
     before = (tmp_path / "config.json").read_bytes()
     with pytest.raises(UserError) as error:
-        RunFolder(small.config(tmp_path, **settings))
-    with folder.locked(), pytest.raises(UserError, match="holds a run of other settings"):
-        folder.settle(small.config(tmp_path, **settings))
+        folder.check(small.config(tmp_path, **settings))
     assert text in str(error.value)
     assert str(tmp_path) in str(error.value)
     assert (tmp_path / "config.json").read_bytes() == before
@@ -45,26 +43,25 @@ def test_refuses_another_configuration_and_changes_nothing(tmp_path, settings, t
 
 @pytest.mark.parametrize("name", ["run", "run_seed0"])
 def test_another_seed_is_told_a_folder_of_its_own(tmp_path, name):
-    small.begun(small.config(tmp_path / name))
+    folder = small.begun(small.config(tmp_path / name))
     do = f"--seed was 0, now 12; name another, such as --run_dir={tmp_path}/run_seed12$"
     with pytest.raises(UserError, match=do):
-        RunFolder(small.config(tmp_path / name, seed=12))
+        folder.check(small.config(tmp_path / name, seed=12))
 
 
 @pytest.mark.parametrize("place", [p for p in PLACES if p != "run_dir"])
 def test_a_folder_may_move_with_its_data(tmp_path, place):
     small.begun(small.config(tmp_path / "old", **{place: "here"}))
     (tmp_path / "old").rename(tmp_path / "new")
-    folder = RunFolder(small.config(tmp_path / "new", **{place: "there"}))
-    assert folder.path == tmp_path / "new"
+    RunFolder(tmp_path / "new").check(small.config(tmp_path / "new", **{place: "there"}))
 
 
 @pytest.mark.parametrize("text", ["", "{", "3", "[1]", "\x00"])
 def test_a_damaged_configuration_is_named(tmp_path, text):
-    small.begun(small.config(tmp_path))
+    folder = small.begun(small.config(tmp_path))
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=r"config\.json is damaged") as error:
-        RunFolder(small.config(tmp_path))
+        folder.check(small.config(tmp_path))
     assert "\n" not in str(error.value)
     assert (tmp_path / "config.json").read_text() == text
 
@@ -78,7 +75,7 @@ def test_a_path_below_a_file_can_not_be_written(tmp_path):
 
 
 def test_results_are_what_was_written(tmp_path):
-    folder = RunFolder(small.config(tmp_path))
+    folder = RunFolder(tmp_path)
     results = {"distilled_samples": 1, "seconds": 1.0, "accuracy": {"mean": 0.5}}
     (tmp_path / "results.json").write_text(json.dumps(results))
     assert folder.results() == results
@@ -96,17 +93,16 @@ def test_checkpoints_in_other_folders_are_not_taken_for_own_ones(tmp_path):
 
 
 def test_checkpoints_give_back_the_newest_state_and_keep_two(tmp_path):
-    config = small.config(tmp_path)
     state = tf.Module()
     state.value = tf.Variable(0.0)
-    manager = RunFolder(config).checkpoints(state)
+    manager = RunFolder(tmp_path).checkpoints(state)
     assert state.value.numpy() == 0
     for value in (1.0, 2.0, 3.0):
         state.value.assign(value)
         manager.save()
     again = tf.Module()
     again.value = tf.Variable(0.0)
-    manager = RunFolder(config).checkpoints(again)
+    manager = RunFolder(tmp_path).checkpoints(again)
     assert again.value.numpy() == 3
     assert len(manager.checkpoints) == 2
 
@@ -158,7 +154,7 @@ def test_every_setting_is_kept(tmp_path):
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
-    folder = RunFolder(small.config(tmp_path))
+    folder = RunFolder(tmp_path)
     state = tf.Module()
     state.value = tf.Variable(0.0)
     manager = folder.checkpoints(state)
@@ -198,6 +194,20 @@ def test_a_folder_where_nothing_was_done_is_open_to_others(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"config.json", "checkpoints", lock.NAME}
 
 
+def test_what_was_read_before_another_process_began_is_of_no_use(tmp_path):
+    """Such as frozen weights that were drawn anew, or data that nothing was held against."""
+    folder = RunFolder(tmp_path)
+    config = small.config(tmp_path)
+    small.begun(config)
+    there = {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    with folder.locked(), pytest.raises(UserError, match=r"begun a run in .* meanwhile; give the"):
+        folder.settle(config)
+    assert {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == there
+    again = RunFolder(tmp_path)
+    with again.locked():
+        again.settle(config)
+
+
 def saved(folder, *values):
     """A state, with a checkpoint of each of the values in the folder."""
     state = tf.Module()
@@ -211,13 +221,13 @@ def saved(folder, *values):
 
 @pytest.mark.parametrize("text", [None, "", "model_checkpoint", "\x00\xff"])
 def test_a_damaged_list_of_checkpoints_is_made_anew(tmp_path, capsys, text):
-    folder = RunFolder(small.config(tmp_path / "old"))
+    folder = RunFolder(tmp_path / "old")
     state = saved(folder, *map(float, range(1, 12)))
     path = tmp_path / "old" / "checkpoints" / "checkpoint"
     path.unlink() if text is None else path.write_text(text, encoding="latin-1")
     state.value.assign(0)
     (tmp_path / "old").rename(tmp_path / "new")
-    folder = RunFolder(small.config(tmp_path / "new"))
+    folder = RunFolder(tmp_path / "new")
     manager = folder.checkpoints(state)
     assert state.value.numpy() == 11
     assert "made anew from ckpt-10, ckpt-11" in capsys.readouterr().out
@@ -227,7 +237,7 @@ def test_a_damaged_list_of_checkpoints_is_made_anew(tmp_path, capsys, text):
 
 
 def test_what_a_killed_process_left_of_a_checkpoint_is_cleared_away(tmp_path):
-    folder = RunFolder(small.config(tmp_path))
+    folder = RunFolder(tmp_path)
     state = saved(folder, 1.0, 2.0)
     there = {p: p.read_bytes() for p in (tmp_path / "checkpoints").iterdir()}
     (tmp_path / "checkpoints" / "ckpt-3_temp").mkdir()
@@ -239,7 +249,7 @@ def test_what_a_killed_process_left_of_a_checkpoint_is_cleared_away(tmp_path):
 
 
 def test_a_checkpoint_that_can_not_be_written_is_an_os_error_and_the_one_before_stays(tmp_path):
-    folder = RunFolder(small.config(tmp_path))
+    folder = RunFolder(tmp_path)
     state = saved(folder, 1.0)
     manager = folder.checkpoints(state)
     (tmp_path / "checkpoints" / "ckpt-2_temp").touch()  # where TensorFlow wants a folder

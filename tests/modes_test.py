@@ -24,8 +24,12 @@ def test_a_run_by_its_folder_alone_has_its_settings(tmp_path):
     assert run.recall({"run_dir": str(tmp_path / "run"), "seed": None}) == config
     with pytest.raises(UserError, match="--seed was 7, now 8"):
         run.recall({"run_dir": str(tmp_path / "run"), "seed": 8})
-    with pytest.raises(UserError, match="there is no run in"):
-        run.recall({"run_dir": str(tmp_path / "other"), "data_dir": "x"})
+    small.settled(small.config(tmp_path / "nothing", seed=7))  # of a call that did nothing more
+    for other in ("missing", "nothing"):
+        with pytest.raises(UserError, match="there is no run in"):
+            run.recall({"run_dir": str(tmp_path / other), "data_dir": "x"})
+    settings = {"dataset": "toy_questions", "run_dir": str(tmp_path / "nothing")}
+    assert run.recall(settings) == run.configure(settings)
 
 
 def test_a_run_from_before_a_setting_keeps_what_was_the_case_then(tmp_path):
@@ -33,6 +37,7 @@ def test_a_run_from_before_a_setting_keeps_what_was_the_case_then(tmp_path):
     then = dataclasses.replace(config, outer_momentum=0.5, sample_init="normal")
     assert then != config
     kept = {k: v for k, v in dataclasses.asdict(then).items() if getattr(config, k) == v}
+    small.begun(config)
     (tmp_path / "config.json").write_text(json.dumps(kept))
     assert run.recall({"run_dir": str(tmp_path)}) == then
 
@@ -53,7 +58,7 @@ def test_the_same_settings_find_the_run_too(tmp_path):
 )
 def test_only_python_has_data_and_networks_of_python(tmp_path, name, model, lacking):
     config = small.config(tmp_path, dataset="digits", model="lenet")
-    small.settled(dataclasses.replace(config, dataset=name, model=model))
+    small.begun(dataclasses.replace(config, dataset=name, model=model))
     inputs.remember(tmp_path, {"weights": [[5, 3]]})
     with pytest.raises(UserError) if lacking else contextlib.nullcontext() as error:
         assert run.recall({"run_dir": str(tmp_path)}) == config

@@ -116,6 +116,14 @@ class PartlyCompiled(Branching):
         return self.out(tf.function(lambda y: y if tf.reduce_sum(y) > 0 else -y)(x))
 
 
+class Noisy(Branching):
+    """Draws noise in every call, whatever it is for."""
+
+    def call(self, x):
+        """Logits."""
+        return self.out(x + tf.random.normal(tf.shape(x)))
+
+
 class Eager(keras.Model):
     """Asks for numbers that a graph does not have yet."""
 

@@ -231,5 +231,13 @@ def test_word_vectors_are_refused_where_there_are_none_but_not_of_an_earlier_run
     with pytest.raises(UserError, match=f"--embeddings is not for --dataset={dataset}, expected"):
         small.config(tmp_path, dataset=dataset, embeddings="train")
     earlier = dataclasses.replace(config, embeddings="train")
+    small.begun(config)
     (tmp_path / "config.json").write_text(earlier.to_json())
     assert run.recall({"run_dir": str(tmp_path)}) == earlier
+
+
+def test_a_run_that_another_process_has_begun_meanwhile_is_not_taken(tmp_path, monkeypatch):
+    config = small.config(tmp_path / "run")
+    monkeypatch.setattr(experiment.Experiment, "check", lambda _: small.begun(config))
+    with pytest.raises(UserError, match="another process has begun a run in"):
+        run.run(config)

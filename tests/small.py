@@ -75,7 +75,7 @@ def config(run_dir: Path, **settings) -> Config:
 
 def settled(config: Config) -> RunFolder:
     """A folder with the settings alone, of a call that has done nothing yet."""
-    folder = RunFolder(config)
+    folder = RunFolder(config.run_dir)
     with folder.locked():
         folder.settle(config)
     return folder

@@ -153,6 +153,7 @@ def test_the_newest_set_of_an_export_is_taken(tmp_path):
     for steps in (1, 20):
         result = td.distill(data, network, **BEFORE | {"outer_steps": steps})
         result.export(tmp_path)
+    (tmp_path / "distilled" / "7").mkdir()  # of something else
     for start in (tmp_path, tmp_path / "distilled", tmp_path / "distilled" / "2"):
         further = td.distill(data, network, start=start, **NOTHING_NEW).distilled.samples
         np.testing.assert_allclose(further.x, result.distilled.samples.x, atol=1e-5)

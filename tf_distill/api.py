@@ -150,12 +150,12 @@ def distill(
     _begin(callbacks)
     choice = choose(model, data)
     config = _config(given, data, choice)
-    path = None if run_dir is None else Path(config.run_dir)
+    folder = None if run_dir is None else RunFolder(config.run_dir)
+    path = folder.path if folder else None
     learner = choice.learner(path)
     config, first = starting_set.of(config, data, learner, path)
     work = Experiment(config, learner, data, callbacks, _distribution(strategy), first)
     work.check()
-    folder = RunFolder(config) if path else None
     return Result(work, _finished(work, choice, folder), choice, folder)
 
 
@@ -200,6 +200,7 @@ def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Fin
     if not folder:
         choice.try_out(work.learner)
         return carry_out(work)
+    folder.check(work.config)
     now = _inputs(work, choice)
     inputs.check(folder.path, _remembered(work, folder), now)
 
@@ -223,7 +224,7 @@ def _inputs(work: Experiment, choice: Choice) -> inputs.Inputs:
 
 def _remembered(work: Experiment, folder: RunFolder) -> inputs.Inputs:
     """What a folder remembers; of the command line's runs on named data, what it would load."""
-    if not folder.begun():
+    if not folder.begun:
         return {}
     before, config = inputs.recall(folder.path), work.config
     if before or config.dataset not in DATASETS:

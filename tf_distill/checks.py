@@ -103,7 +103,7 @@ def check(model: keras.Model, shape: Shape, outputs: int) -> None:
     Raises:
         UserError: outputs that don't match, probabilities in place of logits, a layer or an
             operation that can't be differentiated twice, weights that change in a call or are
-            not the model's own, or nothing to train.
+            not the model's own, logits that do not follow from them, or nothing to train.
     """
     check_outputs(model, shape, outputs)
     if not model.trainable_variables:

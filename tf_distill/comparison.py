@@ -50,7 +50,8 @@ def complete(config: Config, protocol: Protocol) -> Json:
     Raises:
         UserError: a mistake in the settings; or an earlier comparison had other ones.
     """
-    folder = RunFolder(config)
+    folder = RunFolder(config.run_dir)
+    folder.check(config)
     if not folder.results():
         run.run(config)
     dataset = run.load_dataset(config)

@@ -22,14 +22,22 @@ class RunFolder:
     What a call has left that ended before anything was done binds nobody: see `begun`.
 
     Args:
-        config: of the run; `run_dir` is the folder.
+        path: the folder.
+
+    begun: whether something had been done when the folder was first looked at. What a call
+        reads of it after that, it reads on these terms.
 
     Raises:
-        UserError: the folder can't be read, or holds a run of other settings.
+        UserError: the folder can't be read.
     """
 
-    def __init__(self, config: Config):
-        self.path = Path(config.run_dir)
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        with self._writing():
+            self.begun = begun(self.path)
+
+    def check(self, config: Config) -> None:
+        """Raises UserError where the folder can't be read, or holds a run of other settings."""
         with self._writing():
             check_same(config, self.path / "config.json")
 
@@ -52,12 +60,17 @@ class RunFolder:
         It is to be called when locked.
 
         Raises:
-            UserError: the folder holds a run of other settings, or can't be written.
+            UserError: another process has begun a run since the folder was first looked at, or
+                the folder can't be written.
         """
         path = self.path / "config.json"
         with self._writing():
-            check_same(config, path)  # another process may have been faster
-            if not self.begun():
+            if not self.begun:
+                if begun(self.path):  # what was read before is not that run's
+                    raise UserError(
+                        f"another process has begun a run in {self.path} meanwhile; give the "
+                        "same again to go on with it"
+                    )
                 for name in ("config.json", inputs.NAME, inputs.OLDER, frozen.NAME):
                     files.remove(self.path / name)
             if not path.exists():
@@ -65,10 +78,6 @@ class RunFolder:
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return files.writing_to(f"--run_dir={self.path}", files.ELSEWHERE)
-
-    def begun(self) -> bool:
-        """Whether something has been done."""
-        return begun(self.path)
 
     def results(self) -> dict[str, Any] | None:
         """What results.json holds, or None for a run that is not finished."""

@@ -22,13 +22,16 @@ def carry_out_once(
 
     Returns:
         The outcome, or None where it is in the folder already.
+
+    Raises:
+        UserError: another process is at work there, or has been since the folder was looked at.
     """
-    if folder.results():
+    if folder.begun and folder.results():
         return None
     with folder.locked():
+        folder.settle(experiment.config)
         if folder.results():  # of a process that has just ended
             return None
-        folder.settle(experiment.config)
         begin()
         finished = carry_out(experiment, folder)
         write(experiment, finished, folder.path)

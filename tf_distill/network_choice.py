@@ -66,12 +66,12 @@ class Choice(NamedTuple):
 
     def _own_learner(self, folder: Path | None) -> Learner:
         model, initializers = checks.build(self.build, self.shape)
-        checks.check(model, self.shape, self.outputs)
         if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
             raise UserError(
                 f"the model {model.name} has weights of {', '.join(sorted(odd))}, expected "
                 "float32; build it with keras.config.set_dtype_policy('float32')"
             )
+        checks.check(model, self.shape, self.outputs)
         if folder and begun(folder):
             frozen.recall(model, folder)
         return Learner(model, self.shape, initializers)

@@ -63,7 +63,9 @@ class Kept:
                 f"{self._path} holds no finished run any more; put it back, or call td.distill "
                 "again"
             )
-        with RunFolder(config).locked():
+        folder = RunFolder(self._path)
+        folder.check(config)
+        with folder.locked():
             yield
             report.write(self._path)
 

@@ -48,19 +48,20 @@ def run(config: Config, distribution: Distribution | None = None) -> dict[str, A
         Interrupted: on SIGINT or SIGTERM.
     """
     distribution = distribution or Distribution()
+    folder = RunFolder(config.run_dir)  # before what is in it is read
     dataset = load_dataset(config)
     work = _experiment(config, dataset, distribution)
     work.check()
     with distribution.watched():
         if distribution.workers > 1:  # to hash the data takes time and memory
             distribution.check_same(f"{config.deciding()} {datasets.fingerprint(dataset)}")
-        results = _of_chief(work) if distribution.chief else _of_other(work)
+        results = _of_chief(work, folder) if distribution.chief else _of_other(work)
         distribution.wait()
     return results
 
 
-def _of_chief(work: Experiment) -> dict[str, Any]:
-    folder = RunFolder(work.config)
+def _of_chief(work: Experiment, folder: RunFolder) -> dict[str, Any]:
+    folder.check(work.config)
 
     def begin() -> None:
         work.distribution.share(TO_DO)
@@ -137,7 +138,7 @@ def recall(given: dict[str, Any]) -> Config:
     """
     told = {name: value for name, value in given.items() if value is not None}
     path = Path(told.get("run_dir", ""), "config.json")
-    if "run_dir" not in told or not path.is_file():
+    if "run_dir" not in told or not (begun(path.parent) and path.is_file()):
         if "run_dir" in told and not told.keys() - set(FREE):
             raise UserError(
                 f"there is no run in {told['run_dir']}; name the --run_dir of one, or give its "

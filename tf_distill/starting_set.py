@@ -65,11 +65,12 @@ def of(
     """
     if config.start is None:
         return config, None
-    if run and begun(run):
+    new = run is not None and not begun(run)
+    if run and not new:
         config = _as_begun(config, run)
     start = Path(str(config.start))
     read = functools.cache(functools.partial(_read, start, config, dataset, learner))
-    if run and not begun(run):
+    if run and new:
         read()  # a mistake is told before there is a folder
         _check_apart(start, run)
     return config, read
@@ -111,8 +112,8 @@ def _newest(start: Path) -> Path:
     """The SavedModel that is meant by a run, an export, a folder of versions, or itself."""
     try:
         for sets in (start / "distilled", start):
-            if sets.is_dir() and (number := versions.latest(sets)):
-                return sets / str(number)
+            if sets.is_dir() and (newest := versions.newest(sets)):
+                return newest
         names = {path.name for path in start.iterdir()}
     except OSError as error:
         found = f"can't be read ({error.strerror})" if start.is_dir() else "is no folder"

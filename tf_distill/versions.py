@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,23 @@ def publish(base: Path, write: Callable[[Path], Any]) -> Path:
             return _rename_to_next(part, base)
 
 
-def latest(base: Path) -> int:
-    """The highest version number in a folder, 0 where there is none."""
-    return max((int(p.name) for p in base.iterdir() if p.name.isdecimal()), default=0)
+def newest(base: Path) -> Path | None:
+    """The SavedModel of the highest version in a folder, None where there is none."""
+    saved = [path for path in _numbered(base) if (path / "saved_model.pb").is_file()]
+    return max(saved, key=_number, default=None)
+
+
+def _numbered(base: Path) -> Iterator[Path]:
+    return (path for path in base.iterdir() if path.name.isdecimal())
+
+
+def _number(path: Path) -> int:
+    return int(path.name)
 
 
 def _rename_to_next(part: Path, base: Path) -> Path:
     while True:
-        target = base / str(latest(base) + 1)
+        target = base / str(max(map(_number, _numbered(base)), default=0) + 1)
         try:
             os.rename(part, target)  # unlike replace it never takes another's folder
         except OSError:

@@ -1,11 +1,11 @@
-"""What a call of a user's Keras model must do with its weights: read what it is given, alone."""
+"""What a call of a user's Keras model must follow from: the weights it is given, and the input."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_distill import frozen
-from tf_distill.compiled import graph_function
+from tf_distill.compiled import compiled
 from tf_distill.errors import UserError
 from tf_distill.learner import Weights, stateless
 
@@ -14,8 +14,8 @@ def check(model: keras.Model, shape: tuple[int, ...]) -> None:
     """Calls a built model for two inputs of a shape, in several ways.
 
     Raises:
-        UserError: it reads weights that Keras does not know, changes some, or goes on with those
-            that it read first.
+        UserError: it reads weights that Keras does not know, changes some, draws anything at
+            random, or goes on with the weights that it read first.
     """
     x = np.random.default_rng(0).standard_normal((2, *shape)).astype(keras.config.floatx())
     _check_known(model, x)
@@ -24,6 +24,7 @@ def check(model: keras.Model, shape: tuple[int, ...]) -> None:
         for variables in (model.trainable_variables, model.non_trainable_variables)
     )
     _check_unchanged(model, trained, kept, x)
+    _check_same_again(model, x)
     _check_read_anew(model, trained, kept, x)
 
 
@@ -48,6 +49,15 @@ def _check_unchanged(model: keras.Model, trained: Weights, kept: Weights, x: np.
         )
 
 
+def _check_same_again(model: keras.Model, x: np.ndarray) -> None:
+    first, again = (np.asarray(model(x, training=False), np.float32) for _ in range(2))
+    if not np.allclose(first, again, 0.05, 0.01, equal_nan=True):  # a GPU rounds otherwise
+        raise UserError(
+            f"the model {model.name} gives other logits each time it is called with the same, also "
+            "with training=False; leave out what it draws at random there"
+        )
+
+
 def _check_read_anew(model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray) -> None:
     """A tf.function, when it is called again in a graph, has the weights of the first call."""
     rng = np.random.default_rng(1)  # what is the same for all of a kernel, normalisation takes away
@@ -59,7 +69,7 @@ def _check_read_anew(model: keras.Model, trained: Weights, kept: Weights, x: np.
     def both(a: Weights, b: Weights) -> tuple[tf.Tensor, tf.Tensor]:
         return stateless(model, a, kept, x)[0], stateless(model, b, kept, x)[0]
 
-    first, second = (np.asarray(z, np.float32) for z in graph_function(both)(trained, other))
+    first, second = (np.asarray(z, np.float32) for z in compiled(both)(trained, other))
     frozen.give(model.trainable_variables, other)
     try:
         expected = np.asarray(model(x, training=False), np.float32)
