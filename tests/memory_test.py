@@ -173,8 +173,16 @@ def test_the_setting_advised_fits(tmp_path, room):
     )
 
 
+def test_more_samples_than_fit_are_refused_before_any_is_made(tmp_path, room, monkeypatch):
+    monkeypatch.setattr(experiment, "initial_samples", lambda *_, **__: pytest.fail("made some"))
+    config = small.config(tmp_path, samples_per_step=10**7, steps=5)  # of 5 + 3 numbers
+    with pytest.raises(UserError, match="50000000 distilled samples take about 9"):
+        experiment.new_distillation(config, small.dataset())
+
+
 def test_without_a_known_limit_nothing_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(memory.machine, "room", lambda: None)
+    memory.check_set(small.config(tmp_path, samples_per_step=10**9), small.dataset())
     found = Estimate(*[10**15] * 6)
     assert memory.check(found, small.config(tmp_path)).endswith(" GB")
 

@@ -219,7 +219,12 @@ def finish(
 
 
 def new_distillation(config: Config, dataset: Dataset) -> Distillation:
-    """The state that every run of these settings begins with."""
+    """The state that every run of these settings begins with.
+
+    Raises:
+        UserError: there is not enough memory for it.
+    """
+    memory.check_set(config, dataset)
     real = None
     if make := REAL.get(config.sample_init):
         rng = seeds.generator(config.seed, seeds.Stream.SAMPLES)

@@ -7,6 +7,7 @@ give back, and holes between them stay; larger ones have memory of their own.
 `tests/memory_test.py` holds estimates against measured peaks.
 """
 
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -22,6 +23,8 @@ from tf_distill.learner import Learner
 
 RUNTIME, OPERATION = 60e6, 14e3
 """Bytes that running a graph takes beside its tensors, and for each of its operations."""
+COPIES = 6
+"""Of a set that is learned: itself and Adam's two moments, and the last sound one of each."""
 SMALL, HOLES = 32 * 2**20, 1.5
 """Tensors below this size, in bytes, take so many times as much on a CPU."""
 
@@ -86,6 +89,18 @@ def estimate(graph: tf.Graph, learner: Learner, dataset: Dataset, config: Config
         tested=tested,
         together=together,
     )
+
+
+def check_set(config: Config, dataset: Dataset) -> None:
+    """Raises UserError for more samples than there is memory for, before any is made."""
+    numbers = math.prod(dataset.encoding.shape) + dataset.outputs
+    count = config.steps * config.samples_per_step
+    size, room = 4 * COPIES * float(count * numbers), machine.room()
+    if room is not None and size > room:
+        raise UserError(
+            f"{count} distilled samples take about {_gb(size)} of memory to learn, and {_gb(room)} "
+            "can be had; lower --samples_per_step or --steps"
+        )
 
 
 def check(found: Estimate, config: Config) -> str:
