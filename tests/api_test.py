@@ -15,6 +15,7 @@ import tf_distill as td
 from tf_distill import compare, frozen, inputs, network_choice, run, second_derivative
 from tf_distill.datasets import DATASETS
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 QUICK = {"outer_steps": 30, "inner_lr": 0.5, "batch_size": 64}
 STEPS = 100
 """Those after which any fresh network learns from the set."""
@@ -313,6 +314,7 @@ class StopAt(td.Callback):
             self.stop = True
 
 
+@pytest.mark.draws
 def test_the_same_call_goes_on_and_then_finds_it_finished(data, tmp_path, capsys):
     settings = QUICK | {"eval_every": 10, "early_stopping": 9}
     whole = td.distill(data, own_models.Subclassed, **settings)
@@ -374,6 +376,7 @@ def test_another_function_of_the_same_name_is_another_network(data, tmp_path, ca
         td.distill(other, again, **settings)
 
 
+@pytest.mark.draws
 def test_the_command_line_and_python_notice_each_others_data(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     known = DATASETS["toy_questions"].load(tmp_path, None)

@@ -12,6 +12,7 @@ from tf_distill import outcome
 from tf_distill.batches import batch_indices
 from tf_distill.datasets.base import Dataset
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SHORT = {"outer_steps": 12, "eval_every": 6, "batch_size": 16, "epochs": 3}
 
 

@@ -14,6 +14,7 @@ from tf_distill import evaluate, experiment, loop, run, saved_set
 from tf_distill.errors import Diverged, Interrupted, UserError
 from tf_distill.learner import fixed_network
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 KEYS = {
     "dataset", "model", "init", "labels", "distilled_samples", "steps", "epochs", "outer_steps",
     "seed", "seconds", "test_examples", "accuracy", "accuracy_before", "tensorflow", "keras",
@@ -42,6 +43,7 @@ def learned(path) -> list[bytes]:
     return [v.numpy().tobytes() for v in saved_set.load(path / "distilled" / "1").samples]
 
 
+@pytest.mark.draws
 @pytest.mark.parametrize(("settings", "samples", "test_examples", "drawn"), RUNS)
 def test_a_run_leaves_its_folder(tmp_path, settings, samples, test_examples, drawn):
     config = small.config(tmp_path / "run", **settings)

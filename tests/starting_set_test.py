@@ -13,6 +13,7 @@ import tf_distill as td
 from tf_distill import experiment, report, run, saved_set, starting_set
 from tf_distill.errors import UserError, WorkerLost
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 NOTHING_NEW = {"outer_steps": 1, "outer_lr": 1e-9, "batch_size": 64}
 """Settings with which the set stays as it starts."""
 BEFORE = {"inner_lr": 0.5, "outer_steps": 20, "batch_size": 64}
@@ -41,6 +42,7 @@ def frozen():
     return keras.Sequential([keras.Input((small.FEATURES,)), first, keras.layers.Dense(3)])
 
 
+@pytest.mark.draws
 def test_a_run_begins_where_another_has_ended(image_run, tmp_path, capsys):
     given = {"dataset": "digits", "seed": 3, "start": f"{image_run}/", "sample_init": "real"}
     run.run(run.configure({**given, "run_dir": str(tmp_path / "run"), **NOTHING_NEW}))

@@ -65,12 +65,12 @@ def of(
     """
     if config.start is None:
         return config, None
-    new = run is not None and not begun(run)
-    if run and not new:
+    going_on = run is not None and begun(run)
+    if run and going_on:
         config = _as_begun(config, run)
     start = Path(str(config.start))
     read = functools.cache(functools.partial(_read, start, config, dataset, learner))
-    if run and new:
+    if run and not going_on:
         read()  # a mistake is told before there is a folder
         _check_apart(start, run)
     return config, read
