@@ -82,6 +82,10 @@ def test_what_only_looks_like_one_is_no_fault(make):
     assert check(make).name
 
 
+def test_a_seed_that_is_counted_and_draws_nothing_is_no_fault():
+    assert check(sequential(lambda: layers.LSTM(2, dropout=0.5), shape=(3, 2)), (3, 2)).name
+
+
 def test_the_last_layer_of_two_classes_has_one_output():
     assert check(sequential(outputs=1), outputs=1).name
     with pytest.raises(UserError, match="has 2 outputs, expected 1 for two classes"):

@@ -200,12 +200,19 @@ def test_what_was_read_before_another_process_began_is_of_no_use(tmp_path):
     config = small.config(tmp_path)
     small.begun(config)
     there = {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
-    with folder.locked(), pytest.raises(UserError, match=r"begun a run in .* meanwhile; give the"):
+    with folder.locked(), pytest.raises(UserError, match=r"at work in .* meanwhile; give the"):
         folder.settle(config)
     assert {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == there
     again = RunFolder(tmp_path)
     with again.locked():
         again.settle(config)
+
+
+def test_a_config_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "config.json").write_text('{"name": "theirs"}')
+    with pytest.raises(UserError, match=r"config\.json is damaged .*name another folder"):
+        small.settled(small.config(tmp_path))
+    assert (tmp_path / "config.json").read_text() == '{"name": "theirs"}'
 
 
 def saved(folder, *values):

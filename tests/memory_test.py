@@ -176,7 +176,10 @@ def test_the_setting_advised_fits(tmp_path, room):
 def test_more_samples_than_fit_are_refused_before_any_is_made(tmp_path, room, monkeypatch):
     monkeypatch.setattr(experiment, "initial_samples", lambda *_, **__: pytest.fail("made some"))
     config = small.config(tmp_path, samples_per_step=10**7, steps=5)  # of 5 + 3 numbers
-    with pytest.raises(UserError, match="50000000 distilled samples take about 9"):
+    with pytest.raises(UserError, match="50000000 distilled samples and 10 learning rates take"):
+        experiment.new_distillation(config, small.dataset())
+    config = small.config(tmp_path, epochs=10**9)
+    with pytest.raises(UserError, match="and 1000000000 learning rates take about 24 GB"):
         experiment.new_distillation(config, small.dataset())
 
 

@@ -24,11 +24,12 @@ def test_a_run_by_its_folder_alone_has_its_settings(tmp_path):
     assert run.recall({"run_dir": str(tmp_path / "run"), "seed": None}) == config
     with pytest.raises(UserError, match="--seed was 7, now 8"):
         run.recall({"run_dir": str(tmp_path / "run"), "seed": 8})
-    small.settled(small.config(tmp_path / "nothing", seed=7))  # of a call that did nothing more
-    for other in ("missing", "nothing"):
-        with pytest.raises(UserError, match="there is no run in"):
-            run.recall({"run_dir": str(tmp_path / other), "data_dir": "x"})
-    settings = {"dataset": "toy_questions", "run_dir": str(tmp_path / "nothing")}
+    with pytest.raises(UserError, match="there is no run in"):
+        run.recall({"run_dir": str(tmp_path / "other"), "data_dir": "x"})
+    new = small.config(tmp_path / "new", seed=7)  # at work, or ended, before its first checkpoint
+    small.settled(new)
+    assert run.recall({"run_dir": new.run_dir}) == new
+    settings = {"dataset": "toy_questions", "run_dir": new.run_dir}
     assert run.recall(settings) == run.configure(settings)
 
 
@@ -65,6 +66,22 @@ def test_only_python_has_data_and_networks_of_python(tmp_path, name, model, lack
     if lacking:
         assert f"and only Python has its {lacking}; call compare()" in str(error.value)
         assert "such as --dataset=csv:FILE" in str(error.value)
+
+
+def test_an_original_accuracy_is_not_that_of_a_run_begun_meanwhile(
+    cli, text_run, tmp_path, monkeypatch
+):
+    folder = tmp_path / "run"
+
+    def trained(*_):
+        shutil.copytree(text_run, folder)
+        return {"accuracy": 0.5, "epochs": 1.0, "seconds": 1.0}
+
+    monkeypatch.setattr(run, "original_of", trained)
+    outcome = cli("--mode=original", "--dataset=digits", f"--run_dir={folder}")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "ratio" not in outcome.out
+    assert (folder / "results.json").read_bytes() == (text_run / "results.json").read_bytes()
 
 
 def test_report_draws_anew_what_was_deleted(cli, text_run, tmp_path):

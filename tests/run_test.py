@@ -241,5 +241,5 @@ def test_word_vectors_are_refused_where_there_are_none_but_not_of_an_earlier_run
 def test_a_run_that_another_process_has_begun_meanwhile_is_not_taken(tmp_path, monkeypatch):
     config = small.config(tmp_path / "run")
     monkeypatch.setattr(experiment.Experiment, "check", lambda _: small.begun(config))
-    with pytest.raises(UserError, match="another process has begun a run in"):
+    with pytest.raises(UserError, match="another process has been at work in"):
         run.run(config)

@@ -60,17 +60,18 @@ class RunFolder:
         It is to be called when locked.
 
         Raises:
-            UserError: another process has begun a run since the folder was first looked at, or
-                the folder can't be written.
+            UserError: another process has begun a run since the folder was first looked at, the
+                config.json there is no run's, or the folder can't be written.
         """
         path = self.path / "config.json"
         with self._writing():
             if not self.begun:
                 if begun(self.path):  # what was read before is not that run's
                     raise UserError(
-                        f"another process has begun a run in {self.path} meanwhile; give the "
-                        "same again to go on with it"
+                        f"another process has been at work in {self.path} meanwhile; give the "
+                        "same again"
                     )
+                schemas.read(path)  # what is no run's stays
                 for name in ("config.json", inputs.NAME, inputs.OLDER, frozen.NAME):
                     files.remove(self.path / name)
             if not path.exists():

@@ -30,7 +30,7 @@ def carry_out_once(
         return None
     with folder.locked():
         folder.settle(experiment.config)
-        if folder.results():  # of a process that has just ended
+        if folder.results():  # of a process that has gone on with it and just ended
             return None
         begin()
         finished = carry_out(experiment, folder)

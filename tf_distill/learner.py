@@ -18,6 +18,8 @@ from tf_distill.compiled import graph_function
 from tf_distill.initial import Initializers, initializer_of, is_constant, is_random, owners
 
 Weights = list[tf.Tensor]
+SEED_STATE = "seed_generator_state"
+"""Keras's name of the weights that its random generators are."""
 
 
 class Learner:

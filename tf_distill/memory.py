@@ -95,11 +95,13 @@ def check_set(config: Config, dataset: Dataset) -> None:
     """Raises UserError for more samples than there is memory for, before any is made."""
     numbers = math.prod(dataset.encoding.shape) + dataset.outputs
     count = config.steps * config.samples_per_step
-    size, room = 4 * COPIES * float(count * numbers), machine.room()
+    rates = config.steps * config.epochs
+    size, room = 4 * COPIES * float(count * numbers + rates), machine.room()
     if room is not None and size > room:
         raise UserError(
-            f"{count} distilled samples take about {_gb(size)} of memory to learn, and {_gb(room)} "
-            "can be had; lower --samples_per_step or --steps"
+            f"{count} distilled samples and {rates} learning rates take about {_gb(size)} of "
+            f"memory to learn, and {_gb(room)} can be had; lower --samples_per_step, --steps or "
+            "--epochs"
         )
 
 

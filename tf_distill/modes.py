@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tf_distill import comparison, in_folder, jobs, outcome, ranking, report, run, sweep
 from tf_distill.distribution import Distribution
 from tf_distill.errors import Interrupted, UserError
+from tf_distill.folder import RunFolder
 from tf_distill.jobs import Shard
 from tf_distill.wording import percent
 
@@ -75,10 +76,11 @@ def _baselines(call: Call) -> str:
 @_going_on
 def _original(call: Call) -> str:
     config = run.recall(call.settings)
+    folder = RunFolder(config.run_dir)
     dataset = run.load_dataset(config)
     found = run.original_of(config, dataset)
     told = ""
-    if Path(config.run_dir, "results.json").is_file():
+    if folder.begun and folder.results():  # not of another run, begun meanwhile
         ratio = in_folder.set_original(Path(config.run_dir), found)
         told = f"\nratio {percent(ratio, 1) or '-'} %, also in {report.write(Path(config.run_dir))}"
     return (

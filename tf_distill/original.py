@@ -24,7 +24,7 @@ from tf_distill.datasets import base
 from tf_distill.datasets.base import Dataset
 from tf_distill.errors import Diverged, UserError
 from tf_distill.evaluate import evaluator
-from tf_distill.learner import Learner, Weights, fixed_network
+from tf_distill.learner import SEED_STATE, Learner, Weights, fixed_network
 from tf_distill.models import Build, Training
 from tf_distill.progress import say
 from tf_distill.resumable import Keeping
@@ -163,7 +163,7 @@ def set_state(model: keras.Model, weights: Weights, seed: int) -> None:
     for variable, value in zip(model.trainable_variables, weights, strict=True):
         variable.assign(value)
     for i, variable in enumerate(model.non_trainable_variables):
-        if variable.name == "seed_generator_state":
+        if variable.name == SEED_STATE:
             variable.assign([seed, i])
 
 

@@ -138,8 +138,10 @@ def recall(given: dict[str, Any]) -> Config:
     """
     told = {name: value for name, value in given.items() if value is not None}
     path = Path(told.get("run_dir", ""), "config.json")
-    if "run_dir" not in told or not (begun(path.parent) and path.is_file()):
-        if "run_dir" in told and not told.keys() - set(FREE):
+    by_folder = "run_dir" in told and not told.keys() - set(FREE)
+    binds = "run_dir" in told and (by_folder or begun(path.parent))
+    if not (binds and path.is_file()):
+        if by_folder:
             raise UserError(
                 f"there is no run in {told['run_dir']}; name the --run_dir of one, or give its "
                 "settings to make it"

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf_distill import frozen
 from tf_distill.compiled import compiled
 from tf_distill.errors import UserError
-from tf_distill.learner import Weights, stateless
+from tf_distill.learner import SEED_STATE, Weights, stateless
 
 
 def check(model: keras.Model, shape: tuple[int, ...]) -> None:
@@ -42,7 +42,8 @@ def _check_known(model: keras.Model, x: np.ndarray) -> None:
 def _check_unchanged(model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray) -> None:
     _, after = stateless(model, trained, kept, x)
     pairs = zip(model.non_trainable_variables, kept, after, strict=True)
-    if changed := [v.path for v, a, b in pairs if not np.array_equal(a, b)]:
+    changed = [v for v, a, b in pairs if not np.array_equal(a, b)]
+    if changed := [v.path for v in changed if v.name != SEED_STATE]:  # counted, drawn or not
         raise UserError(
             f"the model {model.name} changes {', '.join(changed)} in each call, also with "
             "training=False, and a distilled set can't follow that; leave such layers out"
@@ -51,7 +52,8 @@ def _check_unchanged(model: keras.Model, trained: Weights, kept: Weights, x: np.
 
 def _check_same_again(model: keras.Model, x: np.ndarray) -> None:
     first, again = (np.asarray(model(x, training=False), np.float32) for _ in range(2))
-    if not np.allclose(first, again, 0.05, 0.01, equal_nan=True):  # a GPU rounds otherwise
+    small = 0.01 * float(np.nan_to_num(np.abs(first)).max())
+    if not np.allclose(first, again, 0.05, small, equal_nan=True):  # half precision on a GPU
         raise UserError(
             f"the model {model.name} gives other logits each time it is called with the same, also "
             "with training=False; leave out what it draws at random there"
