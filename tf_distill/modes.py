@@ -81,8 +81,8 @@ def _original(call: Call) -> str:
     found = run.original_of(config, dataset)
     told = ""
     if folder.begun and folder.results():  # not of another run, begun meanwhile
-        ratio = in_folder.set_original(Path(config.run_dir), found)
-        told = f"\nratio {percent(ratio, 1) or '-'} %, also in {report.write(Path(config.run_dir))}"
+        ratio = in_folder.set_original(folder.path, found)
+        told = f"\nratio {percent(ratio, 1) or '-'} %, also in {report.write(folder.path)}"
     return (
         f"accuracy {found['accuracy']:.4f} on {len(dataset.y_test)} "
         f"{config.eval_split.replace('_', '-')} examples, {config.model} after {found['epochs']:g} "

@@ -137,15 +137,16 @@ def recall(given: dict[str, Any]) -> Config:
             there has other settings than were given, or what only Python has.
     """
     told = {name: value for name, value in given.items() if value is not None}
-    path = Path(told.get("run_dir", ""), "config.json")
-    by_folder = "run_dir" in told and not told.keys() - set(FREE)
-    binds = "run_dir" in told and (by_folder or begun(path.parent))
-    if not (binds and path.is_file()):
-        if by_folder:
-            raise UserError(
-                f"there is no run in {told['run_dir']}; name the --run_dir of one, or give its "
-                "settings to make it"
-            )
+    if "run_dir" not in told:
+        return configure(told)
+    path = Path(told["run_dir"], "config.json")
+    by_folder = not told.keys() - set(FREE)
+    if by_folder and not path.is_file():
+        raise UserError(
+            f"there is no run in {told['run_dir']}; name the --run_dir of one, or give its "
+            "settings to make it"
+        )
+    if not by_folder and not (begun(path.parent) and path.is_file()):
         return configure(told)
     stored = completed(schemas.read(path))
     _check_named(path.parent, stored)

@@ -65,14 +65,13 @@ def of(
     """
     if config.start is None:
         return config, None
-    going_on = run is not None and begun(run)
-    if run and going_on:
+    if run and begun(run):
         config = _as_begun(config, run)
-    start = Path(str(config.start))
-    read = functools.cache(functools.partial(_read, start, config, dataset, learner))
-    if run and not going_on:
+        return config, functools.partial(_read, config, dataset, learner)
+    read = functools.cache(functools.partial(_read, config, dataset, learner))
+    if run:
         read()  # a mistake is told before there is a folder
-        _check_apart(start, run)
+        _check_apart(Path(str(config.start)), run)
     return config, read
 
 
@@ -98,8 +97,8 @@ def _check_apart(start: Path, run: Path) -> None:
         )
 
 
-def _read(start: Path, config: Config, dataset: Dataset, learner: Learner) -> Samples:
-    stored = stored_set.read(_newest(start))
+def _read(config: Config, dataset: Dataset, learner: Learner) -> Samples:
+    stored = stored_set.read(_newest(Path(str(config.start))))
     with np.errstate(over="ignore", under="ignore"):  # what that leaves is looked at
         samples = Samples(*(np.asarray(value, np.float32) for value in stored.samples))
     _check(samples, stored.metadata, config, dataset)
