@@ -9,8 +9,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS
+from tf_distill.core.learner import Learner
+from tf_distill.networks.registry import NETWORKS
 
 
 class Case(NamedTuple):

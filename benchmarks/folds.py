@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from tf_distill.datasets.base import Dataset
-from tf_distill.text import UNKNOWN, TextEncoding
+from tf_distill.datasets.words import UNKNOWN, TextEncoding
 
 PARTS = 5
 

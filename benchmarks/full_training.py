@@ -7,9 +7,10 @@ import folds
 import numpy as np
 from absl import app, flags
 
-from tf_distill import original, run
-from tf_distill.models import NETWORKS
-from tf_distill.progress import say
+from tf_distill.common.progress import say
+from tf_distill.evaluation import original
+from tf_distill.networks.registry import NETWORKS
+from tf_distill.runs import run
 
 _DATASET = flags.DEFINE_string("dataset", "digits", "As for the main program, as is the next.")
 _MODEL = flags.DEFINE_string("model", None, "The network.")

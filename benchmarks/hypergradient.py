@@ -24,7 +24,7 @@ from absl import app, flags
 from cases import CASES, Case, operations, problem
 from timing import interleaved, peak_gflops
 
-from tf_distill import machine
+from tf_distill.common import machine
 
 _JSON = flags.DEFINE_string("json", None, "File to write the results to.")
 _QUICK = flags.DEFINE_bool("quick", False, "Fewer cases and repeats: about two minutes.")

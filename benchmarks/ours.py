@@ -20,11 +20,12 @@ import numpy as np
 import tensorflow as tf
 from cases import CASES, Case, Problem, learner, problem, with_steps
 
-from tf_distill import beside, evaluate, machine
-from tf_distill.compiled import compiled
-from tf_distill.hypergradient import hypergradient
-from tf_distill.inner import Samples
-from tf_distill.learner import Learner
+from tf_distill.common import machine
+from tf_distill.core import evaluate, parallel
+from tf_distill.core.compiled import compiled
+from tf_distill.core.hypergradient import hypergradient
+from tf_distill.core.inner import Samples
+from tf_distill.core.learner import Learner
 
 
 def use_threads(threads: int) -> None:
@@ -49,7 +50,7 @@ def step(network: Learner, given: Problem) -> Callable[[], list[np.ndarray]]:
     """A function that computes one hypergradient: loss, and its gradient by x, y and lr."""
     samples, real_x, real_y, weights = _tensors(given)
     compute = compiled(
-        lambda *arguments: hypergradient(network, *arguments, together=beside.at_once())
+        lambda *arguments: hypergradient(network, *arguments, together=parallel.at_once())
     )
 
     def run():

@@ -19,12 +19,12 @@ from typing import Any
 import tensorflow as tf
 from absl import app, flags
 
-from tf_distill import datasets, outer
-from tf_distill.distilled import DistilledSet, initial_samples
-from tf_distill.distribution import Distribution
-from tf_distill.distribution import start as start_distribution
-from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS
+from tf_distill import datasets
+from tf_distill.core import outer
+from tf_distill.core.distilled import DistilledSet, initial_samples
+from tf_distill.core.distribution import Distribution, start_distribution
+from tf_distill.core.learner import Learner
+from tf_distill.networks.registry import NETWORKS
 
 _JSON = flags.DEFINE_string("json", None, "File to write the results to.")
 _REPEATS = flags.DEFINE_integer("repeats", 30, "Timed steps of each.")

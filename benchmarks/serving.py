@@ -23,10 +23,10 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from tf_distill import servable, serving
-from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS
-from tf_distill.text import TextEncoding
+from tf_distill.core.learner import Learner
+from tf_distill.datasets.words import TextEncoding
+from tf_distill.export import classifier, servable
+from tf_distill.networks.registry import NETWORKS
 
 _MODEL = flags.DEFINE_string("model", "bilstm", "Text network: bilstm, birnn or textconvnet.")
 _BATCHES = flags.DEFINE_list("batches", ["1", "32", "256"], "Texts in a request.")
@@ -75,10 +75,10 @@ def time_served(
     """Seconds of each request after the first, for each batch of texts."""
     classes = [f"class{i}" for i in range(CLASSES)]
     weights = learner.init(tf.constant([0, 0]))
-    requests = [(serving.PREDICT, {"text": batch}) for batch in texts]
+    requests = [(classifier.PREDICT, {"text": batch}) for batch in texts]
     with tempfile.TemporaryDirectory() as scratch:
         model, asked, given = (Path(scratch, name) for name in ("model", "asked", "given"))
-        servable.write(model, serving.classifier(learner, weights, classes, encoding))
+        servable.write(model, classifier.classifier(learner, weights, classes, encoding))
         asked.write_bytes(pickle.dumps(requests))
         command = [sys.executable, LOADER, model, asked, given, str(repeats + 1)]
         subprocess.run(command, check=True)

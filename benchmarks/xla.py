@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from absl import app, flags
 
-from tf_distill import experiment, provenance, run
-from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS
+from tf_distill.core.learner import Learner
+from tf_distill.networks.registry import NETWORKS
+from tf_distill.runs import experiment, results, run
 
 _DATASET = flags.DEFINE_string("dataset", "digits", "As for the main program, as are the next.")
 _INIT = flags.DEFINE_string("init", "fixed", "fixed or random.")
@@ -40,7 +40,7 @@ def main(_: list[str]) -> None:
         steps = experiment.outer_steps(work, start, dataset, folder=None)
         first, each = measure(steps, _SECONDS.value)
         rows.append(f"| {name} | {first:.1f} | {1000 * each:.1f} |")
-    print(f"{config.model} on {provenance.device()}, {config.steps * config.epochs} inner steps, "
+    print(f"{config.model} on {results.device()}, {config.steps * config.epochs} inner steps, "
           f"real batch of {config.batch_size}\n")  # fmt: skip
     print("| outer step | first two, s | step, ms |\n| --- | --- | --- |")
     print("\n".join(rows))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tf_distill import cli, startup
+from tf_distill.common import cli, startup
 
 _RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder of a finished run.", required=True)
 _EXPORT_DIR = flags.DEFINE_string(
@@ -24,7 +24,7 @@ def main(argv: list[str]) -> None:
     """Writes the export and prints where it is."""
     cli.no_arguments(argv)
     with startup.quiet():
-        from tf_distill import servable
+        from tf_distill.export import servable
 
         print(servable.export_run(Path(_RUN_DIR.value), Path(_EXPORT_DIR.value)))
 

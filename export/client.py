@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from absl import flags
 
-from tf_distill import cli, startup
-from tf_distill.errors import UserError
+from tf_distill.common import cli, startup
+from tf_distill.common.errors import UserError
 
 _URL = flags.DEFINE_string(
     "url", "http://localhost:8501", "The server: http(s)://host:port for REST, grpc://host:port."

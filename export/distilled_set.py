@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tf_distill import cli, startup
+from tf_distill.common import cli, startup
 
 _RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder of a finished run.", required=True)
 _EXPORT_DIR = flags.DEFINE_string(
@@ -31,13 +31,13 @@ def main(argv: list[str]) -> None:
     """Writes the export and prints where it is."""
     cli.no_arguments(argv)
     with startup.quiet():
-        from tf_distill import saved_set, tfds_export
+        from tf_distill.export import distilled_set, tfds
 
         source, export_dir = Path(_RUN_DIR.value, "distilled", "1"), Path(_EXPORT_DIR.value)
         if _FORMAT.value == "tfds":
-            print(tfds_export.write(saved_set.load(source), export_dir))
+            print(tfds.write(distilled_set.load(source), export_dir))
         else:
-            print(saved_set.publish(source, export_dir))
+            print(distilled_set.publish(source, export_dir))
 
 
 if __name__ == "__main__":

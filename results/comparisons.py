@@ -10,10 +10,11 @@ from pathlib import Path
 
 import page
 
-from tf_distill import defaults, files
+from tf_distill import config
+from tf_distill.common import files
+from tf_distill.common.wording import percent, spread
 from tf_distill.datasets import DATASETS
-from tf_distill.models import NETWORKS
-from tf_distill.wording import percent, spread
+from tf_distill.networks.registry import NETWORKS
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "evaluation.md"
@@ -83,7 +84,7 @@ def _cell(row: dict | None) -> str:
 
 def _command(results: dict) -> str:
     settings = {k: v for k, v in results.items() if k not in ("eval_every", "eval_networks")}
-    return defaults.command(settings, DATASETS, NETWORKS) + " --mode=baselines"
+    return config.shortest_command(settings, DATASETS, NETWORKS) + " --mode=baselines"
 
 
 def _minutes(comparison: dict) -> str:

@@ -14,16 +14,18 @@ from typing import Any
 import cells
 import page
 
-from tf_distill import cli, startup
+from tf_distill.common import cli, startup
+from tf_distill.common.errors import UserError, brief, unknown_name
 from tf_distill.config import PLACES
-from tf_distill.errors import UserError, brief, unknown_name
 
 with startup.quiet():
-    from tf_distill import defaults, files, record
+    from tf_distill import config
+    from tf_distill.common import files
+    from tf_distill.common.wording import percent, spread
+    from tf_distill.core.evaluate import distillation_ratio
     from tf_distill.datasets import DATASETS
-    from tf_distill.evaluate import distillation_ratio
-    from tf_distill.models import NETWORKS
-    from tf_distill.wording import percent, spread
+    from tf_distill.networks.registry import NETWORKS
+    from tf_distill.report import record
 
 HERE = Path(__file__).parent
 README, PAGE = HERE.parent / "README.md", HERE.parent / "docs" / "results.md"
@@ -91,7 +93,7 @@ def difference(name: str, found: dict[str, Any]) -> list[str]:
     )
     free = {key: found[key] for key in ("seed", "eval_every")}
     given = {key: value for key, value in given.items() if key not in PLACES}
-    wanted = defaults.resolve(given, DATASETS, NETWORKS)
+    wanted = config.resolve(given, DATASETS, NETWORKS)
     return dataclasses.replace(wanted, **free).difference(found)
 
 
@@ -101,7 +103,7 @@ def command(results: dict) -> str:
     if results.get("keep", "last") == "last":  # then it changes nothing either
         idle.add("eval_every")
     settings = {name: value for name, value in results.items() if name not in idle}
-    return defaults.command(settings, DATASETS, NETWORKS)
+    return config.shortest_command(settings, DATASETS, NETWORKS)
 
 
 def readme_table() -> str:

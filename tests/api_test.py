@@ -12,8 +12,11 @@ import small
 import tensorflow as tf
 
 import tf_distill as td
-from tf_distill import compare, frozen, inputs, network_choice, run, second_derivative
 from tf_distill.datasets import DATASETS
+from tf_distill.export import distilled_set
+from tf_distill.networks import choice, second_derivative
+from tf_distill.report import table
+from tf_distill.runs import folder, run
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 QUICK = {"outer_steps": 30, "inner_lr": 0.5, "batch_size": 64}
@@ -166,7 +169,7 @@ def test_frozen_layers_that_are_drawn_belong_to_the_set(data, tmp_path, init):
         td.distill(data, with_frozen, callbacks=[StopAt(15, MemoryError())], **settings)
     done = td.distill(data, with_frozen, **settings)
     kept = done.distilled.frozen_weights
-    with np.load(tmp_path / "run" / frozen.NAME) as of_first_call:
+    with np.load(tmp_path / "run" / distilled_set.FROZEN_NAME) as of_first_call:
         for a, b in zip(kept, of_first_call.values(), strict=True):
             np.testing.assert_array_equal(a, b)
     again = td.distill(data, with_frozen, **settings)
@@ -207,7 +210,7 @@ def test_a_call_that_ended_before_anything_was_done_binds_nobody(tmp_path):
 def test_damaged_frozen_weights_are_one_line(data, tmp_path):
     settings = QUICK | {"outer_steps": 2, "run_dir": tmp_path}
     td.distill(data, with_frozen, **settings)
-    (tmp_path / frozen.NAME).write_bytes(b"PK")
+    (tmp_path / distilled_set.FROZEN_NAME).write_bytes(b"PK")
     with pytest.raises(td.UserError, match=r"can't read .*frozen_weights.npz .* name another run"):
         td.distill(data, with_frozen, **settings)
 
@@ -240,7 +243,7 @@ def some(*shape):
     ],
 )
 def test_the_network_fits_the_data_where_none_is_named(make, name):
-    assert network_choice.choose(None, make()).name == name
+    assert choice.choose(None, make()).name == name
 
 
 def test_images_for_a_network_of_texts_or_too_small_are_one_line():
@@ -285,7 +288,7 @@ def test_floats_are_pixels_with_a_last_axis():
     with pytest.raises(td.UserError, match=told):
         td.distill(td.datasets.from_arrays(pixels, y))
     taken = td.datasets.from_arrays(pixels[..., None], y)
-    assert network_choice.choose(None, taken).name == "lenet"
+    assert choice.choose(None, taken).name == "lenet"
 
 
 def test_two_classes_have_one_logit(data):
@@ -339,8 +342,8 @@ def test_the_same_call_goes_on_and_then_finds_it_finished(data, tmp_path, capsys
     assert "--mode=" not in report
     assert "<h1>vectors, Subclassed</h1>" in report
     assert "distilled.train(Subclassed())  # your own network" in report
-    assert "Subclassed" in compare.describe([str(folder)], None)
-    assert "python:" not in compare.describe([str(folder)], None)
+    assert "Subclassed" in table.describe([str(folder)], None)
+    assert "python:" not in table.describe([str(folder)], None)
     assert (folder / "model" / "1" / "saved_model.pb").exists()
     for changed, told in (
         (
@@ -365,7 +368,7 @@ def test_another_function_of_the_same_name_is_another_network(data, tmp_path, ca
     assert "is finished" in capsys.readouterr().out
     with pytest.raises(td.UserError, match=r"holds a run of another network; .* another run_dir$"):
         td.distill(data, tanh, **settings)
-    path = tmp_path / inputs.NAME
+    path = tmp_path / folder.INPUTS_NAME
     known = json.loads(path.read_text())
     # As an older version has written it.
     path.write_text(json.dumps({name: known[name] for name in ("data", "weights")}))
@@ -486,9 +489,9 @@ def test_what_is_the_same_in_every_network_is_told(data, capsys):
         model.layers[0].kernel.assign(np.ones((5, 3)))
         return model
 
-    choice = network_choice.choose(pretrained, data)
-    learner = choice.learner()
-    choice.try_out(learner)
+    chosen = choice.choose(pretrained, data)
+    learner = chosen.learner()
+    chosen.try_out(learner)
     assert "every network starts with the same last/kernel" in capsys.readouterr().out
 
 
@@ -499,5 +502,5 @@ def test_a_function_may_want_shape_and_outputs(data):
         seen.append((shape, outputs))
         return keras.Sequential([keras.Input(shape), keras.layers.Dense(outputs)])
 
-    network_choice.choose(build, data).learner()
+    choice.choose(build, data).learner()
     assert seen == [((5,), 3)]

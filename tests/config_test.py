@@ -8,13 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tf_distill import run
-from tf_distill.config import CHOICES, PLACES, Config
+from tf_distill.common.errors import UserError
+from tf_distill.config import (
+    AT_LEAST_ONE,
+    CHOICES,
+    PLACES,
+    POSITIVE,
+    TRUTH,
+    WHOLE,
+    Config,
+    plain_numbers,
+    shortest_command,
+)
 from tf_distill.datasets import DATASETS
-from tf_distill.defaults import command
-from tf_distill.errors import UserError
-from tf_distill.limits import AT_LEAST_ONE, POSITIVE, TRUTH, WHOLE, plain
-from tf_distill.models import NETWORKS
+from tf_distill.networks.registry import NETWORKS
+from tf_distill.runs import run
 
 
 def configure(**given) -> Config:
@@ -109,7 +117,7 @@ BAD = [
 def test_refuses_in_one_line(given, text):
     of_a_run = given.keys() <= {field.name for field in dataclasses.fields(Config)}
     with pytest.raises(UserError) as error:  # others are of a comparison, or of full training
-        configure(**given) if of_a_run else plain(given)
+        configure(**given) if of_a_run else plain_numbers(given)
     assert text in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -152,7 +160,7 @@ def test_difference_names_what_changed_and_no_places():
 )  # fmt: skip
 def test_the_command_has_what_differs_from_the_defaults_and_gives_the_settings_back(given, flags):
     config = configure(**given)
-    text = command(dataclasses.asdict(config), DATASETS, NETWORKS)
+    text = shortest_command(dataclasses.asdict(config), DATASETS, NETWORKS)
     assert text == "python -m tf_distill.main --dataset=digits --model=lenet" + flags
     words = [word[2:].split("=") for word in shlex.split(text)[3:]]
     kinds = {f.name: f.type for f in dataclasses.fields(Config)}
@@ -162,12 +170,12 @@ def test_the_command_has_what_differs_from_the_defaults_and_gives_the_settings_b
 
 def test_the_command_is_quoted_where_a_shell_asks_for_it():
     settings = {**dataclasses.asdict(configure()), "embeddings": "a b.txt"}
-    assert command(settings, DATASETS, NETWORKS).endswith(" '--embeddings=a b.txt'")
+    assert shortest_command(settings, DATASETS, NETWORKS).endswith(" '--embeddings=a b.txt'")
 
 
 def test_the_command_of_an_unknown_network_names_every_setting():
     settings = {**dataclasses.asdict(configure()), "model": "gone"}
-    text = command(settings, DATASETS, NETWORKS)
+    text = shortest_command(settings, DATASETS, NETWORKS)
     empty = {name for name, value in settings.items() if value is None}
     named = {w[2:].split("=")[0] for w in text.split()[3:]}
     assert set(settings) - set(PLACES) == named | empty

@@ -41,7 +41,7 @@ def image_run(tmp_path_factory):
 
 
 def _short_run(dataset, folder):
-    from tf_distill import run
+    from tf_distill.runs import run
 
     settings = {"outer_steps": 30, "batch_size": 64, "eval_every": 30, "seed": 3}
     run.run(run.configure({"dataset": dataset, "run_dir": str(folder / "run"), **settings}))
@@ -73,7 +73,7 @@ class Outcome(NamedTuple):
 @pytest.fixture
 def undrawn(request, monkeypatch):
     """No report is drawn, which takes longer than the work itself; but where a test `draws`."""
-    from tf_distill import report
+    from tf_distill.report import report
 
     if not request.node.get_closest_marker("draws"):
         monkeypatch.setattr(report, "write", lambda folder: folder)
@@ -82,13 +82,14 @@ def undrawn(request, monkeypatch):
 @pytest.fixture
 def cli(capfd, monkeypatch):
     """Calls the program in this process, as `python -m tf_distill.main ARGUMENTS` would."""
-    from tf_distill import cli, main
+    from tf_distill import main
+    from tf_distill.common import cli as cli_
 
     def call(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["main", *arguments])
         capfd.readouterr()
         with flagsaver.flagsaver(), pytest.raises(SystemExit) as stop:
-            cli.run(main.main, "tf_distill")
+            cli_.run(main.main, "tf_distill")
         flags.FLAGS.mark_as_parsed()
         return Outcome(stop.value.code or 0, *capfd.readouterr())
 

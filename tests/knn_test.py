@@ -1,9 +1,8 @@
 """Nearest neighbours with soft labels: known values, scikit-learn's rules, its own classifier."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from places import TESTS
 from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import clone
@@ -19,7 +18,7 @@ PLACES = [[0.0], [3.0]]
 LABELS = [[0.6, 0.4, 0.0], [0.0, 0.4, 0.6]]
 IRIS = load_iris(return_X_y=True)
 ONE_HOT = np.eye(3)[IRIS[1]]
-DISTILLED = Path(__file__).parent / "data" / "distilled_format_1"
+DISTILLED = TESTS / "data" / "distilled_format_1"
 
 
 @parametrize_with_checks(

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 import small
 from absl import flags
+from places import ROOT
 
-from tf_distill import __version__, main, mode_flags, modes, run, saved_set
+from tf_distill import __version__, main, modes
+from tf_distill.export import distilled_set
+from tf_distill.runs import run
 
-ROOT = Path(__file__).resolve().parent.parent
 TINY = ("--dataset=toy_questions", "--outer_steps=2", "--batch_size=8", "--epochs=1")
 
 
@@ -182,11 +184,11 @@ def test_help_ends_well_and_names_every_setting():
 
 
 def test_every_mode_and_every_flag_that_is_no_setting_is_in_the_table():
-    assert {*mode_flags.OWN} == {*modes.MODES, "compare", "each"}
+    assert {*main.OWN} == {*modes.MODES, "compare", "each"}
     settings = {holder.name for holder in main._SETTINGS}
     own = {flag.name for flag in flags.FLAGS.flags_by_module_dict()[main.__name__]}
     assert own - settings - {"mode", "version"} == {
-        name for names in mode_flags.OWN.values() for name in names
+        name for names in main.OWN.values() for name in names
     }
 
 
@@ -226,7 +228,7 @@ def test_a_process_that_is_terminated_goes_on_to_the_same_bits(tmp_path):
     values = []
     for made in (stopped, whole):
         run.run(made)
-        loaded = saved_set.load(Path(made.run_dir, "distilled", "1"))
+        loaded = distilled_set.load(Path(made.run_dir, "distilled", "1"))
         values.append([v.numpy().tobytes() for v in loaded.samples])
     assert values[0] == values[1]
 

@@ -20,11 +20,11 @@ import numpy as np
 import small
 import tensorflow as tf
 
-from tf_distill import experiment, machine, memory
-from tf_distill.datasets.base import Dataset
-from tf_distill.encoding import Encoding
-from tf_distill.learner import Learner
-from tf_distill.models import NETWORKS
+from tf_distill.common import machine
+from tf_distill.core.learner import Learner
+from tf_distill.datasets.base import Dataset, Encoding
+from tf_distill.networks.registry import NETWORKS
+from tf_distill.runs import experiment, memory
 
 SHAPES = {
     "lenet": ((28, 28, 1), 10),
@@ -83,7 +83,7 @@ def main(network: str, **settings: int) -> dict[str, float]:
         seconds.append(time.perf_counter() - started)
         return found[0]
 
-    estimate, memory.estimate = memory.estimate, noted
+    estimate, memory.estimate_memory = memory.estimate_memory, noted
     work = experiment.Experiment(config, learner, data)
     started = time.perf_counter()
     experiment.carry_out(work)

@@ -10,9 +10,11 @@ import evaluated
 import pytest
 import small
 
-from tf_distill import compare, comparison, inputs, report, run
-from tf_distill.errors import UserError
-from tf_distill.models import NETWORKS
+from tf_distill.common.errors import UserError
+from tf_distill.evaluation import comparison
+from tf_distill.networks.registry import NETWORKS
+from tf_distill.report import report, table
+from tf_distill.runs import folder, run
 
 NO_MEMORY = "tf_distill: error: not enough memory"
 QUICK = ("--baseline_sets=2", "--sgd_epochs=2", "--control_steps=2")
@@ -60,7 +62,7 @@ def test_the_same_settings_find_the_run_too(tmp_path):
 def test_only_python_has_data_and_networks_of_python(tmp_path, name, model, lacking):
     config = small.config(tmp_path, dataset="digits", model="lenet")
     small.begun(dataclasses.replace(config, dataset=name, model=model))
-    inputs.remember(tmp_path, {"weights": [[5, 3]]})
+    folder.remember_inputs(tmp_path, {"weights": [[5, 3]]})
     with pytest.raises(UserError) if lacking else contextlib.nullcontext() as error:
         assert run.recall({"run_dir": str(tmp_path)}) == config
     if lacking:
@@ -105,8 +107,8 @@ def test_compare_puts_runs_in_one_table(cli, text_run, image_run, tmp_path):
     assert outcome.err.count("\n") == 1
     rows = list(csv.DictReader(out.open()))
     assert [row["dataset"] for row in rows] == ["toy_questions", "digits"]
-    for row, folder in zip(rows, (text_run, image_run), strict=True):
-        mean = json.loads((folder / "results.json").read_text())["accuracy"]["mean"]
+    for row, finished in zip(rows, (text_run, image_run), strict=True):
+        mean = json.loads((finished / "results.json").read_text())["accuracy"]["mean"]
         assert float(row["mean"]) == mean
         assert f"{100 * mean:.2f}" in outcome.out
 
@@ -127,7 +129,7 @@ def test_the_original_accuracy_comes_with_the_ratio(cli, tmp_path, monkeypatch):
     report = tmp_path / "runs" / "one" / "report.html"
     assert f"\nratio {100 * expected:.1f} %, also in {report}\n" in outcome.out
     assert f"<dd>{100 * expected:.1f} %</dd>" in report.read_text(encoding="utf-8")
-    (row,) = compare.compare([tmp_path / "runs" / "one"])
+    (row,) = table.compare([tmp_path / "runs" / "one"])
     assert row["ratio"] == pytest.approx(expected)
 
 

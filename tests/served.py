@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from places import ROOT
 
 import tf_distill
 from tf_distill.datasets import DATASETS
 
-ROOT = Path(__file__).parents[1]
 QUESTIONS = ("who wrote the old book ?", "where is the lost city ?", "\u65e5\u672c")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 

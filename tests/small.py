@@ -6,13 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import run
 from tf_distill.config import Config
-from tf_distill.datasets.base import Dataset
-from tf_distill.encoding import Encoding
-from tf_distill.folder import RunFolder
-from tf_distill.inner import Samples
-from tf_distill.learner import Learner
+from tf_distill.core.inner import Samples
+from tf_distill.core.learner import Learner
+from tf_distill.datasets.base import Dataset, Encoding
+from tf_distill.runs import run
+from tf_distill.runs.folder import RunFolder
 
 FEATURES, CLASSES = 5, 3
 TREES = {

@@ -9,10 +9,10 @@ import numpy as np
 import small
 import tensorflow as tf
 
-from tf_distill import outer
-from tf_distill.distilled import DistilledSet
-from tf_distill.distribution import Distribution
-from tf_distill.inner import Samples
+from tf_distill.core import outer
+from tf_distill.core.distilled import DistilledSet
+from tf_distill.core.distribution import Distribution
+from tf_distill.core.inner import Samples
 
 STEPS = 6
 CASES = {

@@ -12,17 +12,15 @@ import typing
 from tf_distill._version import __version__
 
 if typing.TYPE_CHECKING:
-    from tf_distill import datasets, layers
-    from tf_distill.api import distill
-    from tf_distill.callbacks import Callback
-    from tf_distill.errors import Diverged, Interrupted, UserError
-    from tf_distill.evaluate import Accuracy
-    from tf_distill.inner import Samples
-    from tf_distill.models import Training
-    from tf_distill.original import Original
-    from tf_distill.result import Result
-    from tf_distill.saved_set import LoadedSet
-    from tf_distill.saved_set import load as load_distilled
+    from tf_distill import datasets
+    from tf_distill.api import Result, distill
+    from tf_distill.common import Diverged, Interrupted, UserError
+    from tf_distill.core import Accuracy, Callback, Samples
+    from tf_distill.evaluation.original import Original
+    from tf_distill.export.distilled_set import LoadedSet
+    from tf_distill.export.distilled_set import load as load_distilled
+    from tf_distill.networks import layers
+    from tf_distill.networks.registry import Training
 
 __all__ = [
     "Accuracy",
@@ -43,20 +41,20 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Accuracy": ("evaluate", "Accuracy"),
-    "Callback": ("callbacks", "Callback"),
-    "Diverged": ("errors", "Diverged"),
-    "Interrupted": ("errors", "Interrupted"),
-    "LoadedSet": ("saved_set", "LoadedSet"),
-    "Original": ("original", "Original"),
-    "Result": ("result", "Result"),
-    "Samples": ("inner", "Samples"),
-    "Training": ("models", "Training"),
-    "UserError": ("errors", "UserError"),
+    "Accuracy": ("core", "Accuracy"),
+    "Callback": ("core", "Callback"),
+    "Diverged": ("common", "Diverged"),
+    "Interrupted": ("common", "Interrupted"),
+    "LoadedSet": ("export.distilled_set", "LoadedSet"),
+    "Original": ("evaluation.original", "Original"),
+    "Result": ("api", "Result"),
+    "Samples": ("core", "Samples"),
+    "Training": ("networks.registry", "Training"),
+    "UserError": ("common", "UserError"),
     "datasets": ("datasets", None),
     "distill": ("api", "distill"),
-    "layers": ("layers", None),
-    "load_distilled": ("saved_set", "load"),
+    "layers": ("networks.layers", None),
+    "load_distilled": ("export.distilled_set", "load"),
 }
 
 
@@ -67,7 +65,7 @@ def __getattr__(name: str) -> typing.Any:
 
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tf_distill.startup import quiet
+    from tf_distill.common.startup import quiet
 
     module, member = _PLACES[name]
     first = "tensorflow" not in sys.modules  # else it is the user's own to be heard or not

@@ -11,14 +11,18 @@ run. For defaults "by dataset" see tf_distill/datasets/__init__.py, for those "b
 tf_distill/models.py.
 """
 
+import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from absl import flags
 
-from tf_distill import cli, compare, jobs, mode_flags, startup
-from tf_distill.errors import UserError
+from tf_distill.common import UserError, cli, startup, unknown_name
+from tf_distill.config import Protocol
+from tf_distill.core import start_distribution
+from tf_distill.report import table
+from tf_distill.runs import jobs
 
 _SETTINGS = [
     flags.DEFINE_string(
@@ -207,11 +211,11 @@ def _told(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def main(argv: list[str]) -> int:
     """Does what --mode says with the experiment that the flags describe."""
-    mode_flags.check(_MODE.value, [name for name in flags.FLAGS if flags.FLAGS[name].present])
+    check_flags(_MODE.value, [name for name in flags.FLAGS if flags.FLAGS[name].present])
     settings = _told(flags.FLAGS.flag_values_dict())
     shard = jobs.Shard.parse(_SHARD.value)
     if _MODE.value == "compare":
-        print(compare.describe(argv[1:], _OUT.value))
+        print(table.describe(argv[1:], _OUT.value))
         return 0
     if _MODE.value == "each":
         seeds = jobs.whole_numbers("seeds", _SEEDS.value)
@@ -224,7 +228,7 @@ def main(argv: list[str]) -> int:
     with startup.quiet(silent=kind == "multiworker"):
         import tensorflow as tf
 
-        from tf_distill import distribution, modes
+        from tf_distill import modes
 
         if flags.FLAGS.deterministic:
             tf.config.experimental.enable_op_determinism()
@@ -233,7 +237,7 @@ def main(argv: list[str]) -> int:
                 f"--distribution={kind} is for --mode=distill, got --mode={_MODE.value}; leave "
                 "one of them out"
             )
-        replicas = distribution.start(kind)
+        replicas = start_distribution(kind)
         tf.config.list_logical_devices()  # speaks too, when first asked
     call = modes.Call(
         settings=settings,
@@ -248,3 +252,30 @@ def main(argv: list[str]) -> int:
 
 if __name__ == "__main__":
     cli.run(main, "tf_distill", _VERSION)
+
+
+OWN: dict[str, tuple[str, ...]] = {
+    "distill": (),
+    "estimate": (),
+    "baselines": tuple(field.name for field in dataclasses.fields(Protocol)),
+    "original": (),
+    "sweep": ("sizes", "shard"),
+    "ranking": (),
+    "report": (),
+    "compare": ("out",),
+    "each": ("seeds", "shard"),
+}
+"""All modes, each with the flags that do something in it and not in every other."""
+
+
+def check_flags(mode: str, given: Iterable[str]) -> None:
+    """Raises UserError where there is no such mode, or one of the flags given is for others."""
+    if mode not in OWN:
+        raise unknown_name("--mode", mode, OWN)
+    for name in given:
+        modes = [other for other, own in OWN.items() if name in own]
+        if modes and mode not in modes:
+            raise UserError(
+                f"--{name} is for --mode={' or --mode='.join(modes)}, got --mode={mode}; leave it "
+                "out, or name that mode"
+            )

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tf_distill import comparison, in_folder, jobs, outcome, ranking, report, run, sweep
-from tf_distill.distribution import Distribution
-from tf_distill.errors import Interrupted, UserError
-from tf_distill.folder import RunFolder
-from tf_distill.jobs import Shard
-from tf_distill.wording import percent
+from tf_distill.common import Interrupted, UserError, percent
+from tf_distill.core import Distribution
+from tf_distill.evaluation import comparison, ranking, sweep
+from tf_distill.report import report
+from tf_distill.runs import jobs, run
+from tf_distill.runs.folder import RunFolder
+from tf_distill.runs.jobs import Shard
+from tf_distill.runs.results import describe_results
 
 
 class Call(NamedTuple):
@@ -55,7 +57,7 @@ def _distill(call: Call) -> str:
     results = run.run(config, call.distribution)
     if not results:
         return "this worker's part is done; the chief has the results"
-    return outcome.describe(results, config)
+    return describe_results(results, config)
 
 
 def _estimate(call: Call) -> str:
@@ -81,7 +83,7 @@ def _original(call: Call) -> str:
     found = run.original_of(config, dataset)
     told = ""
     if folder.begun and folder.results():  # not of another run, begun meanwhile
-        ratio = in_folder.set_original(folder.path, found)
+        ratio = run.set_original(folder.path, found)
         told = f"\nratio {percent(ratio, 1) or '-'} %, also in {report.write(folder.path)}"
     return (
         f"accuracy {found['accuracy']:.4f} on {len(dataset.y_test)} "

@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import archives
-from tf_distill.datasets.base import Dataset, refuse_stream
+from tf_distill.common import UserError, brief, npz_names, read_npz_arrays, say
+from tf_distill.datasets.base import Dataset, Encoding, refuse_stream
+from tf_distill.datasets.image_folder import chosen_size, resized
 from tf_distill.datasets.images import image_dataset
-from tf_distill.datasets.parts import Parts, part
-from tf_distill.datasets.pictures import chosen_size, resized
-from tf_distill.encoding import Encoding
-from tf_distill.errors import UserError, brief
-from tf_distill.progress import say
+from tf_distill.datasets.labels import Parts, part
 
 ENCODINGS = ("standardise", "as_is")
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -197,7 +194,7 @@ def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Parts:
     if missing := [key for key in KEYS[:2] if key not in found]:
         raise UserError(
             f"{path} has no array {missing[0]!r}, expected {', '.join(KEYS)}; it has "
-            f"{brief(', '.join(archives.names(path)))[1:-1] or 'none'}"
+            f"{brief(', '.join(npz_names(path)))[1:-1] or 'none'}"
         )
     where = (f"{path}, {KEYS[0]} and {KEYS[1]}", f"{path}, {KEYS[2]} and {KEYS[3]}")
     x_train, y_train, x_test, y_test = (found.get(key) for key in KEYS)
@@ -214,7 +211,7 @@ def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Parts:
 
 def _arrays(path: Path) -> dict[str, Any]:
     try:
-        return archives.read(path, (*KEYS, "classes"))
+        return read_npz_arrays(path, (*KEYS, "classes"))
     except FileNotFoundError:
         raise UserError(f"no file {path}, expected an .npz; name one that is there") from None
     except (OSError, ValueError) as error:

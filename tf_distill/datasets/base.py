@@ -1,17 +1,34 @@
 """What every dataset is, whatever it holds."""
 
+import abc
 import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tf_distill import seeds
-from tf_distill.encoding import Encoding
-from tf_distill.errors import UserError
+from tf_distill.common import Stream, UserError, numpy_generator
+
+
+class Encoding(abc.ABC):
+    """How stored inputs become what a network sees, in the graph.
+
+    shape: of one embedded input.
+    """
+
+    shape: tuple[int, ...]
+
+    @abc.abstractmethod
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Stored inputs `[batch, ...]` to float32 `[batch, *shape]`."""
+
+    @abc.abstractmethod
+    def metadata(self) -> dict[str, Any]:
+        """The same in words and numbers, for an export: only what JSON can hold."""
+
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -102,7 +119,7 @@ def hold_out(dataset: Dataset, seed: int, fraction: float = 0.1) -> Dataset:
 
     Settings must be chosen on this, never on test data.
     """
-    order = seeds.generator(seed, seeds.Stream.HELD_OUT).permutation(len(dataset.y_train))
+    order = numpy_generator(seed, Stream.HELD_OUT).permutation(len(dataset.y_train))
     test, train = np.split(order, [max(1, int(fraction * len(order)))])
     raw = dataset.raw_train
     return dataclasses.replace(

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_distill.datasets import columns, tables
+from tf_distill.common import UserError, words_of_python
+from tf_distill.datasets import tables
 from tf_distill.datasets.base import Dataset
-from tf_distill.datasets.embedded import from_texts
-from tf_distill.errors import UserError, words_of_python
-from tf_distill.trained_vectors import TRAIN
+from tf_distill.datasets.embeddings import TRAIN
+from tf_distill.datasets.texts import from_texts
 
 
 @words_of_python()
@@ -45,10 +45,10 @@ def from_dataframe(
     rows = [dict(zip(table, values, strict=False)) for values in zip(*table.values(), strict=False)]
     if not rows:
         raise UserError("train has no rows, expected a text and a label in each")
-    text, label = columns.choose(rows[:1000], text_column, label_column, "train")
-    tables = [table] if test is None else [table, _columns(test, "test")]
+    text, label = tables.choose(rows[:1000], text_column, label_column, "train")
+    splits = [table] if test is None else [table, _columns(test, "test")]
     arrays: list[Any] = []
-    for split, found in zip(("train", "test"), tables, strict=False):
+    for split, found in zip(("train", "test"), splits, strict=False):
         if missing := [column for column in (text, label) if column not in found]:
             raise UserError(
                 f"{split} has no column {missing[0]!r}, expected it as in train; it has "

@@ -1,16 +1,13 @@
-"""Image datasets: scikit-learn's digits, and MNIST and CIFAR-10 from tensorflow-datasets."""
+"""Images as a network sees them, and their augmentation."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tf_distill.datasets import tfds_source
-from tf_distill.datasets.base import Dataset
-from tf_distill.datasets.parts import Parts
-from tf_distill.encoding import Encoding
-from tf_distill.progress import say
+from tf_distill.common import say
+from tf_distill.datasets.base import Dataset, Encoding
+from tf_distill.datasets.labels import Parts
 
 
 class ImageEncoding(Encoding):
@@ -73,40 +70,6 @@ def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float
     return tuple(mean.tolist()), tuple(np.maximum(std, 1 / 255).tolist())
 
 
-def load_digits(data_dir: Path, embeddings: str | None) -> Dataset:
-    """scikit-learn's 1,797 handwritten digits, scaled from 8x8 to 28x28 pixels.
-
-    A fifth of them, stratified and always the same, is the test split.
-    """
-    from sklearn.datasets import load_digits as load
-    from sklearn.model_selection import train_test_split
-
-    images, labels = load(return_X_y=True)
-    pixels = images.reshape(-1, 8, 8, 1) * (255 / 16)
-    x = np.round(tf.image.resize(pixels, (28, 28)).numpy()).astype(np.uint8)
-    x_train, x_test, y_train, y_test = train_test_split(
-        x, labels.astype(np.int32), test_size=0.2, stratify=labels, random_state=0
-    )
-    mean, std = float(x_train.mean() / 255), float(x_train.std() / 255)
-    encoding = ImageEncoding((28, 28, 1), (mean,), (std,))
-    classes = tuple(str(digit) for digit in range(10))
-    return Dataset("digits", classes, x_train, y_train, x_test, y_test, encoding)
-
-
-def load_mnist(data_dir: Path, embeddings: str | None) -> Dataset:
-    """MNIST: 60,000 and 10,000 handwritten digits of 28x28 pixels."""
-    arrays = tfds_source.load("mnist", data_dir, ("image", "label"))
-    encoding = ImageEncoding((28, 28, 1), (0.1307,), (0.3081,))
-    return _labelled_images("mnist", arrays, encoding)
-
-
-def load_cifar10(data_dir: Path, embeddings: str | None) -> Dataset:
-    """CIFAR-10: 50,000 and 10,000 colour images of 32x32 pixels, cropped and flipped to train."""
-    arrays = tfds_source.load("cifar10", data_dir, ("image", "label"))
-    encoding = ImageEncoding((32, 32, 3), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-    return _labelled_images("cifar10", arrays, encoding, augment=crop_and_flip)
-
-
 def crop_and_flip(x: tf.Tensor, seed: tf.Tensor, padding: int = 4) -> tf.Tensor:
     """A random crop of each image, padded with black, and a flip of half of them.
 
@@ -126,10 +89,3 @@ def crop_and_flip(x: tf.Tensor, seed: tf.Tensor, padding: int = 4) -> tf.Tensor:
     cropped = tf.gather(cropped, columns, axis=2, batch_dims=1)
     flip = tf.random.stateless_uniform([batch, 1, 1, 1], flip_seed) < 0.5
     return tf.where(flip, tf.reverse(cropped, axis=[2]), cropped)
-
-
-def _labelled_images(name: str, arrays, encoding: ImageEncoding, **settings) -> Dataset:
-    (x_train, y_train), (x_test, y_test), features = arrays
-    labels = [y.astype(np.int32) for y in (y_train, y_test)]
-    classes = tuple(features["label"].names)
-    return Dataset(name, classes, x_train, labels[0], x_test, labels[1], encoding, **settings)

@@ -6,17 +6,14 @@ import gzip
 import itertools
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_distill import bounded
-from tf_distill.datasets import columns, labels
-from tf_distill.errors import UserError, brief
-from tf_distill.progress import say
-from tf_distill.wording import count
+from tf_distill.common import UserError, bounded_lines, brief, count, parse_json, say
+from tf_distill.datasets import labels
 
 Row = tuple[int, dict[str, Any]]
 """A line number from 1, and the values by column."""
@@ -57,7 +54,7 @@ def read(path: Path, text_column: str | None = None, label_column: str | None = 
     first = list(itertools.islice(every, LOOKED_AT))
     if not first:
         raise UserError(f"{path} has no rows, expected a text and a label in each")
-    text, label = columns.choose([row for _, row in first], text_column, label_column, str(path))
+    text, label = choose([row for _, row in first], text_column, label_column, str(path))
     texts, names, empty = [], [], 0
     kept: dict[str, str] = {}  # one string a class, not one a row
     for line, row in itertools.chain(first, every):
@@ -121,7 +118,7 @@ def rows(path: Path) -> Iterator[Row]:
 def _lines(path: Path) -> Iterator[str]:
     """The lines with their ends; a byte order mark is left out."""
     try:
-        for number, line in enumerate(bounded.lines(path, LONGEST), 1):
+        for number, line in enumerate(bounded_lines(path, LONGEST), 1):
             yield _decoded(line.removeprefix(codecs.BOM_UTF8 if number == 1 else b""), path, number)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(
@@ -205,7 +202,7 @@ def _json_rows(path: Path) -> Iterator[Row]:
             yield from _json_array(text + "".join(_short_enough(lines, path)), path)
             return
         try:
-            value = bounded.parse(text)
+            value = parse_json(text)
         except ValueError as error:
             raise _broken(path, line, f"no JSON ({error})", "an object") from None
         if not isinstance(value, dict):
@@ -227,7 +224,7 @@ def _short_enough(lines: Iterator[str], path: Path) -> Iterator[str]:
 def _json_array(text: str, path: Path) -> Iterator[Row]:
     """The objects of one array; the position stands for the line."""
     try:
-        values = bounded.parse(text)
+        values = parse_json(text)
     except ValueError as error:
         raise UserError(f"{path} is no JSON ({error}), expected an object a line") from None
     for position, value in enumerate(values, 1):
@@ -240,3 +237,103 @@ def _broken(path: Path, line: int, got: str, expected: str) -> UserError:
     return UserError(
         f"{path}, line {line}: got {got}, expected {expected}; mend or delete this line"
     )
+
+
+TEXT_NAMES = (
+    "text", "sentence", "review", "content", "comment", "message", "question", "utterance",
+    "document", "tweet", "body", "query", "input", "description", "title",
+)  # fmt: skip
+LABEL_NAMES = (
+    "label", "class", "category", "target", "sentiment", "topic", "intent", "labels", "tag",
+    "rating", "stars", "score", "y",
+)  # fmt: skip
+TEXT_WORDS = 3
+"""A column of texts has at least so many words in a value on average."""
+MOST_CLASSES = 100
+"""A column is not guessed to be classes with more values than this."""
+SHOWN = 20
+"""Names of columns that an error gives at most."""
+
+Rows = Sequence[dict[str, Any]]
+
+
+def choose(rows: Rows, text: str | None, label: str | None, where: str) -> tuple[str, str]:
+    """The names of the columns of texts and of classes.
+
+    Args:
+        rows: the first rows, by column.
+        text: the text column, if it is known.
+        label: likewise.
+        where: they come from, for errors.
+
+    Raises:
+        UserError: no such column, or none that is obvious.
+    """
+    columns = list(rows[0])
+    for flag, name in (("text_column", text), ("label_column", label)):
+        if name is not None and name not in columns:
+            raise UserError(
+                f"{where} has no column {name!r} for --{flag}, expected one of {_list(columns)}"
+            )
+    text = text or _by_name(columns, TEXT_NAMES, label)
+    label = label or _by_name(columns, LABEL_NAMES, text)
+    text = text or _only([c for c in columns if c != label and _is_text(rows, c)])
+    label = label or _only([c for c in columns if c != text and _is_label(rows, c)])
+    if text is None or label is None or text == label:
+        raise _unclear(rows, text, label, where)
+    if _headless(rows, text, label):
+        raise UserError(
+            f"{where}: line 1 looks like a row ({brief(label)} is also a value), expected names "
+            "of columns; put them before it, such as text,label"
+        )
+    return text, label
+
+
+def _by_name(columns: list[str], names: Sequence[str], taken: str | None) -> str | None:
+    lower = {column.lower(): column for column in columns if column != taken}
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def _only(columns: list[str]) -> str | None:
+    return columns[0] if len(columns) == 1 else None
+
+
+def _is_text(rows: Rows, column: str) -> bool:
+    values = [row.get(column) for row in rows]
+    if not all(isinstance(value, str) for value in values):
+        return False
+    return sum(len(str(value).split()) for value in values) >= TEXT_WORDS * len(values)
+
+
+def _is_label(rows: Rows, column: str) -> bool:
+    values = {str(row.get(column)) for row in rows}
+    return 2 <= len(values) <= min(MOST_CLASSES, len(rows) // 2) and not _is_text(rows, column)
+
+
+def _headless(rows: Rows, text: str, label: str) -> bool:
+    """Whether the names are values themselves."""
+    in_values = sum(str(row.get(label)) == label for row in rows) > 1
+    return in_values and label.lower() not in LABEL_NAMES
+
+
+def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> UserError:
+    columns = list(rows[0])
+    if len(columns) < 2:
+        return UserError(
+            f"{where} has only the column {_list(columns)}, expected one of texts and one of "
+            "classes"
+        )
+    no_text = text is None or text == label
+    flag, what = ("text_column", "texts") if no_text else ("label_column", "classes")
+    words = any(isinstance(row.get(column), str) for row in rows for column in columns)
+    numbers = "" if words else "; if all are numbers, use from_arrays(features, labels)"
+    others = [column for column in columns if column != (label if no_text else text)]
+    return UserError(
+        f"{where}: it is not clear which column has the {what}; name it with --{flag}: one of "
+        f"{_list(others)}{numbers}"
+    )
+
+
+def _list(columns: Sequence[str]) -> str:
+    more = f" and {len(columns) - SHOWN} more" if len(columns) > SHOWN else ""
+    return ", ".join(brief(column) for column in columns[:SHOWN]) + more

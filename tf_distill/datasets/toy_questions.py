@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill.datasets.base import Dataset
-from tf_distill.text import TextEncoding, vocabulary
+from tf_distill.datasets.words import TextEncoding, vocabulary
 
 LENGTH, DIMENSION = 8, 16
 GRAMMAR = {

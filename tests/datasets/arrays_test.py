@@ -1,0 +1,167 @@
+"""Arrays: what is an image, how numbers are scaled, archives, and what is refused."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_distill.common.errors import UserError
+from tf_distill.datasets import arrays, from_arrays
+from tf_distill.datasets.arrays import ArrayEncoding
+from tf_distill.datasets.images import ImageEncoding
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (20, 12, 14), dtype=np.uint8)
+Y = np.arange(20) % 4
+
+
+@pytest.mark.parametrize(
+    "x",
+    [PIXELS, PIXELS[..., None], PIXELS[..., None] / 255, (PIXELS[..., None] / 255).astype("f4")],
+)
+def test_pixels_are_images_also_as_exact_floats(x):
+    dataset = from_arrays(x, Y, x[:8], Y[:8])
+    assert isinstance(dataset.encoding, ImageEncoding)
+    np.testing.assert_array_equal(dataset.x_train, PIXELS[..., None])
+    np.testing.assert_array_equal(dataset.y_test, Y[:8])
+    embedded = dataset.encoding(tf.constant(dataset.x_train)).numpy()
+    assert (embedded.mean(), embedded.std()) == (
+        pytest.approx(0, abs=1e-4),
+        pytest.approx(1, abs=1e-4),
+    )
+
+
+@pytest.mark.parametrize("shape", [(5,), (7, 5), (6, 6, 3), (2, 3, 4, 5)])
+def test_floats_are_standardised_by_the_last_axis(shape):
+    x = RNG.normal(3, 2, (20, *shape)) * np.arange(1, shape[-1] + 1)
+    dataset = from_arrays(x, Y, x[:8], Y[:8])
+    assert isinstance(dataset.encoding, ArrayEncoding)
+    assert dataset.encoding.shape == shape
+    embedded = dataset.encoding(tf.constant(dataset.x_train)).numpy().reshape(-1, shape[-1])
+    np.testing.assert_allclose(embedded.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(embedded.std(0), 1, rtol=1e-4)
+
+
+def test_as_is_leaves_floats_alone_and_a_constant_feature_stays_finite():
+    x = np.stack([np.arange(20.0), np.full(20, 7.0)], 1)
+    plain = from_arrays(x, Y, x, Y, encoding="as_is")
+    np.testing.assert_array_equal(plain.encoding(tf.constant(plain.x_train)), x.astype("f4"))
+    scaled = from_arrays(x, Y, x, Y)
+    np.testing.assert_array_equal(scaled.encoding(tf.constant(scaled.x_train))[:, 1], np.zeros(20))
+    pixels = from_arrays(PIXELS, Y, encoding="as_is")
+    assert pixels.encoding.metadata() | {"shape": 0} == {
+        "kind": "image", "shape": 0, "mean": (0.0,), "std": (1.0,)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-30, 1e30])
+def test_a_feature_of_any_scale_is_standardised(scale):
+    x = RNG.normal(3, 2, (20, 2)) * scale
+    dataset = from_arrays(x, Y, x, Y)
+    embedded = dataset.encoding(tf.constant(dataset.x_train)).numpy()
+    np.testing.assert_allclose(embedded, (x - x.mean(0)) / x.std(0), atol=1e-4)
+
+
+@pytest.mark.parametrize("type_", ["f8", "i8"])
+@pytest.mark.parametrize("encoding", ["standardise", "as_is"])
+def test_refuses_what_float32_can_not_tell_apart(type_, encoding):
+    seconds = (1.7e9 + np.stack([np.arange(20) * 1e6, np.arange(20) * 3], 1)).astype(type_)
+    with pytest.raises(UserError, match=r"column 1 apart, from 1700000000 to 1700000057, .*mean"):
+        from_arrays(seconds, Y, encoding=encoding)
+    from_arrays(seconds - seconds.mean(0), Y, encoding=encoding)
+
+
+def test_a_constant_feature_may_have_the_rounding_of_float64():
+    x = np.stack([np.arange(20.0), np.where(Y > 1, 0.1 + 0.2, 0.3)], 1)
+    np.testing.assert_allclose(from_arrays(x, Y).encoding(tf.constant(x))[:, 1], 0, atol=1e-6)
+
+
+NAN = np.where(np.arange(20)[:, None] == 3, np.nan, np.ones((20, 4)))
+REFUSED = [
+    ((NAN, Y), {}, "x_train, y_train: input 3 has a NaN"),
+    ((NAN - 1 + 1e300, Y), {}, "input 0 has .* beyond float32"),
+    ((np.ones((20, 4)), Y, NAN, Y), {}, "x_test, y_test: input 3 has a NaN"),
+    ((np.array([["a"]] * 20), Y), {}, "inputs are of type <U1, expected numbers"),
+    ((tf.data.Dataset.range(3), None), {}, "x_train is a tf.data.Dataset; put it into arrays"),
+    (([[1], [1, 2]], Y), {}, "x_train, y_train: inputs are"),
+    ((np.ones(20), Y), {}, r"inputs have shape \(20,\)"),
+    ((np.ones((20, 4)), Y[:5]), {}, "got 20 inputs and 5 labels"),
+    ((np.ones((20, 4)), Y + 0.5), {}, "label 0 is 0.5"),
+    ((np.ones((20, 4)), Y, np.ones((20, 5)), Y), {}, r"shape \(5,\), expected \(4,\)"),
+    ((np.ones((20, 4)), Y, np.ones((20, 4))), {}, "one of x_test and y_test"),
+    ((np.ones((20, 4)), Y), {"encoding": "none"}, "expected one of standardise, as_is"),
+    ((np.ones((20, 4)), Y), {"classes": ["a"]}, "a number from 0 to 0"),
+]
+
+
+@pytest.mark.parametrize(("given", "settings", "text"), REFUSED)
+def test_refuses(given, settings, text):
+    with pytest.raises(UserError, match=text) as error:
+        from_arrays(*given, **settings)
+    assert "\n" not in str(error.value)
+
+
+def test_the_arrays_of_a_stream_are_what_its_refusal_tells_to_make():
+    data = tf.data.Dataset.from_tensor_slices((PIXELS, Y))
+    with pytest.raises(UserError) as error:
+        from_arrays(data, None)
+    made = {"data": data, "np": np}
+    exec(str(error.value).split("first: ")[1].split(", then")[0], made)
+    np.testing.assert_array_equal(made["x"], PIXELS)
+    np.testing.assert_array_equal(made["y"], Y)
+
+
+def save(path, **kept):
+    np.savez(path, **kept)
+    return path
+
+
+def test_an_archive_as_keras_has_it(tmp_path):
+    colour = RNG.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+    path = save(tmp_path / "a.npz", x_train=colour, y_train=Y[:, None], x_test=colour[:4],
+                y_test=Y[:4, None], classes=np.array(list("wxyz")))  # fmt: skip
+    parts = arrays.read_npz(path)
+    assert parts.classes == tuple("wxyz")
+    np.testing.assert_array_equal(parts.x_train, colour)
+    np.testing.assert_array_equal(parts.y_test, Y[:4])
+    assert arrays.read_npz(path, (20, 12)).x_test.shape == (4, 20, 12, 3)
+
+
+@pytest.mark.parametrize("x", [PIXELS / 255, PIXELS.astype(np.int64), PIXELS.astype(np.float32)])
+def test_pixels_of_other_types(tmp_path, x):
+    parts = arrays.read_npz(save(tmp_path / "a.npz", x_train=x, y_train=Y, x_test=x, y_test=Y))
+    np.testing.assert_array_equal(parts.x_train, PIXELS[..., None])
+    assert len(parts.y_test) == 20
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [
+        ({"x": PIXELS, "y": Y}, "has no array 'x_train', expected x_train, .*; it has x, y"),
+        ({"x_train": PIXELS.astype(object), "y_train": Y}, "expected an .npz of numbers"),
+        ({"x_train": PIXELS, "y_train": Y.astype(object)}, "expected an .npz of numbers"),
+        ({"x_train": PIXELS[:, 0], "y_train": Y}, r"inputs of shape \(14,\), expected images"),
+        ({"x_train": PIXELS - 300.0, "y_train": Y}, "pixels from -300.0 to -45.0"),
+        ({"x_train": PIXELS * np.nan, "y_train": Y}, "input 0 has a NaN"),
+        ({"x_train": PIXELS.astype(complex), "y_train": Y}, "type complex128, expected numbers"),
+        ({"x_train": PIXELS, "y_train": Y, "x_test": PIXELS}, "one of x_test and y_test"),
+    ],
+)
+def test_refuses_archives(tmp_path, kept, text):
+    with pytest.raises(UserError, match=text) as error:
+        arrays.read_npz(save(tmp_path / "a.npz", **kept))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 50, b"PK\x03\x04 cut"])
+def test_refuses_what_is_no_archive(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"can't read .*a\.npz"):
+        arrays.read_npz(tmp_path / "a.npz")
+    with pytest.raises(UserError, match="no file"):
+        arrays.read_npz(tmp_path / "none.npz")
+
+
+def test_refuses_a_bare_array(tmp_path):
+    np.save(tmp_path / "a.npy", PIXELS)
+    with pytest.raises(UserError, match=r"can't read .*a\.npy"):
+        arrays.read_npz(tmp_path / "a.npy")

@@ -1,0 +1,152 @@
+"""Word vectors from a file: what is read, and what is refused with its line."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tf_distill.common.errors import UserError
+from tf_distill.datasets.embeddings import read_vectors
+
+GOOD = "the 0.1 -0.2 3e-1\ncat 1 2 3\n. . . 4 5 6\ncaf\u00e9 7 8 9\ncat 0 0 0\n"
+
+
+def write(path, text, encoding="utf-8"):
+    file = path / "vectors.txt"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return file
+
+
+def test_reads_the_wanted_words(tmp_path):
+    path = write(tmp_path, GOOD)
+    found = read_vectors(path, {"the", "cat", "caf\u00e9", ". . .", "dog"})
+    assert sorted(found) == [". . .", "caf\u00e9", "cat", "the"]
+    np.testing.assert_allclose(found["the"], [0.1, -0.2, 0.3], rtol=1e-6)
+    np.testing.assert_array_equal(found["cat"], [1, 2, 3])  # the first of two lines
+    np.testing.assert_array_equal(found[". . ."], [4, 5, 6])
+    assert {v.dtype for v in found.values()} == {np.dtype("float32")}
+
+
+def test_a_missing_last_line_end_and_windows_line_ends_are_fine(tmp_path):
+    path = write(tmp_path, b"the 1 2\r\ncat 3 4")
+    np.testing.assert_array_equal(read_vectors(path, {"cat"})["cat"], [3, 4])
+
+
+FORMS = {
+    "fasttext": "2 3\nthe 1 2 3 \ncat 4 5 6 \n",
+    "word2vec": "2 3\nthe 1 2 3\ncat 4 5 6\n",
+    "bom": "\ufeffthe 1 2 3\ncat 4 5 6\n",
+    "bom and header": "\ufeff2 3\nthe 1 2 3\ncat 4 5 6\n",
+    "blank end": "the 1 2 3\ncat 4 5 6\n\n \n\n",
+    "a number as a word": "7 1 2 3\nthe 1 2 3\ncat 4 5 6\n",
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_text(tmp_path, form, packed):
+    text = FORMS[form].encode()
+    path = tmp_path / ("v.vec.gz" if packed else "v.vec")
+    path.write_bytes(gzip.compress(text) if packed else text)
+    found = read_vectors(path, {"the", "cat", "2"})
+    assert {word: vector.tolist() for word, vector in found.items()} == {
+        "the": [1, 2, 3],
+        "cat": [4, 5, 6],
+    }
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+def test_an_archive(tmp_path, dtype):
+    vectors = np.arange(6, dtype=dtype).reshape(3, 2)
+    np.savez(tmp_path / "v.npz", words=["the", "caf\u00e9", "the"], vectors=vectors)
+    found = read_vectors(tmp_path / "v.npz", {"the", "caf\u00e9"})
+    assert {w: v.tolist() for w, v in found.items()} == {"the": [0, 1], "caf\u00e9": [2, 3]}
+    assert found["the"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        ({"words": ["the"]}, "vectors"),
+        ({"words": np.array(["the"], object), "vectors": [[1.0]]}, "allow_pickle"),
+        ({"words": ["the", "cat"], "vectors": [[1.0]]}, r"shapes \(2,\) and \(1, 1\)"),
+        ({"words": [1], "vectors": [[1.0]]}, "got int64 and float64"),
+        ({"words": ["the"], "vectors": [[np.nan]]}, "row 0 has a number that is not finite"),
+    ],
+)
+def test_an_archive_of_other_things_is_refused(tmp_path, arrays, text):
+    np.savez(tmp_path / "v.npz", **arrays)
+    with pytest.raises(UserError, match=text) as error:
+        read_vectors(tmp_path / "v.npz", {"the"})
+    assert "expected an .npz with `words`" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_and_binary_files_are_refused(tmp_path):
+    (tmp_path / "v.vec.gz").write_bytes(gzip.compress(b"the 1 2\n" * 999)[:-20])
+    (tmp_path / "v.npz").write_bytes(b"garbage")
+    (tmp_path / "v.bin").write_bytes(b"2 2\nthe \0\0")
+    for name, text in {"v.vec.gz": "can't read word vectors", "v.npz": "has no word vectors",
+                       "v.bin": "ending of a binary format"}.items():  # fmt: skip
+        with pytest.raises(UserError, match=text):
+            read_vectors(tmp_path / name, {"the"})
+
+
+def test_the_home_folder_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path, GOOD)
+    assert "cat" in read_vectors(Path("~/vectors.txt"), {"cat"})
+
+
+def test_bytes_that_are_no_utf8_spoil_their_word_only(tmp_path):
+    path = write(tmp_path, b"the 1 2\n\xff\xfe 0 0\ncat 3 4\n")
+    assert sorted(read_vectors(path, {"cat", "the"})) == ["cat", "the"]
+
+
+BROKEN = [
+    ("the 1 2 3\ncat 1 2\n", "line 2: got 2 numbers, expected a word and 3 numbers"),
+    ("the 1 2 3\ncat 1 2 3 4\n", "line 2: got 4 numbers, expected a word and 3 numbers"),
+    ("the 1 2 3\nold 1 2 3 4\ncat 1 2 3\n", "line 2: got 4 numbers"),
+    ("the 1 2 3\n\ncat 1 2 3\n", "line 2: got 0 numbers"),
+    ("the\ncat 1 2 3\n", "line 1: got 0 numbers"),
+    ("the 1 2 3\ncat 1 x 3\n", "line 2: got 'x', expected a word and 3 numbers"),
+    ("the 1 2 3\ncat 1 nan 3\n", "line 2: got a number that is not finite"),
+    ("the 1 2 3\ncat 1 inf 3\n", "line 2: got a number that is not finite"),
+    ("the 1 2 3\ncat 1 1e999 3\n", "line 2: got a number that is not finite"),
+    ("2 4\nthe 1 2 3\ncat 1 2 3\n", "line 2: got 3 numbers, expected a word and 1 numbers"),
+    ("2 3\nthe 1 2 3\ncat 1 2\n", "line 3: got 2 numbers, expected a word and 3 numbers"),
+    ("the 1 2 3\n\n\ncat 1 2 3\n", "line 2: got 0 numbers"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), BROKEN)
+def test_a_broken_line_is_named(tmp_path, text, expected):
+    path = write(tmp_path, text)
+    with pytest.raises(UserError) as error:
+        read_vectors(path, {"the", "cat"})
+    assert f"{path}, {expected}" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "do"),
+    [
+        ("missing.txt", "name one that is there, or --embeddings=train$"),
+        ("glove.6B.100d.txt", r"put glove\.6B\.100d\.txt there \(from .* --embeddings=train$"),
+    ],
+)
+def test_a_missing_file_says_what_to_do(tmp_path, name, do):
+    with pytest.raises(UserError, match=rf"no file .*{name} with word vectors; {do}"):
+        read_vectors(tmp_path / name, {"the"})
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(UserError, match="there is no file"):
+        read_vectors(tmp_path, {"the"})
+
+
+@pytest.mark.parametrize("text", ["", "dog 1 2\n"])
+def test_a_file_without_any_word_is_refused(tmp_path, text):
+    with pytest.raises(UserError, match="has none of the 2 words of the dataset"):
+        read_vectors(write(tmp_path, text), {"the", "cat"})

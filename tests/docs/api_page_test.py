@@ -1,0 +1,54 @@
+"""docs/api.md has the public names, all of them and no others, as they are called."""
+
+import inspect
+import operator
+import re
+
+import page_code
+from places import ROOT
+
+import tf_distill as td
+
+PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `td\.([\w.]+)(\(.*?\))?` \|", PAGE, re.MULTILINE)
+
+
+def called(function) -> str:
+    """The parameters of a function with their defaults, or of a method without self."""
+    kept = [p for name, p in inspect.signature(function).parameters.items() if name != "self"]
+    plain = [p.replace(annotation=p.empty) for p in kept]
+    return str(inspect.Signature(plain))
+
+
+def methods(owner: type) -> list[str]:
+    """The public methods that a class has of its own."""
+    return [name for name, m in vars(owner).items() if inspect.isfunction(m) and name[0] != "_"]
+
+
+def test_the_page_has_exactly_the_public_names():
+    expected = [
+        *td.__all__,
+        *(f"datasets.{name}" for name in td.datasets.__all__ if name.startswith("from_")),
+        *(f"layers.{name}" for name in td.layers.__all__),
+        *(f"{c.__name__}.{m}" for c in (td.Result, td.LoadedSet, td.Callback) for m in methods(c)),
+    ]
+    assert sorted(name for name, _ in ROWS) == sorted(expected)
+
+
+def test_signatures_are_those_of_the_code():
+    [block] = re.findall(r"```text\ntd\.distill(\(.*?\))\n```", PAGE, re.DOTALL)
+    told = {**dict(ROWS), "distill": " ".join(block.split())}
+    for name, text in told.items():
+        found = operator.attrgetter(name)(td)
+        if text or inspect.isfunction(found):
+            assert text == called(found), name
+
+
+def test_the_callback_of_the_page_stops():
+    namespace: dict = {}
+    [block] = page_code.blocks(PAGE)
+    exec(block.code, namespace)
+    [callback] = namespace["callbacks"]
+    for loss, stopped in ((0.5, False), (0.05, True)):
+        callback.on_outer_step_end(1, {"loss": loss})
+        assert callback.stop == stopped

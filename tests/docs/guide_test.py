@@ -1,0 +1,273 @@
+"""Every block of Python and every command of README.md and docs/ works; the tour is a notebook too.
+
+Blocks of one page run in order in one namespace, and all pages in one folder, which has what they
+name: a short run in runs/digits_lenet, tables, pictures/ and Debian's Fashion-MNIST.
+"""
+
+import gzip
+import importlib
+import json
+import re
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import page_code
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from PIL import Image
+from places import ROOT
+
+from tf_distill import main
+from tf_distill.common import cli
+from tf_distill.common.errors import UserError
+from tf_distill.core import distribution
+from tf_distill.evaluation import comparison, ranking, sweep
+from tf_distill.networks import choice
+from tf_distill.report import report, table
+from tf_distill.runs import jobs, results, run  # fmt: skip
+
+PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in PATHS}
+GUIDE = PAGES["guide.md"]
+TESTED_ELSEWHERE = ("neighbours.md",)  # iris_test
+WITH_CODE = [
+    name for name, page in PAGES.items() if page_code.blocks(page) and name not in TESTED_ELSEWHERE
+]
+COMMANDS = {
+    " ".join(c): (name, c) for name, page in PAGES.items() for c in page_code.commands(page)
+}
+SHORT = ("--outer_steps=2", "--batch_size=16")
+
+
+def parsed(arguments):
+    """The arguments as the program takes them; what it does with them comes back from main."""
+    with flagsaver.flagsaver():
+        status = main.main(cli._parse(["main", *arguments]))
+    flags.FLAGS.mark_as_parsed()
+    return status
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder in which the pages can be followed."""
+    folder = tmp_path_factory.mktemp("workplace")
+    for name in ("train.csv", "questions.csv", "million.csv"):
+        (folder / name).write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
+    arrays = {
+        f"{x}_{split}": value
+        for split in ("train", "test")
+        for x, value in {"x": np.zeros((4, 28, 28), np.uint8), "y": np.arange(4) % 2}.items()
+    }
+    np.savez(folder / "fashion_mnist.npz", **arrays)  # until the page has made it
+    for name in ("a", "b"):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for i in range(6):
+            Image.fromarray(np.full((14, 14), 40 * i, np.uint8)).save(
+                folder / "pictures" / name / f"{i}.png"
+            )
+    (folder / "flags").symlink_to(ROOT / "flags")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert parsed(SHORT) == 0
+    fashion = folder / "fashion-mnist"
+    fashion.mkdir()
+    for split in ("train", "t10k"):
+        pixels, labels = bytes(16) + bytes(20 * 784), bytes(8) + bytes([*range(10)] * 2)
+        (fashion / f"{split}-images-idx3-ubyte.gz").write_bytes(gzip.compress(pixels))
+        (fashion / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    return folder
+
+
+@pytest.fixture
+def there(workplace, monkeypatch):
+    """Works in that folder, without a screen to draw on."""
+    monkeypatch.chdir(workplace)
+    matplotlib.use("agg")
+    return workplace
+
+
+def follow(blocks, read):
+    """Runs blocks in one namespace; `read` gives what was printed since it was last called."""
+    namespace = {"__name__": "page"}
+    for block in blocks:
+        read()
+        exec(compile(block.code, "page", "exec"), namespace)
+        if block.output is not None:
+            assert uncounted(read()).endswith(uncounted(block.output))
+
+
+def uncounted(text):
+    """Text without the numbers that Keras counts models and layers by."""
+    return re.sub(r"_\d+\b", "", text)
+
+
+def printed(capsys):
+    return lambda: capsys.readouterr().out
+
+
+# Commands
+
+
+def test_the_first_command_does_what_the_readme_says(there):
+    assert page_code.commands(PAGES["README.md"])[0] == []
+    for name in ("report.html", "distilled/1", "model/1"):
+        assert (there / "runs" / "digits_lenet" / name).exists()
+
+
+@pytest.mark.parametrize("name", WITH_CODE)
+def test_the_blocks_of_a_page_run(there, capsys, monkeypatch, name):
+    monkeypatch.setattr(choice, "names", lambda dataset: [])  # other networks take minutes
+    assert page_code.stale(PAGES[name]) == []
+    page = PAGES[name]
+    blocks = page_code.blocks(page)
+    if name == "guide.md":  # its tour is run as the notebook has it
+        tour = [page_code.Block(page_code.quick(code, page), None) for code in notebook_code()]
+        blocks = [*tour, *blocks[len(tour) :]]
+    follow(blocks, printed(capsys))
+
+
+@pytest.fixture
+def nothing_done(monkeypatch):
+    """The program does all but the work; gives what it would have worked on."""
+    asked = []
+
+    def note(*arguments):
+        asked.append(arguments)
+        return SimpleNamespace(y_test=[])
+
+    def original(*arguments):
+        note(*arguments)
+        return {"accuracy": 0.0, "epochs": 0, "seconds": 0.0}
+
+    monkeypatch.setattr(run, "original_of", original)
+    for module, function in (
+        (run, "run"),
+        (run, "estimate"),
+        (run, "load_dataset"),
+        (comparison, "complete"),
+        (comparison, "complete_ranking"),
+        (sweep, "sweep"),
+        (report, "write"),
+        (jobs, "run_each"),
+        (distribution, "start"),
+    ):
+        monkeypatch.setattr(module, function, note)
+    for module in (results, sweep, ranking, table):
+        monkeypatch.setattr(module, "describe", lambda *arguments: asked.append(arguments))
+    return asked
+
+
+def work_of(arguments):
+    """Calls the program; a dataset of tensorflow-datasets is known, but is not there."""
+    try:
+        parsed(arguments)
+    except UserError as error:
+        absent = any(a.startswith("--dataset=tfds:") for a in arguments)
+        if not absent or "download_and_prepare" not in str(error):
+            raise
+        return False
+    finally:
+        flags.FLAGS.mark_as_parsed()
+    return True
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "no flags")
+def test_a_command_is_one(there, nothing_done, command):
+    assert not work_of(COMMANDS[command][1]) or nothing_done
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["--dataste=digits", "--model=lenett", "--mode=baseline", "--dataset=csv:nowhere.csv",
+     "--mode=sweep --sizes=a", "--mode=baselines --run_dir=runs/nowhere", "distill"],
+)  # fmt: skip
+def test_a_wrong_command_is_found(there, nothing_done, wrong):
+    [command] = page_code.commands(f"```bash\n{page_code.PROGRAM} {wrong}\n```\n")
+    with pytest.raises(UserError):
+        work_of(command)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_other_programs_are_there(name):
+    for path, *arguments in page_code.programs(PAGES[name]):
+        code = (ROOT / path).read_text(encoding="utf-8")
+        names = [a.split("=")[0].removeprefix("--") for a in arguments if a.startswith("--")]
+        assert [n for n in names if f'"{n}"' not in code] == []
+
+
+# What the tests read of a page
+
+
+def test_commands_are_read_wherever_they_stand():
+    page = f"`{page_code.PROGRAM} --a=1` | x\n    {page_code.PROGRAM} --b \\\n  'c d'  # why\n"
+    assert page_code.commands(page) == [["--a=1"], ["--b", "c d"]]
+    assert len(COMMANDS) >= 20
+    assert {"", "--mode=compare --out=runs.html runs/*"} <= COMMANDS.keys()
+
+
+def test_a_wrong_block_and_a_wrong_output_are_found(capsys):
+    page = "```python\nprint({})\n```\n\n<!-- output -->\n```text\n2\n```\n"
+    follow(page_code.blocks(page.format("1 + 1")), printed(capsys))
+    with pytest.raises(AssertionError):
+        follow(page_code.blocks(page.format("3")), printed(capsys))
+    with pytest.raises(NameError):
+        follow(page_code.blocks(page.format("unknown")), printed(capsys))
+
+
+def test_a_note_that_replaces_nothing_is_found():
+    page = "<!-- tests: n=1000 -> n=2 -->\n```python\nf(n={})\n```\n"
+    assert page_code.blocks(page.format(1000))[0].code == "f(n=2)\n"
+    assert page_code.stale(page.format(1000)) == []
+    assert page_code.stale(page.format(500)) == ["n=1000"]
+
+
+# The guide
+
+
+def test_links_lead_somewhere():
+    for path in PATHS:
+        for link in re.findall(r"\]\(([^)]+)\)", PAGES[path.name]):
+            if link.startswith("http"):
+                continue
+            place, _, anchor = link.partition("#")
+            target = path.parent / place if place else path
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def anchors(page):
+    """What links to the sections of a page are called."""
+    titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+def test_numbers_of_the_guide_are_those_of_the_evaluation():
+    percents = r"(?<![\d.])\d\d\.\d\d\b"
+    results = [json.loads(path.read_text()) for path in (ROOT / "results").glob("*.json")]
+    known = {f"{100 * r['accuracy']['mean']:.2f}" for r in results}
+    by_their_commands = {"81.17", "76.58", "95.28", "96.11"}
+    known |= {*re.findall(percents, PAGES["evaluation.md"]), *by_their_commands}
+    assert set(re.findall(percents, GUIDE)) <= known
+    rows = re.findall(r"^\| ([\w ]+) \| (\d.*?) \|$", GUIDE, re.MULTILINE)
+    assert len(rows) == 6
+    for name, value in rows:
+        assert f"| {name} | {value} |" in PAGES["evaluation.md"]
+
+
+def notebook_code():
+    """The code cells of the tour's notebook."""
+    cells = json.loads((ROOT / "docs" / "tour.ipynb").read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "code"]
+
+
+def test_the_notebook_is_the_tour_of_the_guide(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    program = importlib.import_module("tour_notebook")
+    text = program.NOTEBOOK.read_text(encoding="utf-8")
+    assert text == program.notebook(GUIDE), "run python examples/tour_notebook.py"
+    code = [block.code for block in page_code.blocks(GUIDE)]
+    tour = [page_code.quick(cell, GUIDE) for cell in notebook_code()]
+    assert len(tour) >= 4
+    assert tour == code[: len(tour)]

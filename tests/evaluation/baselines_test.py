@@ -1,0 +1,115 @@
+"""The small sets that a distilled one is compared with, against scikit-learn directly."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import small
+from sklearn.cluster import KMeans
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+
+from tf_distill.core import starts
+from tf_distill.core.starts import Prototypes
+from tf_distill.evaluation import baselines
+
+RNG = np.random.default_rng
+
+
+def members(x: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """For each row of x, where in `of` it is; -1 for nowhere."""
+    same = (x[:, None] == of[None]).all(-1)
+    return np.where(same.any(1), same.argmax(1), -1)
+
+
+@pytest.mark.parametrize("size", [2, 3, 7, 12])
+def test_random_real_draws_training_examples_of_the_classes_in_turn(size):
+    data = small.dataset()
+    x, y = starts.random_real(data, size, RNG(0))
+    assert y.tolist() == [i % 3 for i in range(size)]
+    places = members(x, data.x_train)
+    assert (places >= 0).all()
+    assert len(set(places)) == size
+    np.testing.assert_array_equal(data.y_train[places], y)
+    again, other = (starts.random_real(data, size, RNG(seed)).x for seed in (0, 1))
+    np.testing.assert_array_equal(x, again)
+    assert not np.array_equal(x, other)
+
+
+def test_averages_are_scikit_learns_centroids():
+    data = small.dataset()
+    x, y = baselines.average(data, 6)
+    centroids = NearestCentroid().fit(data.x_train, data.y_train).centroids_
+    np.testing.assert_allclose(x, centroids[y], rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [3, 8])
+def test_k_means_are_scikit_learns_centres(size):
+    data = small.dataset(train=200)
+    x, y = baselines.k_means(data, size, seed=4)
+    for c in range(3):
+        own, count = data.x_train[data.y_train == c], np.count_nonzero(y == c)
+        centres = KMeans(count, n_init=1, random_state=4).fit(own).cluster_centers_
+        np.testing.assert_allclose(x[y == c], centres, rtol=1e-5)
+
+
+@pytest.mark.parametrize("neighbours", [1, 3])
+def test_neighbours_are_scikit_learns(neighbours):
+    data = small.dataset(train=80, test=1203)
+    sets = [starts.random_real(data, 9, RNG(i)) for i in range(3)]
+    found = baselines.neighbour_accuracies(sets, data, data.x_test, data.y_test, neighbours)
+    expected = [
+        KNeighborsClassifier(neighbours).fit(s.x, s.y).score(data.x_test, data.y_test) for s in sets
+    ]
+    assert found == pytest.approx(expected)
+
+
+@pytest.fixture
+def uneven():
+    """Two examples of class 1, none of class 2."""
+    data = small.dataset(train=60)
+    keep = (
+        np.flatnonzero(data.y_train == 0).tolist() + np.flatnonzero(data.y_train == 1)[:2].tolist()
+    )
+    return dataclasses.replace(data, x_train=data.x_train[keep], y_train=data.y_train[keep])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda data, size: starts.random_real(data, size, RNG(0)),
+        lambda data, size: baselines.k_means(data, size, 0),
+    ],
+)
+def test_classes_with_too_few_examples_repeat_them(uneven, make):
+    x, y = make(uneven, 8)
+    assert y.tolist() == [0, 1] * 4
+    scarce = uneven.x_train[uneven.y_train == 1]
+    assert sorted(members(x[y == 1], scarce)) == [0, 0, 1, 1]
+
+
+def test_a_shortage_is_said(uneven):
+    said = baselines.shortage(uneven, 8)
+    assert "Of 3 classes 1 have fewer training examples than places, theirs are repeated" in said
+    assert "1 have none, other classes take their places" in said
+    assert baselines.shortage(small.dataset(), 6) == ""
+
+
+def test_samples_keep_the_order_of_the_prototypes():
+    like = small.samples(steps=2, n=3, epochs=2)
+    x = np.arange(6 * small.FEATURES, dtype=np.float32).reshape(6, small.FEATURES)
+    samples = baselines.as_samples(Prototypes(x, np.array([0, 1, 2, 2, 1, 0])), like, 0.5)
+    assert [v.shape for v in samples] == [v.shape for v in like]
+    np.testing.assert_array_equal(samples.x[1, 0], x[3])
+    assert samples.y.numpy().argmax(-1).tolist() == [[0, 1, 2], [2, 1, 0]]
+    np.testing.assert_array_equal(samples.y.numpy().sum(-1), 1)
+    assert samples.lr.numpy().tolist() == [0.5] * 4
+    rates = baselines.as_samples(Prototypes(x, np.zeros(6, int)), like, np.arange(4.0)).lr
+    assert rates.numpy().tolist() == [0, 1, 2, 3]
+
+
+def test_binary_labels_are_zero_and_one():
+    like = small.samples(steps=1, n=2, outputs=1)
+    x = np.zeros((2, small.FEATURES), np.float32)
+    assert baselines.as_samples(Prototypes(x, np.array([0, 1])), like, 1.0).y.numpy().tolist() == [
+        [[0], [1]]
+    ]

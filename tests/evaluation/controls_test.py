@@ -1,0 +1,64 @@
+"""Controls change one thing about a distilled set and leave the rest."""
+
+import numpy as np
+import pytest
+import small
+import tensorflow as tf
+
+from tf_distill.common import seeds
+from tf_distill.core.inner import GRADIENT_DESCENT, Samples, inner_step
+from tf_distill.datasets.words import TextEncoding
+from tf_distill.evaluation import controls
+
+
+def test_shuffling_keeps_each_sample_with_its_label():
+    samples = small.samples(steps=4, n=3)
+    shuffled = controls.shuffled(samples, np.random.default_rng(0))
+    rows = [
+        np.concatenate([np.reshape(s.x, [12, -1]), np.reshape(s.y, [12, -1])], 1)
+        for s in (samples, shuffled)
+    ]
+    assert not np.array_equal(*rows)
+    np.testing.assert_array_equal(*(np.sort(r.view([("", r.dtype)] * r.shape[1]), 0) for r in rows))
+    np.testing.assert_array_equal(samples.lr, shuffled.lr)
+
+
+def test_hard_labels_are_one_hot_at_the_largest():
+    samples = small.samples(outputs=3)
+    hard = controls.hardened(samples)
+    np.testing.assert_array_equal(hard.y.numpy().argmax(-1), samples.y.numpy().argmax(-1))
+    np.testing.assert_array_equal(
+        np.sort(hard.y.numpy(), -1), np.broadcast_to([0, 0, 1], [2, 3, 3])
+    )
+    assert hard.x is samples.x
+    binary = small.samples(outputs=1)._replace(y=tf.constant([[[2.5], [-2.2], [0.6]]]))
+    assert controls.hardened(binary).y.numpy().ravel().tolist() == [1, 0, 1]
+
+
+def test_decoding_takes_the_nearest_words_vectors():
+    vectors = np.array([[0.0, 1.0], [1.0, 0.0], [-1.0, -1.0]], np.float32)
+    encoding = TextEncoding(["up", "right", "back"], vectors, length=2)
+    x = tf.constant([[[[0.1, 3.0], [-0.6, -0.5]]], [[[0.8, 0.1], [0.0, 0.9]]]])
+    words = controls.decoded(Samples(x, tf.zeros([2, 1, 3]), tf.ones(2)), encoding)
+    np.testing.assert_array_equal(words.x[:, 0], [vectors[[0, 2]], vectors[[1, 0]]])
+    assert words.y.shape == (2, 1, 3)
+
+
+@pytest.mark.parametrize("n", [3, 13])
+def test_sgd_goes_through_all_samples_in_each_epoch(n):
+    """By hand: the same minibatches from the same keys."""
+    learner, samples = small.learner(), small.samples(steps=1, n=n, epochs=1)
+    weights, seed, epochs = learner.init([1, 2]), seeds.seed_key(0, seeds.Stream.SHUFFLES), 2
+    trained = controls.sgd(learner, epochs, seed)(samples, weights)
+    batch = min(n, controls.SGD_BATCH)
+    expected = weights
+    for epoch in range(epochs):
+        keys = tf.random.stateless_uniform([n], tf.random.fold_in(seed, epoch))
+        order = np.argsort(keys).tolist()
+        assert sorted(order) == list(range(n))
+        for start in range(0, n, batch):
+            index = [order[i % n] for i in range(start, start + batch)]
+            x, y = (tf.gather(v[0], index) for v in (samples.x, samples.y))
+            expected, _ = inner_step(learner, GRADIENT_DESCENT, expected, [], x, y, samples.lr[0])
+    for a, b in zip(trained, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,315 @@
+"""The distilled set as a SavedModel: written, loaded, trained on, with and without the package."""
+
+import dataclasses
+import json
+import re
+import shutil
+import warnings
+
+import keras
+import numpy as np
+import own_models
+import pytest
+import small
+import tensorflow as tf
+from served import ROOT, dataset, in_keras, program
+
+import tf_distill
+from tf_distill.common.errors import UserError
+from tf_distill.core.inner import train
+from tf_distill.core.learner import Learner, call_once
+from tf_distill.export import distilled_set
+
+FORMAT_1 = ROOT / "tests" / "data" / "distilled_format_1"
+
+
+def results(run):
+    return json.loads((run / "results.json").read_text())
+
+
+@pytest.mark.parametrize("run", ["text_run", "image_run"])
+def test_trains_to_the_accuracy_of_the_run(run, request):
+    run = request.getfixturevalue(run)
+    data = dataset(run)
+    predicted = in_keras(run, data.encoding(data.x_test)).argmax(axis=1)
+    assert np.mean(predicted == data.y_test) == results(run)["accuracy"]["mean"]
+
+
+@pytest.mark.long
+def test_plain_tensorflow_of_the_readme(image_run, tmp_path):
+    readme = (ROOT / "export" / "README.md").read_text()
+    code = re.search(r"```python\n# Without tf_distill.*?```", readme, re.DOTALL)[0]
+    script = tmp_path / "plain.py"
+    lines = code.strip("`").removeprefix("python\n")
+    assert "import tf_distill" not in lines
+    path = str(image_run / "distilled" / "1")
+    assert lines.count("runs/digits_lenet/distilled/1") == 1
+    check = "\nimport sys\nassert 'tf_distill' not in sys.modules\n"
+    script.write_text(lines.replace("runs/digits_lenet/distilled/1", path) + check)
+    accuracy = float(program(script).split()[-1])
+    assert accuracy == pytest.approx(results(image_run)["accuracy"]["mean"], abs=1 / 360 + 1e-6)
+
+
+def test_metadata(text_run, image_run):
+    text, image = (
+        tf_distill.load_distilled(run / "distilled" / "1").metadata for run in (text_run, image_run)
+    )
+    assert text["input"]["vocabulary"] == list(dataset(text_run).encoding.words)
+    assert len([line for line in text["sentences"] if line.startswith("step 1, sentence")]) == 3
+    assert image["input"] == {
+        **image["input"],
+        "kind": "image",
+        "shape": [28, 28, 1],
+        "mean": list(dataset(image_run).encoding.mean),
+        "std": list(dataset(image_run).encoding.std),
+    }
+    assert image["classes"] == [str(i) for i in range(10)]
+    expected = {"dataset": "digits", "network": "lenet", "init": "fixed", "steps": 1, "epochs": 3}
+    assert expected.items() <= image.items()
+    assert "lr[t] * gradient" in image["how_to_train"]
+    assert image["accuracy"] == results(image_run)["accuracy"]
+    assert image["eval_split"] == "test"
+
+
+def test_functions_of_the_saved_model():
+    draw = np.random.default_rng(0).random
+    x, y = draw((2, 3, 4), np.float32), draw((2, 3, 5), np.float32)
+    lr = np.arange(1, 7, dtype=np.float32)
+    module = distilled_set.SavedSet(
+        distilled_set.Samples(x, y, lr), [], FORMAT_1 / "assets/metadata.json"
+    )
+    assert module.initial_weights() == []
+    np.testing.assert_array_equal(module.distilled()["lr"], lr)
+    order = list(module.dataset().as_numpy_iterator())
+    assert len(order) == 6
+    for t, (bx, by, rate) in enumerate(order):
+        step = module.step(tf.constant(t))
+        np.testing.assert_array_equal(bx, x[t % 2])
+        np.testing.assert_array_equal(by, y[t % 2])
+        assert rate == lr[t] == step["lr"]
+        np.testing.assert_array_equal(step["x"], bx)
+        np.testing.assert_array_equal(step["y"], by)
+
+
+def test_importing_the_package_leaves_tensorflow_alone():
+    code = "import sys, tf_distill, tf_distill.main as m; assert 'tensorflow' not in sys.modules"
+    program("-c", code)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        tf_distill.nothing  # noqa: B018
+
+
+# Sets of other versions and what is no set
+
+
+def test_format_1_loads():
+    distilled = tf_distill.load_distilled(FORMAT_1)
+    assert distilled.initial_weights == []
+    model = distilled.network()
+    before = [v.numpy() for v in model.trainable_variables]
+    distilled.train(model)
+    assert any(
+        np.any(b != v.numpy()) for b, v in zip(before, model.trainable_variables, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "has format 99, this tf_distill reads 1 to 1; install a newer one"),
+        ({"format": 0}, "has format 0.*distill the set again"),
+        ({"format": None}, "is no distilled set"),
+    ],
+)
+def test_other_formats_are_refused(change, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        tf_distill.load_distilled(changed(tmp_path, change))
+
+
+def test_an_unknown_network_is_refused(tmp_path):
+    distilled = tf_distill.load_distilled(changed(tmp_path, {"network": "textconvent"}))
+    with pytest.raises(UserError, match="did you mean textconvnet"):
+        distilled.network()
+
+
+def test_what_is_no_set_is_refused(tmp_path, text_run):
+    for path in (tmp_path, tmp_path / "none", text_run / "model" / "1"):
+        with pytest.raises(UserError, match="is no distilled set; expected a folder"):
+            tf_distill.load_distilled(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "units", "message"),
+    [
+        ((8, 15), 3, r"maps \(8, 15\) to 3 outputs, but .* samples of \(8, 16\)"),
+        ((8, 16), 2, "to 2 outputs, but .* labels of 3"),
+        ((8, 16), 3, "distilled for one fixed initial textconvnet"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused(shape, units, message, text_run):
+    layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(units)]
+    distilled = tf_distill.load_distilled(text_run / "distilled" / "1")
+    with pytest.raises(UserError, match=message):
+        distilled.train(keras.Sequential(layers))
+
+
+def changed(folder, change):
+    """A copy of the old set with other metadata."""
+    path = shutil.copytree(FORMAT_1, folder / "set")
+    file = path / "assets" / "metadata.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    return path
+
+
+# Models of users
+
+
+def random_set(metadata=()):
+    """A set that fits any network of `small.dataset`."""
+    return distilled_set.LoadedSet(
+        small.samples(), [], {"network": "python:mine", **dict(metadata)}
+    )
+
+
+def test_an_unbuilt_subclassed_model_is_trained():
+    distilled, model = random_set(), own_models.Subclassed()
+    assert distilled.train(model) is model
+    learner = Learner(model, (small.FEATURES,))
+    before = own_models.Subclassed()
+    call_once(before, (small.FEATURES,))
+    start = [tf.convert_to_tensor(v) for v in before.trainable_variables]
+    distilled.train(before)
+    for a, b in zip(before.trainable_variables, train(learner, distilled.samples, start),
+                    strict=True):  # fmt: skip
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
+def test_models_of_other_precision_are_trained(policy):
+    dense = keras.layers.Dense(small.CLASSES, dtype=policy)
+    model = keras.Sequential([keras.Input([small.FEATURES]), dense])
+    before = dense.kernel.numpy()
+    random_set().train(model)
+    assert np.isfinite(dense.kernel.numpy()).all()
+    assert np.any(before != dense.kernel.numpy())
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_probabilities_are_refused(activation):
+    model = keras.Sequential([keras.layers.Dense(small.CLASSES, activation)])
+    with pytest.raises(UserError, match=f"ends with a {activation} and gives probabilities"):
+        random_set().train(model)
+
+
+def frozen_model(units=4):
+    """A layer that is drawn anew for each model and stays so, and integers that stay too."""
+    frozen = keras.layers.Dense(units, "tanh", trainable=False)
+    counted = keras.layers.Normalization()
+    return keras.Sequential([counted, frozen, keras.layers.Dense(small.CLASSES)])
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_frozen_weights_belong_to_the_set(tmp_path, fixed):
+    model = frozen_model()
+    call_once(model, (small.FEATURES,))
+    learner = Learner(model)
+    start = [tf.convert_to_tensor(v) for v in model.trainable_variables]
+    metadata = tf_distill.load_distilled(FORMAT_1).metadata
+    metadata |= {"input": {"kind": "vector", "shape": [small.FEATURES]}, "network": "python:mine"}
+    distilled_set.save(
+        tmp_path / "set", small.samples(), start if fixed else [], metadata, learner.frozen
+    )
+    loaded = tf_distill.load_distilled(tmp_path / "set")
+    plain = tf.saved_model.load(str(tmp_path / "set"))
+    assert any(w.dtype.is_integer for w in loaded.frozen_weights)
+    for a, b, c in zip(loaded.frozen_weights, plain.frozen_weights(), learner.frozen, strict=True):
+        np.testing.assert_array_equal(a, c)
+        np.testing.assert_array_equal(b, c)
+    expected = train(learner, small.samples(), start)
+    for other in (frozen_model(), dataclasses.replace(loaded, build=frozen_model).network()):
+        if not fixed:
+            call_once(other, (small.FEATURES,))
+            for variable, value in zip(other.trainable_variables, start, strict=True):
+                variable.assign(value)
+        loaded.train(other)
+        for a, b in zip(other.non_trainable_weights, learner.frozen, strict=True):
+            np.testing.assert_array_equal(a, b)
+        for a, b in zip(other.trainable_variables, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def told(run, folder, changes):
+    """A copy of a run's set whose metadata say something else; None takes an entry away."""
+    shutil.copytree(run / "distilled" / "1", folder / "set")
+    path = folder / "set" / "assets" / "metadata.json"
+    found = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({name: v for name, v in found.items() if v is not None}))
+    return folder / "set"
+
+
+def test_only_what_is_there_is_asked_for(image_run, monkeypatch):
+    asked, restore = [], tf.raw_ops.RestoreV2
+    monkeypatch.setattr(
+        tf.raw_ops, "RestoreV2", lambda **given: (asked.append(given), restore(**given))[1]
+    )
+    assert len(tf_distill.load_distilled(image_run / "distilled" / "1").initial_weights) == 10
+    assert len(asked) == 13  # with x, y and lr; TensorFlow logs a warning for each that is missing
+
+
+def test_a_set_that_does_not_say_how_many_weights_it_has_is_read_whole(image_run, tmp_path):
+    untold = told(image_run, tmp_path, {"initial_weights": None, "frozen_weights": None})
+    found, expected = (
+        tf_distill.load_distilled(path).initial_weights
+        for path in (untold, image_run / "distilled" / "1")
+    )
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_weights_that_are_told_but_missing_are_one_line(image_run, tmp_path):
+    with pytest.raises(UserError, match=r"no sound distilled set \(Key weights/10/\S* not found"):
+        tf_distill.load_distilled(told(image_run, tmp_path, {"initial_weights": 11}))
+
+
+def test_frozen_weights_of_other_shapes_are_told():
+    model = frozen_model()
+    call_once(model, (small.FEATURES,))
+    kept = [tf.convert_to_tensor(v) for v in model.non_trainable_weights]
+    distilled = dataclasses.replace(random_set(), frozen_weights=kept)
+    with pytest.warns(UserWarning, match="a network with 5 of other shapes") as told:
+        distilled.train(frozen_model(units=6))
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match="^0 weights of .* a network with 5$"):
+        distilled.train(keras.Sequential([keras.layers.Dense(small.CLASSES)]))
+
+
+def test_frozen_weights_are_told_unless_the_set_was_made_with_as_many():
+    def model():
+        frozen = keras.layers.Dense(4, trainable=False)
+        return keras.Sequential([frozen, keras.layers.Dense(small.CLASSES)])
+
+    with pytest.warns(UserWarning, match="2 weights of .* are frozen .* a network with 0"):
+        random_set().train(model())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        random_set({"frozen_weights": 2}).train(model())
+
+
+def test_a_set_is_one_line():
+    assert repr(random_set({"dataset": "vectors"})) == (
+        "<distilled vectors: 6 samples of (5,) in 2 steps, 2 epochs; for mine, random "
+        "initialization>"
+    )
+    assert len(repr(tf_distill.load_distilled(FORMAT_1))) < 120
+
+
+def test_a_set_is_found_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(FORMAT_1, tmp_path / "set")
+    assert tf_distill.load_distilled("~/set").metadata["network"] == "textconvnet"
+
+
+def test_a_network_of_ones_own_is_made_by_its_function_or_asked_for():
+    made = dataclasses.replace(random_set(), build=own_models.Subclassed)
+    assert isinstance(made.network(), own_models.Subclassed)
+    with pytest.raises(UserError, match=r"network of your own, mine; make it, .* to train\(\)"):
+        random_set().network()

@@ -1,0 +1,173 @@
+"""What a user's model must not have, by its names and by really differentiating it twice."""
+
+import keras
+import own_models
+import pytest
+import small
+import tensorflow as tf
+from keras import layers
+from own_models import sequential
+
+from tf_distill.common.errors import UserError
+from tf_distill.networks import checks, second_derivative
+from tf_distill.networks.layers import ChannelNormalization, LayerNormalization
+
+VECTOR, IMAGE = (small.FEATURES,), (6, 6, 4)
+
+
+def check(make, shape=VECTOR, outputs=small.CLASSES):
+    model, _ = checks.build(make, shape)
+    checks.check(model, shape, outputs)
+    return model
+
+
+def dense():
+    return layers.Dense(4, "tanh")
+
+
+def fused(x):
+    return x * tf.nn.softmax_cross_entropy_with_logits(tf.ones_like(x), x)[:, None]
+
+
+def frozen_model():
+    model = keras.Sequential([layers.Dense(small.CLASSES)])
+    model.trainable = False
+    return model
+
+
+FAULTS = [
+    (sequential(dense, layers.BatchNormalization), VECTOR,
+     "BatchNormalization 'batch_normal.*use tf_distill.layers.LayerNormalization"),
+    (sequential(lambda: layers.Conv2D(3, 3),
+                lambda: layers.Lambda(tf.nn.local_response_normalization, name="local"),
+                shape=IMAGE), IMAGE,
+     "LRN in layer 'local'.*tf_distill.layers.ChannelNormalization"),
+    (sequential(dense, layers.LayerNormalization), VECTOR, "has LayerNormalization 'layer_normal"),
+    (sequential(dense, lambda: layers.GroupNormalization(2)), VECTOR, "has GroupNormalization"),
+    (sequential(lambda: layers.Lambda(fused, name="loss")), VECTOR,
+     "SoftmaxCrossEntropyWithLogits in layer 'loss'.*zero for the labels"),
+    (sequential(outputs=2), VECTOR, "has 2 outputs, expected 3 for 3 classes"),
+    (lambda: keras.Sequential([layers.Dense(3, "softmax")]), VECTOR,
+     "ends with a softmax and gives probabilities, expected logits"),
+    (lambda: keras.Sequential([layers.Dense(3), layers.Activation("sigmoid")]), VECTOR,
+     "ends with a sigmoid"),
+    (lambda: keras.Sequential([layers.Dense(3, "relu")]), VECTOR,
+     "ends with a relu and gives nothing below 0, expected logits"),
+    (sequential(shape=(7,)), VECTOR, r"does not take inputs of shape \(5,\): .*; build it for"),
+    (lambda: keras.Sequential([layers.Dense(3)]), IMAGE, r"gives \(1, 6, 6, 3\) for one input"),
+    (frozen_model, VECTOR, "no trainable weights"),
+    (lambda: 3, VECTOR, "model gave int, expected a Keras model"),
+    (own_models.Unknown, VECTOR, "reads factor:0, which Keras does not know.*add_weight"),
+    (own_models.Counting, VECTOR, "changes .*calls in each call"),
+    (own_models.Eager, VECTOR, "can't be compiled by tf.function: .*numpy.*; use TensorFlow's"),
+    (own_models.Branching, VECTOR, r"`bool` is not allowed; use .*\(tf.cond for if\)"),
+    (own_models.Noisy, VECTOR, "gives other logits each time.*leave out what it draws at random"),
+    (own_models.Compiled, VECTOR, "the weights of its first call.*; leave @tf.function out"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "shape", "message"), FAULTS)
+def test_what_names_tell_is_one_line(make, shape, message):
+    with pytest.raises(UserError, match=message) as error:
+        check(make, shape)
+    assert "\n" not in str(error.value)
+
+
+def mixed():
+    return keras.Sequential([layers.Dense(300, "tanh", dtype="mixed_bfloat16"), layers.Dense(3)])
+
+
+@pytest.mark.parametrize("make", [own_models.Choosing, own_models.PartlyCompiled, mixed])
+def test_what_only_looks_like_one_is_no_fault(make):
+    assert check(make).name
+
+
+def test_a_seed_that_is_counted_and_draws_nothing_is_no_fault():
+    assert check(sequential(lambda: layers.LSTM(2, dropout=0.5), shape=(3, 2)), (3, 2)).name
+
+
+def test_the_last_layer_of_two_classes_has_one_output():
+    assert check(sequential(outputs=1), outputs=1).name
+    with pytest.raises(UserError, match="has 2 outputs, expected 1 for two classes"):
+        check(sequential(outputs=2), outputs=1)
+
+
+def test_frozen_batch_normalisation_is_let_through():
+    check(sequential(dense, lambda: layers.BatchNormalization(trainable=False)))
+
+
+def test_recurrent_layers_on_a_gpu_must_leave_cudnn_out(monkeypatch):
+    def made(**settings):
+        return sequential(lambda: layers.LSTM(2, **settings), shape=(3, 2))
+
+    check(made(), (3, 2))
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    check(made(use_cudnn=False), (3, 2))
+    with pytest.raises(UserError, match=r"LSTM 'lstm.*build it with use_cudnn=False"):
+        check(made(), (3, 2))
+
+
+def test_what_plays_no_part_is_told():
+    model = small.learner().model
+    assert checks.ignored(model) == []
+    model.compile(loss="mse")
+    assert "compiled with" in checks.ignored(model)[0]
+    with_loss = check(sequential(lambda: layers.Dense(4, kernel_regularizer="l2")))
+    assert "adds by itself" in checks.ignored(with_loss)[0]
+
+
+SOUND = [
+    (own_models.Subclassed, VECTOR),
+    (sequential(dense, LayerNormalization), VECTOR),
+    (sequential(lambda: layers.Conv2D(3, 3, activation="relu"), layers.MaxPooling2D,
+                ChannelNormalization, shape=IMAGE), IMAGE),
+    (sequential(lambda: layers.UpSampling2D(2, interpolation="bilinear"),
+                shape=(3, 3, 1)), (3, 3, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "shape"), SOUND)
+def test_sound_models_are_let_through_and_keras_settings_are_put_back(make, shape):
+    check(make, shape)
+    second_derivative.check(make, shape, small.CLASSES)
+    assert keras.config.floatx() == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+WRONG = [
+    (own_models.moments, VECTOR, "wrong second derivative for the samples.*Lambda 'odd'"),
+    (own_models.once, VECTOR, "wrong second derivative for the samples.*Lambda 'odd'"),
+    (fused, VECTOR, "wrong second derivative"),
+    (tf.nn.local_response_normalization, IMAGE,
+     "LRN has no second derivative.*Lambda 'odd'.*ChannelNormalization"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "shape", "message"), WRONG)
+def test_what_differentiates_wrongly_is_found_without_knowing_its_name(function, shape, message):
+    make = sequential(lambda: layers.Dense(3), lambda: layers.Lambda(function, name="odd"),
+                      shape=shape)  # fmt: skip
+    with pytest.raises(UserError, match=message) as error:
+        second_derivative.check(make, shape, small.CLASSES)
+    assert "\n" not in str(error.value)
+    assert keras.config.floatx() == "float32"
+
+
+@pytest.mark.long
+def test_layers_of_keras_that_differentiate_wrongly_are_found():
+    """Also where no name is known: TensorFlow's own resizing, between two convolutions."""
+    for make, shape in (
+        (sequential(dense, layers.LayerNormalization), VECTOR),
+        (sequential(lambda: layers.Conv2D(2, 2), lambda: layers.UpSampling2D(2, None, "bilinear"),
+                    lambda: layers.Conv2D(2, 2), shape=IMAGE), IMAGE),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match="wrong second derivative"):
+            second_derivative.check(make, shape, small.CLASSES)
+
+
+def test_a_model_that_knows_float32_only_is_tried_in_it():
+    def single(x):
+        return tf.ensure_shape(x, x.shape) * tf.constant(2.0, tf.float32)
+
+    make = sequential(dense, lambda: layers.Lambda(single))
+    second_derivative.check(make, VECTOR, small.CLASSES)

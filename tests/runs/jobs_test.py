@@ -1,0 +1,83 @@
+"""Independent runs: every one belongs to one shard, and each flag file gets a folder."""
+
+import json
+
+import pytest
+
+from tf_distill.common.errors import UserError
+from tf_distill.runs import jobs
+from tf_distill.runs.jobs import Shard
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_all_shards_together_have_each_item_once(count):
+    items = list("abcde")
+    parts = [Shard.parse(f"{i}/{count}").of(items) for i in range(1, count + 1)]
+    assert sorted(item for part in parts for item in part) == items
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "-1/2", "1/0", "a/b", "1/2/3", "1.5/2"])
+def test_what_is_no_shard_is_refused(text):
+    with pytest.raises(UserError, match=r"--shard is .*, expected i/n"):
+        Shard.parse(text)
+
+
+def test_each_flag_file_and_seed_is_run_and_a_failure_stops_no_other(tmp_path, cli, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    flags = tmp_path / "questions.flags"
+    flags.write_text("# words\n--dataset=toy_questions\n--outer_steps=2\n--run_dir=elsewhere\n")
+    wrong = tmp_path / "wrong.flags"
+    wrong.write_text(f"--dataset=imdb\n--data_dir={tmp_path}\n")
+    runs = tmp_path / "runs"
+    command = ("--mode=each", f"--run_dir={runs}", "--seeds=4,5", "--epochs=1")
+    ended = cli(*command, "--shard=1/2", str(wrong), str(flags))
+    assert ended.status == 2
+    assert f"not in {tmp_path}" in ended.err
+    assert ended.err.splitlines()[-1] == (
+        "tf_distill: error: 1 of 2 runs failed, as said above: wrong_seed4; the same command does "
+        "them again and leaves what is finished"
+    )
+    results = json.loads((runs / "questions_seed4" / "results.json").read_text())
+    assert (results["seed"], results["epochs"], results["outer_steps"]) == (4, 1, 2)
+    assert not (runs / "questions_seed5").exists()
+
+
+@pytest.mark.parametrize("files", [[], ["nothing.flags"]])
+def test_without_flag_files_there_is_one_line(files):
+    with pytest.raises(UserError, match="expected some, such as flags/"):
+        jobs.run_each(files, [], {}, Shard(1, 1), dict)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("--outer_step=3", "Unknown command line flag 'outer_step'"),
+        ("--steps=two", "flag --steps=two"),
+        ("--steps=0", "--steps must be at least 1, got 0"),
+        ("--dataset=digit", "unknown --dataset 'digit'"),
+    ],
+)
+def test_a_typo_in_the_last_file_is_found_before_the_first_run(
+    tmp_path, cli, monkeypatch, line, text
+):
+    monkeypatch.setattr(jobs, "_run", lambda command: pytest.fail("it ran"))
+    files = [tmp_path / f"{name}.flags" for name in ("first", "last")]
+    files[0].write_text("--dataset=digits\n")
+    files[1].write_text(line)
+    ended = cli("--mode=each", f"--run_dir={tmp_path}/runs", *map(str, files))
+    assert ended.status == 2
+    assert ended.err.startswith(f"tf_distill: error: {files[1]}: ")
+    assert text in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_one_run_is_one_and_seeds_have_a_mean(tmp_path, cli, monkeypatch):
+    monkeypatch.setattr(jobs, "_run", lambda command: 0)
+    path = tmp_path / "one.flags"
+    path.write_text("--dataset=digits\n")
+    ended = cli("--mode=each", f"--run_dir={tmp_path}/runs", str(path))
+    assert ended.out.splitlines() == ["one:", f"1 run is in {tmp_path}/runs"]
+    ended = cli("--mode=each", "--seeds=0,1", f"--run_dir={tmp_path}/runs", str(path))
+    hint = f"--mode=compare {tmp_path}/runs/* shows them with their means"
+    assert ended.out.splitlines()[-1] == f"2 runs are in {tmp_path}/runs; {hint}"

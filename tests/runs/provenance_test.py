@@ -1,0 +1,49 @@
+"""The commit and the memory of a run."""
+
+import re
+import subprocess
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_distill.runs import results
+
+
+def test_the_commit_is_that_of_a_checkout_or_none(monkeypatch, tmp_path):
+    found = results.commit()
+    assert found is None or re.fullmatch(r"[0-9a-f]{7,}\+?", found)
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "tf_distill" / "runs" / "results.py"))
+    assert results.commit() is None
+
+
+def test_peak_memory_grows_with_what_is_held():
+    before = results.peak_memory()
+    if before is None:
+        pytest.skip("the system does not tell")
+    held = np.ones(before * 2**20 // 8 + 2**23)  # the whole peak anew, and 64 MB
+    assert results.peak_memory() >= before + 50
+    assert held.size
+
+
+def test_the_device_is_the_first_gpu_in_use_or_the_cpu(monkeypatch):
+    assert (results.device() == "CPU") != bool(tf.config.list_logical_devices("GPU"))
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["gpu"])
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU:0"])
+    details = {"device_name": "NVIDIA H100"}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
+    assert results.device() == "NVIDIA H100"
+
+
+def test_the_commit_stays_what_it_was_when_first_asked(monkeypatch, tmp_path):
+    def git(*arguments):
+        who = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+        subprocess.run(["git", "-C", tmp_path, *who, *arguments], check=True, capture_output=True)
+
+    git("init")
+    git("commit", "--allow-empty", "-m", "one")
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "tf_distill" / "runs" / "results.py"))
+    first = results.commit()
+    git("commit", "--allow-empty", "-m", "two")
+    assert results.commit() == first
+    assert first

@@ -1,0 +1,126 @@
+"""What all programs here share: a user's mistake is one line, never a traceback."""
+
+import copy
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import app, flags, logging
+
+from tf_distill._version import __version__
+from tf_distill.common.errors import Interrupted, UserError, no_flag_file
+
+_FLAG_FILE = re.compile("--?flagfile(=|$)")
+
+
+def run(
+    main: Callable[[list[str]], int | None],
+    name: str,
+    version: flags.FlagHolder[bool] | None = None,
+) -> None:
+    """Entry point of a program: parses the flags, runs `main`, and ends the process.
+
+    Args:
+        main: takes the program's name and its arguments without the flags; what it
+            returns is the exit status.
+        name: of the program, to begin an error line with.
+        version: the flag that asks for the version, if there is one.
+    """
+
+    def quiet_main(argv: list[str]) -> int | None:
+        logging.set_verbosity(logging.ERROR)
+        if version is not None and version.value:
+            print(f"{name} {__version__}")
+            status = None
+        else:
+            status = main(argv)
+        sys.stdout.flush()  # while an error is still seen
+        return status
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    try:
+        app.run(quiet_main, flags_parser=_parse)
+    except KeyboardInterrupt:
+        print(f"{name}: stopped", file=sys.stderr)
+        sys.exit(130)
+    except Interrupted as stop:
+        print(f"{stop}; the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except MemoryError as error:
+        reason = str(error) or "not enough memory"
+        print(f"{name}: error: {reason}; free some memory and call again", file=sys.stderr)
+        sys.exit(UserError.exit_status)
+    except BrokenPipeError:  # as of `| head`, which has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
+        sys.exit(141)  # as a shell tells SIGPIPE
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(
+            f"{name}: error: {place}{error.strerror or error}; make it readable, writable and not "
+            "full, and call again",
+            file=sys.stderr,
+        )
+        sys.exit(UserError.exit_status)
+    except UserError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def no_arguments(argv: list[str]) -> None:
+    """Raises UserError where a program that takes flags alone got something else."""
+    if len(argv) > 1:
+        raise UserError(f"got {argv[1]!r}, expected flags alone, as --name=value; see --help")
+
+
+def values_of(arguments: Sequence[str]) -> dict[str, Any]:
+    """The values that all flags have with other arguments than this process's.
+
+    Raises:
+        UserError: one of them is wrong.
+    """
+    others = copy.deepcopy(flags.FLAGS)
+    others.unparse_flags()
+    _parse(["", *arguments], others)
+    return others.flag_values_dict()
+
+
+def _parse(argv: list[str], holder: flags.FlagValues = flags.FLAGS) -> list[str]:
+    try:
+        rest = holder(argv)
+        _check_order(argv[1:], holder)
+        return rest
+    except flags.Error as error:
+        missing_file = error.__context__
+        if isinstance(missing_file, FileNotFoundError):
+            raise no_flag_file(missing_file.filename) from None
+        text = str(error).splitlines()[0]
+        if missing := re.search(r"Flag --(\w+) must have a value other than None", text):
+            told = holder[missing[1]].help.rstrip(".")
+            text = f"--{missing[1]} is missing, expected {told[0].lower()}{told[1:]}"
+        raise UserError(f"{text}; see --help") from None
+    except SystemExit:  # absl has printed --help, and would end with 1
+        sys.stdout.flush()
+        sys.exit(0)
+
+
+def _check_order(arguments: Sequence[str], holder: flags.FlagValues) -> None:
+    """Raises UserError where a flag file, read after a setting, has set it to another value."""
+    files = [i for i, argument in enumerate(arguments) if _FLAG_FILE.match(argument)]
+    files += [i + 1 for i in files if "=" not in arguments[i]]  # the name is the next argument
+    if not files:
+        return
+    first = [arguments[i] for i in sorted(files)]
+    others = [argument for i, argument in enumerate(arguments) if i not in files]
+    moved = copy.deepcopy(holder)
+    moved.unparse_flags()
+    moved(["", *first, *others])
+    for name in holder:
+        if (given := moved[name].serialize()) != holder[name].serialize():
+            raise UserError(
+                f"{given} stands before {' '.join(first)}, which sets it too; put it after"
+            )

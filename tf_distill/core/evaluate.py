@@ -1,0 +1,128 @@
+"""Distillation accuracy: networks trained on a distilled set, tested on real data."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill.common import Stream, seed_key
+from tf_distill.core import parallel
+from tf_distill.core.compiled import compiled, graph_function
+from tf_distill.core.inner import Samples, train
+from tf_distill.core.learner import Learner, Weights, fixed_network
+from tf_distill.core.losses import predict
+from tf_distill.datasets.base import Dataset
+
+TEST_BATCH = 250
+"""Test examples at a time, on each core."""
+
+
+class Accuracy(NamedTuple):
+    """Fractions of the test examples, over networks: mean and population standard deviation."""
+
+    mean: float
+    std: float
+    networks: int
+
+    @classmethod
+    def of(cls, accuracies: Sequence[float]) -> "Accuracy":
+        """Of the networks' own accuracies."""
+        return cls(float(np.mean(accuracies)), float(np.std(accuracies)), len(accuracies))
+
+
+def distillation_ratio(accuracy: float, original: float) -> float | None:
+    """r_M as a fraction: distillation accuracy over original accuracy (Section 4.1).
+
+    None where the original network gets nothing right.
+    """
+    return accuracy / original if original else None
+
+
+Fit = Callable[[Samples, Weights], Weights]
+Tester = Callable[[Samples | None, Weights], float]
+
+
+def compiled_train(learner: Learner) -> Fit:
+    """`inner.train` for this network, compiled once for each shape of samples."""
+    return compiled(lambda samples, weights: train(learner, samples, weights))
+
+
+def predictor(
+    learner: Learner, encoding: Callable[[tf.Tensor], tf.Tensor], inputs: np.ndarray
+) -> Callable[[Weights], tf.Tensor]:
+    """Compiles the prediction of many inputs, for many calls.
+
+    Args:
+        learner: the network.
+        encoding: of the inputs.
+        inputs: as they are stored, `[examples, ...]`.
+
+    Returns:
+        A function of weights, which gives the predicted class indices, int32 `[examples]`.
+    """
+    x, examples = tf.constant(inputs), len(inputs)
+    parts = -(-examples // TEST_BATCH)
+
+    def predict_part(i: tf.Tensor, found: tf.TensorArray, weights: Weights):
+        part = x[i * TEST_BATCH : (i + 1) * TEST_BATCH]
+        return i + 1, found.write(i, predict(learner.apply(weights, encoding(part))))
+
+    @graph_function
+    def classes(weights: Weights) -> tf.Tensor:
+        found = tf.TensorArray(tf.int32, parts, infer_shape=False, element_shape=[None])
+        _, found = tf.while_loop(
+            lambda i, _: i < parts,
+            lambda i, found: predict_part(i, found, weights),
+            (0, found),
+            parallel_iterations=parallel.at_once(),
+        )
+        return found.concat()
+
+    classes._omit_frequent_tracing_warning = True  # each network and split has its own
+    return classes
+
+
+def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
+    """Compiles the test of one network, for many calls.
+
+    Args:
+        learner: the network.
+        dataset: whose whole test split is used.
+        fit: the training, such as `compiled_train` gives.
+
+    Returns:
+        A function of samples and initial weights, which trains the network on the samples
+        and gives its accuracy; without samples (None), that of the weights as they are.
+    """
+    classes = predictor(learner, dataset.encoding, dataset.x_test)
+
+    def test(samples: Samples | None, weights: Weights) -> float:
+        predicted = classes(fit(samples, weights) if samples else weights)
+        return float(np.mean(predicted.numpy() == dataset.y_test))
+
+    return test
+
+
+def evaluator(learner: Learner, dataset: Dataset) -> Callable[[Samples | None, Iterable], Accuracy]:
+    """The same over many networks: a function of samples and an iterable of initial weights."""
+    test = tester(learner, dataset, compiled_train(learner))
+    return lambda samples, networks: Accuracy.of([test(samples, w) for w in networks])
+
+
+def test_networks(learner: Learner, init: str, networks: int, seed: int) -> Iterable[Weights]:
+    """The initial weights that a distilled set is tested with, drawn one after the other.
+
+    Args:
+        learner: the network.
+        init: "fixed" for the one network of the run, "random" for fresh ones that the
+            distillation has not seen.
+        networks: how many.
+        seed: of the run.
+    """
+    if init == "fixed":
+        yield fixed_network(learner, seed)
+        return
+    stream = seed_key(seed, Stream.EVALUATION)
+    for i in range(networks):
+        yield learner.init(tf.random.fold_in(stream, i))

@@ -1,0 +1,181 @@
+"""The hypergradient: the derivative of the loss on real data after training.
+
+It says how that loss changes with the distilled samples, their labels and the learning
+rates of the training on them.
+
+`hypergradient` is the manual adjoint: the weights of every inner step are kept,
+and each step is computed again on the way back and differentiated alone. The
+graph does not grow with the number of steps, and only one step's activations
+are alive at a time. `reference_hypergradient` is the definition, by nested tapes
+over all steps; tests hold the two equal.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_distill.core import parallel
+from tf_distill.core.inner import (
+    GRADIENT_DESCENT,
+    Optimizer,
+    Samples,
+    inner_step,
+    value_and_gradients,
+)
+from tf_distill.core.learner import Learner, Weights
+from tf_distill.core.losses import cross_entropy
+
+TRAINING, WAY_BACK = "distilled_training", "distilled_way_back"
+"""The names of the two loops in a graph."""
+REAL_PART = 256
+"""Real examples whose gradient is computed at a time on a CPU."""
+
+
+class Hypergradient(NamedTuple):
+    """loss: scalar, on the real batch; gradients: shaped like the samples."""
+
+    loss: tf.Tensor
+    gradients: Samples
+
+
+def hypergradient(
+    learner: Learner,
+    samples: Samples,
+    weights: Weights,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    optimizer: Optimizer = GRADIENT_DESCENT,
+    together: int = 1,
+) -> Hypergradient:
+    """The loss of equation (3), over all steps and epochs, and its gradient.
+
+    Compile what calls it by `compiled.compiled`, not by a bare tf.function.
+
+    Args:
+        learner: the network.
+        samples: the distilled samples.
+        weights: initial weights w[0]; they are not changed.
+        x: a batch of real inputs, embedded, `[batch, ...]`.
+        y: its targets `[batch, outputs]`.
+        optimizer: the inner update.
+        together: parts of the real batch that may be computed at a time.
+
+    Returns:
+        The loss on the real batch and d loss / d (x, y, lr) of the samples.
+    """
+    final, history = _forward(learner, optimizer, samples, weights)
+    loss, adjoint = _on_real(learner, final, x, y, together)
+    return Hypergradient(loss, _backward(learner, optimizer, samples, history, adjoint))
+
+
+def reference_hypergradient(
+    learner: Learner,
+    samples: Samples,
+    weights: Weights,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    optimizer: Optimizer = GRADIENT_DESCENT,
+) -> Hypergradient:
+    """`hypergradient` by nested tapes over an unrolled loop: plain, slow and large."""
+    with tf.GradientTape() as tape:
+        tape.watch(samples)
+        state = optimizer.init(weights)
+        for t in range(samples.lr.shape[0]):
+            s = t % samples.x.shape[0]
+            weights, state = inner_step(
+                learner, optimizer, weights, state, samples.x[s], samples.y[s], samples.lr[t]
+            )
+        loss = cross_entropy(y, learner.apply(weights, x))
+    return Hypergradient(loss, Samples(*tape.gradient(loss, samples, unconnected_gradients="zero")))
+
+
+def _on_real(
+    learner: Learner, weights: Weights, x: tf.Tensor, y: tf.Tensor, together: int
+) -> tuple[tf.Tensor, Weights]:
+    """The loss on the real batch and its gradient by the weights, in parts of one size."""
+    parts = parallel.equal_parts(x.shape[0], REAL_PART)
+    if parts == 1:
+        return value_and_gradients(learner, weights, x, y)
+    xs, ys = (tf.reshape(v, [parts, v.shape[0] // parts, *v.shape[1:]]) for v in (x, y))
+    zero = tf.zeros([], x.dtype), [tf.zeros_like(w) for w in weights]
+    return parallel.mean(
+        parts, lambda i: value_and_gradients(learner, weights, xs[i], ys[i]), zero, together
+    )
+
+
+def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, weights: Weights):
+    """Trains on the samples and keeps what every step started from.
+
+    Returns:
+        The final weights, and one TensorArray `[epochs * steps, ...]` for each tensor
+        of (weights, optimizer state).
+    """
+    total, steps = samples.lr.shape[0], samples.x.shape[0]
+    start = (list(weights), optimizer.init(weights))
+    history = [
+        tf.TensorArray(v.dtype, size=total, element_shape=v.shape, clear_after_read=False)
+        for v in tf.nest.flatten(start)
+    ]
+
+    def body(t, carry, history):
+        history = [h.write(t, v) for h, v in zip(history, tf.nest.flatten(carry), strict=True)]
+        x, y, lr = samples.x[t % steps], samples.y[t % steps], samples.lr[t]
+        return t + 1, inner_step(learner, optimizer, *carry, x, y, lr), history
+
+    _, (final, _), history = tf.while_loop(
+        lambda t, *_: t < total, body, (0, start, history), parallel_iterations=1, name=TRAINING
+    )
+    return final, history
+
+
+def _backward(
+    learner: Learner,
+    optimizer: Optimizer,
+    samples: Samples,
+    history: list[tf.TensorArray],
+    adjoint: Weights,
+) -> Samples:
+    """Walks from the last step to the first, carrying d loss / d (weights, state)."""
+    total, steps = samples.lr.shape[0], samples.x.shape[0]
+    structure = (adjoint, optimizer.init(adjoint))
+
+    def body(t, adjoint, gradients):
+        carry = tf.nest.pack_sequence_as(structure, [h.read(t) for h in history])
+        batch = Samples(samples.x[t % steps], samples.y[t % steps], samples.lr[t])
+        adjoint, (dx, dy, dlr) = _pull_back(learner, optimizer, carry, batch, adjoint)
+        index = [[t % steps]]  # epochs use the same samples again, so their parts add up
+        return (
+            t - 1,
+            adjoint,
+            Samples(
+                tf.tensor_scatter_nd_add(gradients.x, index, dx[tf.newaxis]),
+                tf.tensor_scatter_nd_add(gradients.y, index, dy[tf.newaxis]),
+                tf.tensor_scatter_nd_update(gradients.lr, [[t]], dlr[tf.newaxis]),
+            ),
+        )
+
+    start = (adjoint, [tf.zeros_like(v) for v in structure[1]])
+    zeros = Samples(*(tf.zeros_like(v) for v in samples))
+    _, _, gradients = tf.while_loop(
+        lambda t, *_: t >= 0,
+        body,
+        (total - 1, start, zeros),
+        parallel_iterations=1,
+        name=WAY_BACK,
+    )
+    return gradients
+
+
+def _pull_back(learner: Learner, optimizer: Optimizer, carry, batch: Samples, adjoint):
+    """One inner step's vector-Jacobian product.
+
+    Returns:
+        d loss / d (weights, state) before the step, and d loss / d (x, y, lr) of its batch.
+    """
+    weights, state = carry
+    with tf.GradientTape() as tape:
+        tape.watch((carry, batch))
+        after = inner_step(learner, optimizer, weights, state, *batch)
+    return tape.gradient(
+        after, (carry, batch), output_gradients=adjoint, unconnected_gradients="zero"
+    )

@@ -1,0 +1,265 @@
+"""The outer loop, Algorithms 1a and 1b of the paper."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_distill.common import Stream, UserError, numpy_generator, seed_key
+from tf_distill.core import parallel
+from tf_distill.core.compiled import Compiled, check_compilable, compiled
+from tf_distill.core.distilled import DistilledSet
+from tf_distill.core.distribution import Distribution, Parts
+from tf_distill.core.hypergradient import Hypergradient, hypergradient
+from tf_distill.core.inner import Samples
+from tf_distill.core.learner import Learner, Weights, fixed_network
+from tf_distill.core.losses import encode
+from tf_distill.core.nonfinite import Guard, Reduced
+from tf_distill.datasets.base import Dataset
+
+Draw = Callable[[tf.Tensor], Weights]
+
+
+class Distillation(tf.Module):
+    """Everything that changes while distilling, hence all that a checkpoint holds.
+
+    Args:
+        distilled: the set to be learned.
+        outer_lr: the outer learning rate at the start; it falls to zero along a cosine.
+        outer_steps: the length of the whole run.
+        outer_momentum: Adam's beta1.
+
+    best: what else a checkpoint should hold, such as the best set so far.
+    """
+
+    def __init__(
+        self, distilled: DistilledSet, outer_lr: float, outer_steps: int, outer_momentum: float
+    ):
+        super().__init__(name="distillation")
+        self.distilled = distilled
+        self.step = tf.Variable(0, dtype=tf.int64, name="step")
+        self.seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")
+        factor = tf.Variable(1.0, trainable=False, name="factor")
+        self.optimizer = keras.optimizers.Adam(
+            Reduced(keras.optimizers.schedules.CosineDecay(outer_lr, outer_steps), factor),
+            beta_1=outer_momentum,
+            global_clipnorm=1.0,
+        )
+        self.optimizer.build(distilled.learned)
+        self.guard = Guard(self.optimizer, distilled.learned, factor)
+        self.best: tf.Module | None = None
+
+    def values(self) -> list[np.ndarray]:
+        """All values, as `take` takes them."""
+        return [v.numpy() for v in self._state()]
+
+    def take(self, values: Sequence[np.ndarray | tf.Tensor]) -> None:
+        """Takes the values of another of the same settings."""
+        for variable, value in zip(self._state(), values, strict=True):
+            variable.assign(value)
+
+    def _state(self) -> list[tf.Variable]:
+        return [*self.variables, *(v.value for v in self.optimizer.variables)]
+
+
+def distill(
+    distillation: Distillation,
+    learner: Learner,
+    dataset: Dataset,
+    *,
+    outer_steps: int,
+    batch_size: int,
+    networks: int,
+    init: str,
+    seed: int,
+    jit_compile: bool = False,
+    distribution: Distribution | None = None,
+    before: Callable[[tf.Graph], None] = lambda graph: None,
+) -> Iterator[tuple[int, float]]:
+    """Distills, from where `distillation` stands to the last outer step.
+
+    Args:
+        distillation: is updated in place.
+        learner: the network to distill for.
+        dataset: whose training split is distilled.
+        outer_steps: to be done in all.
+        batch_size: real examples in each outer step, cut to the size of the training split.
+        networks: networks in each outer step; the hypergradients are averaged.
+        init: "fixed" for one and the same initial network, "random" for new ones at
+            each outer step.
+        seed: of the run; everything random follows from it and the step.
+        jit_compile: whether XLA compiles the outer step.
+        distribution: the replicas that share each step.
+        before: is given the graph of an outer step before the first one is run.
+
+    Raises:
+        UserError: the replicas can't share a step equally, or XLA can't compile it.
+
+    Yields:
+        After each outer step its number, from 1, and the mean loss on the real batch in nats.
+    """
+    distribution = distribution or Distribution()
+    size = real_batch(batch_size, dataset)
+    check_step(learner, size, networks, distribution, jit_compile)
+    draw = network_drawer(learner, init, seed)
+    update = outer_update(
+        distillation, learner, dataset, draw, networks, seed, distribution, jit_compile
+    )
+    before(_graph(update, size))
+    for step in range(int(distillation.step), outer_steps):
+        loss = update(tf.constant(batch_indices(seed, step, size, len(dataset.y_train))))
+        yield step + 1, float(loss)
+
+
+def outer_graph(
+    distillation: Distillation,
+    learner: Learner,
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    networks: int,
+    init: str,
+    seed: int,
+    jit_compile: bool = False,
+) -> tf.Graph:
+    """The graph of an outer step that `distill` would do with these arguments; nothing is run."""
+    size = real_batch(batch_size, dataset)
+    check_step(learner, size, networks, Distribution(), jit_compile)
+    draw = network_drawer(learner, init, seed)
+    update = outer_update(
+        distillation, learner, dataset, draw, networks, seed, jit_compile=jit_compile
+    )
+    return _graph(update, size)
+
+
+def check_step(
+    learner: Learner, size: int, networks: int, distribution: Distribution, jit_compile: bool
+) -> None:
+    """Checks that an outer step can be done as it is asked for.
+
+    Args:
+        learner: the network.
+        size: of the real batch.
+        networks: in the step.
+        distribution: the replicas that share it.
+        jit_compile: whether XLA compiles it.
+
+    Raises:
+        UserError: the replicas can't share it equally, or XLA can't compile it.
+    """
+    distribution.check(networks, size)
+    if jit_compile:
+        if (replicas := distribution.replicas) > 1:
+            raise UserError(f"--jit_compile is for one device, got {replicas}; leave it out")
+        check_compilable(learner.model)
+
+
+def _graph(update: Compiled[[tf.Tensor], tf.Tensor], size: int) -> tf.Graph:
+    return update.graph(tf.TensorSpec([size], tf.int32))
+
+
+def network_drawer(learner: Learner, init: str, seed: int) -> Draw:
+    """A function from a seed to initial weights: new ones, or always the fixed network's."""
+    if init == "random":
+        return learner.init
+    weights = fixed_network(learner, seed)
+    return lambda _: weights
+
+
+def mean_hypergradient(
+    learner: Learner,
+    samples: Samples,
+    draw: Draw,
+    keys: tf.Tensor,
+    x: tf.Tensor,
+    y: tf.Tensor,
+) -> Hypergradient:
+    """The hypergradient averaged over networks (equation 6).
+
+    The cores of a CPU share the networks, or the real batch of a single one.
+
+    Args:
+        learner: the network.
+        samples: the distilled samples.
+        draw: from a seed to initial weights.
+        keys: int32 `[networks, 2]`, a seed for each network.
+        x: the real batch, embedded.
+        y: its targets.
+    """
+    networks, cores = keys.shape[0], parallel.at_once()
+    zero = Hypergradient(tf.zeros([], x.dtype), Samples(*(tf.zeros_like(v) for v in samples)))
+    together = cores if networks == 1 else 1
+    return parallel.mean(
+        networks,
+        lambda j: hypergradient(learner, samples, draw(keys[j]), x, y, together=together),
+        zero,
+        cores,
+    )
+
+
+def outer_update(
+    distillation: Distillation,
+    learner: Learner,
+    dataset: Dataset,
+    draw: Draw,
+    networks: int,
+    seed: int,
+    distribution: Distribution | None = None,
+    jit_compile: bool = False,
+) -> Compiled[[tf.Tensor], tf.Tensor]:
+    """The compiled outer step: indices of the real batch in, its loss out.
+
+    Where the loss or a gradient is no number the set stays as it is (`guard`).
+
+    Args:
+        distillation: is updated in place by each call.
+        learner: the network.
+        dataset: whose training split is distilled.
+        draw: from a seed to initial weights.
+        networks: in each outer step.
+        seed: of the run.
+        distribution: the replicas that share each step.
+        jit_compile: whether XLA compiles it.
+    """
+    replicas = distribution or Distribution()
+    x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
+    distilled = distillation.distilled
+    network_key = seed_key(seed, Stream.NETWORKS)
+    augment_key = seed_key(seed, Stream.AUGMENTATION)
+
+    def update(index: tf.Tensor) -> tf.Tensor:
+        step = tf.cast(distillation.step, tf.int32)
+        x = dataset.augment(tf.gather(x_train, index), tf.random.fold_in(augment_key, step))
+        y = encode(tf.gather(y_train, index), dataset.outputs)
+        keys = tf.random.split(tf.random.fold_in(network_key, step), networks)
+        samples = distilled.samples
+
+        def mean(part: Parts) -> Hypergradient:
+            real = dataset.encoding(part.x)
+            return mean_hypergradient(learner, samples, draw, part.keys, real, part.y)
+
+        loss, gradients = replicas.mean(mean, Parts(keys, x, y))
+        distillation.guard.apply(distillation.step, loss, distilled.pull_back(gradients))
+        distillation.step.assign_add(1)
+        return loss
+
+    return compiled(update, jit_compile)
+
+
+def real_batch(batch_size: int, dataset: Dataset) -> int:
+    """How many real examples an outer step has: as many as are asked for, and there are."""
+    return min(batch_size, len(dataset.y_train))
+
+
+def batch_indices(seed: int, step: int, size: int, examples: int) -> np.ndarray:
+    """The real examples of outer step `step`: a window of shuffled epochs, int32 `[size]`."""
+    epoch, offset = np.divmod(np.arange(step * size, (step + 1) * size), examples)
+    orders = {e: _epoch_order(seed, int(e), examples) for e in np.unique(epoch)}
+    return np.array([orders[e][i] for e, i in zip(epoch, offset, strict=True)], np.int32)
+
+
+@functools.lru_cache(maxsize=2)
+def _epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
+    return numpy_generator(seed, Stream.BATCHES, epoch).permutation(examples)

@@ -1,0 +1,70 @@
+"""Independent parts of a computation, which the cores of a CPU do beside each other.
+
+Small operations are faster several at once than each on all cores, and a part of a batch
+whose results stay in the cache is faster than the whole.
+"""
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import tensorflow as tf
+
+from tf_distill.common import machine
+
+LOOP = "distilled_beside"
+"""The name of a loop of such parts in a graph; it tells `liveness` that they are alive together."""
+
+_Structure = TypeVar("_Structure")
+
+
+def on_gpu() -> bool:
+    """Whether a GPU computes, which is fastest with one whole."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def at_once() -> int:
+    """How many parts are computed at a time: one a thread of a CPU, one on a GPU."""
+    if on_gpu():
+        return 1
+    asked = os.environ.get("TF_NUM_INTEROP_THREADS", "")
+    threads = tf.config.threading.get_inter_op_parallelism_threads()
+    return threads or (int(asked) if asked.isdecimal() else 0) or machine.cores()
+
+
+def equal_parts(size: int | None, most: int) -> int:
+    """The fewest parts of one size, at most `most`, that a CPU should cut a batch into.
+
+    One, which is the whole, on a GPU, or where no size down to a quarter of it divides the batch.
+    """
+    if size is None or on_gpu():
+        return 1
+    fitting = range(-(-size // most), 4 * size // most + 1)
+    return next((parts for parts in fitting if size % parts == 0), 1)
+
+
+def mean(
+    parts: int, compute: Callable[[tf.Tensor], _Structure], zero: _Structure, together: int
+) -> _Structure:
+    """The mean over parts of what is computed of each, always summed in their order.
+
+    Args:
+        parts: how many.
+        compute: from the number of a part, an int32 scalar, to tensors.
+        zero: tensors like those, all zeros.
+        together: parts that may be computed at a time.
+    """
+    if parts == 1:
+        return compute(tf.constant(0))
+
+    def add(i: tf.Tensor, total: _Structure) -> tuple[tf.Tensor, _Structure]:
+        return i + 1, tf.nest.map_structure(tf.add, total, compute(i))
+
+    _, total = tf.while_loop(
+        lambda i, _: i < parts,
+        add,
+        (0, zero),
+        parallel_iterations=min(parts, together),
+        name=LOOP,
+    )
+    return tf.nest.map_structure(lambda v: v / parts, total)

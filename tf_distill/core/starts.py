@@ -1,0 +1,122 @@
+"""Small labelled sets of real training examples, or made from them class by class."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+
+from tf_distill.datasets.base import Dataset
+
+EMBED_BATCH = 500
+
+
+class Prototypes(NamedTuple):
+    """A small labelled set: x float32 `[M, *shape]`, embedded; y class indices `[M]`."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def random_real(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+    """Real training examples, drawn without repetition while a class has enough."""
+
+    def draw(own: np.ndarray, count: int) -> np.ndarray:
+        return embed(dataset, np.resize(rng.permutation(own), count))
+
+    return by_class(dataset, size, draw)
+
+
+def class_plan(y_train: np.ndarray, size: int) -> np.ndarray:
+    """The class of each of `size` places: the classes that have examples, in turn."""
+    present = np.unique(y_train)
+    return present[np.arange(size) % len(present)]
+
+
+def by_class(
+    dataset: Dataset, size: int, make: Callable[[np.ndarray, int], np.ndarray]
+) -> Prototypes:
+    """A set of `size` where `make(own, count)` gives a class's `[count, *shape]`.
+
+    `own` are the places of the class's examples in the training split.
+    """
+    y = class_plan(dataset.y_train, size)
+    x = np.empty((size, *dataset.encoding.shape), np.float32)
+    for c in np.unique(y):
+        places = np.flatnonzero(y == c)
+        x[places] = make(np.flatnonzero(dataset.y_train == c), len(places))
+    return Prototypes(x, y.astype(np.int32))
+
+
+def embed(dataset: Dataset, index: np.ndarray) -> np.ndarray:
+    """Training examples by their places, as the network sees them."""
+    x = np.empty((len(index), *dataset.encoding.shape), np.float32)
+    for start in range(0, len(index), EMBED_BATCH):
+        part = slice(start, start + EMBED_BATCH)
+        x[part] = dataset.encoding(tf.constant(dataset.x_train[index[part]]))
+    return x
+
+
+SHARE = 0.27
+"""How far an example is moved, as a share of the norm of a typical word, or example."""
+MOST = 6000
+"""Training examples that the classifier learns from, at most."""
+
+
+def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+    """Real examples, each repeated for every class and moved in the direction of that class.
+
+    Any two long texts are nearly the same to a random network, and what they differ in says
+    little of their classes. These differ in nothing else.
+
+    Args:
+        dataset: whose training split is taken. In texts, `[words, channels]`, all words are
+            moved alike.
+        size: examples in all; the classes come in turn.
+        rng: draws the examples, and those that the classifier learns from.
+    """
+    order = rng.permutation(len(dataset.y_train))
+    y = class_plan(dataset.y_train, size)
+    turn = np.arange(size) // len(np.unique(dataset.y_train))
+    directions = class_directions(dataset, order[:MOST])
+    x = embed(dataset, np.resize(order, turn[-1] + 1))[turn] + directions[y]
+    return Prototypes(x, y.astype(np.int32))
+
+
+REAL = {"real": random_real, "linear": directed}
+"""The samples that are made of real examples, by `sample_init`."""
+
+
+def class_directions(dataset: Dataset, index: np.ndarray) -> np.ndarray:
+    """The way to each class, `[classes, 1, channels]` for texts, else `[classes, *shape]`.
+
+    They are the weights of a logistic regression, on the mean word of a text or on the whole
+    example, at SHARE of the norm of a typical one.
+
+    Args:
+        dataset: whose training split is taken.
+        index: the examples to learn from.
+    """
+    shape = dataset.encoding.shape
+    features, norm = _features(dataset, index)
+    model = LogisticRegression(C=10, max_iter=2000).fit(features, dataset.y_train[index])
+    weights = (
+        model.coef_ if len(model.classes_) > 2 else np.concatenate([-model.coef_, model.coef_])
+    )
+    ways = np.zeros((len(dataset.classes), features.shape[1]), np.float32)
+    ways[model.classes_] = SHARE * norm * weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    return ways.reshape(-1, 1, shape[1]) if len(shape) == 2 else ways.reshape(-1, *shape)
+
+
+def _features(dataset: Dataset, index: np.ndarray) -> tuple[np.ndarray, float]:
+    """The mean word of each text, or the whole example as one, and the norm of a typical word."""
+    means, squares, words = [], 0.0, 0
+    for part in np.split(index, range(EMBED_BATCH, len(index), EMBED_BATCH)):
+        x = embed(dataset, part)
+        vectors = x if x.ndim == 3 else x.reshape(len(x), 1, -1)
+        there = vectors.any(axis=-1)  # zeros pad a short text
+        means.append(vectors.sum(axis=1) / np.maximum(there.sum(axis=1, keepdims=True), 1))
+        squares += float(np.sum(vectors**2))
+        words += int(there.sum())
+    return np.concatenate(means), float(np.sqrt(squares / max(words, 1)))

@@ -1,0 +1,254 @@
+"""Pretrained word vectors from a file: GloVe's, word2vec's or fastText's text, or .npz."""
+
+import codecs
+import itertools
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from tf_distill.common import UserError, bounded_lines, brief, read_npz_arrays
+
+USUAL = "glove.6B.100d.txt"
+"""The file that is taken by default."""
+Line = tuple[int, str]
+LONGEST = 2**20
+"""Bytes of a line: a word and 100,000 numbers."""
+BINARY = (".bin", ".model", ".kv", ".pkl")
+
+
+def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
+    """The vectors of the wanted words that the file has.
+
+    Args:
+        path: UTF-8 text with a word and its numbers on each line, as GloVe, word2vec and
+            fastText (.vec) write it, the latter two with a first line of the number of words
+            and of numbers each; also packed, with the ending .gz. Or .npz with arrays `words`
+            `[N]` of strings and `vectors` `[N, dimension]`.
+        wanted: words; the others are passed over.
+
+    Returns:
+        float32 `[dimension]` for each word found; the first of repeated lines counts.
+
+    Raises:
+        UserError: no such file, or a line that is broken, with its number.
+    """
+    path = path.expanduser()
+    if not path.is_file():
+        do = "name one that is there, or"
+        if path.name == USUAL:
+            do = (
+                f"put {USUAL} there (from glove.6B.zip of https://nlp.stanford.edu/projects/glove/)"
+                ", name a file with --embeddings, or have vectors made of the training text with"
+            )
+        raise UserError(f"there is no file {path} with word vectors; {do} --embeddings=train")
+    if path.suffix.lower() in BINARY:
+        raise UserError(
+            f"{path} has the ending of a binary format, expected vectors as text or .npz; save "
+            "them as text (in gensim: save_word2vec_format)"
+        )
+    found = _from_npz(path, wanted) if path.suffix.lower() == ".npz" else _from_text(path, wanted)
+    if not found:
+        raise UserError(
+            f"{path} has none of the {len(wanted)} words of the dataset; expected a word "
+            "and its vector on each line; name another file with --embeddings"
+        )
+    return found
+
+
+def _from_text(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    dimension = None
+    lines = _without_header(_without_blank_end(_lines(path)))
+    for line_number, line in lines:
+        word, *numbers = line.rsplit(" ", dimension or line.count(" "))
+        dimension = dimension or len(numbers)
+        surplus = _numbers_at_the_end(word) if " " in word else 0
+        if len(numbers) != dimension or not dimension or surplus:
+            raise _broken(path, line_number, f"{len(numbers) + surplus} numbers", dimension)
+        if word in wanted and word not in found:
+            found[word] = _vector(numbers, path, line_number, dimension)
+    return found
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    """Lines by number, without their ends; a byte order mark is no part of the first word."""
+    try:
+        for number, line in enumerate(bounded_lines(path, LONGEST), 1):
+            text = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"")
+            # word2vec ends its lines with a blank
+            yield number, text.decode("utf-8", "replace").rstrip(" \r\n")
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"can't read word vectors from {path} ({error}); name another file with --embeddings"
+        ) from error
+
+
+def _without_blank_end(lines: Iterator[Line]) -> Iterator[Line]:
+    """The same lines, but for blank ones after the last."""
+    blank: list[Line] = []
+    for number, line in lines:
+        if line:
+            yield from blank
+            yield number, line
+            blank = []
+        else:
+            blank = [*blank[:1], (number, line)]
+
+
+def _without_header(lines: Iterator[Line]) -> Iterator[Line]:
+    """The same without a first line `words dimension`, known by the numbers on the second."""
+    first = list(itertools.islice(lines, 2))
+    if len(first) == 2:
+        head, numbers = first[0][1].split(" "), first[1][1].split(" ")[1:]
+        counts = len(head) == 2 and all(n.isdecimal() and len(n) < 20 for n in head)
+        if counts and len(numbers) == int(head[1]):
+            first = first[1:]
+    return itertools.chain(first, lines)
+
+
+def _from_npz(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
+    try:
+        found = read_npz_arrays(path, ("words", "vectors"))
+        words, vectors = found["words"], found["vectors"]
+    except (OSError, ValueError) as error:
+        raise _no_archive(path, str(error)) from None
+    except KeyError as error:
+        raise _no_archive(path, f"no array {error}") from None
+    if words.dtype.kind not in "US" or vectors.dtype.kind not in "fiu":
+        raise _no_archive(path, f"got {words.dtype} and {vectors.dtype}")
+    if words.ndim != 1 or vectors.ndim != 2 or len(words) != len(vectors) or not vectors.shape[1]:
+        raise _no_archive(path, f"got shapes {words.shape} and {vectors.shape}")
+    found = {}
+    for i, word in enumerate(_strings(words)):
+        if word in wanted and word not in found:
+            found[word] = vectors[i].astype(np.float32)
+            if not np.isfinite(found[word]).all():
+                raise _no_archive(path, f"row {i} has a number that is not finite")
+    return found
+
+
+def _strings(words: np.ndarray) -> list[str]:
+    bytes_ = words.dtype.kind == "S"
+    return [word.decode("utf-8", "replace") for word in words] if bytes_ else words.tolist()
+
+
+def _no_archive(path: Path, got: str) -> UserError:
+    return UserError(
+        f"{path} has no word vectors ({' '.join(got.split())}), expected an .npz with `words`, [N] "
+        "strings, and `vectors`, [N, dimension] numbers"
+    )
+
+
+def _vector(numbers: list[str], path: Path, line_number: int, dimension: int) -> np.ndarray:
+    try:
+        vector = np.array(numbers, np.float32)
+    except ValueError:
+        bad = next((n for n in numbers if not _is_number(n)), numbers[0])
+        raise _broken(path, line_number, brief(bad), dimension) from None
+    if not np.isfinite(vector).all():
+        raise _broken(path, line_number, "a number that is not finite", dimension)
+    return vector
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers_at_the_end(word: str) -> int:
+    """How many numbers stand after the first part of what should be one word (with blanks)."""
+    return sum(1 for _ in itertools.takewhile(_is_number, reversed(word.split(" ")[1:])))
+
+
+def _broken(path: Path, line_number: int, got: str, dimension: int | None) -> UserError:
+    return UserError(
+        f"{path}, line {line_number}: got {got}, expected a word and {dimension or 'its'} numbers "
+        "parted by blanks; mend or delete this line"
+    )
+
+
+TRAIN = "train"
+"""The name of these vectors where a file of vectors could be named."""
+DIMENSION = 100
+WINDOW = 5
+SMOOTHING = 0.75
+SCALE = 0.5
+"""Root mean square of all numbers, near that of GloVe's (0.54 over the words of TREC)."""
+ROWS_AT_ONCE = 50_000
+
+
+def train_vectors(numbered: np.ndarray, words: int, seed: int = 0) -> np.ndarray:
+    """Vectors of the words of numbered texts.
+
+    Args:
+        numbered: int32 `[N, length]`: word numbers from 0 in the order of the texts; negative
+            where there is no word.
+        words: how many there are, V.
+        seed: of the decomposition, and of the vectors of words that stand alone.
+
+    Returns:
+        float32 `[V, dimension]`, all of one length; dimension is 100, or less for few words.
+    """
+    from sklearn.decomposition import TruncatedSVD
+
+    dimension = max(1, min(DIMENSION, words - 1))
+    associations = positive_information(cooccurrence(numbered, words))
+    vectors = np.zeros((words, dimension))
+    if associations.nnz and words > 1:
+        svd = TruncatedSVD(dimension, random_state=seed)
+        vectors = svd.fit_transform(associations.astype(np.float32))
+        # Half of the singular values' weight, which is what similarity is best by.
+        vectors /= np.sqrt(np.maximum(svd.singular_values_, 1e-12))
+    alone = np.linalg.norm(vectors, axis=1) < 1e-6
+    vectors[alone] = np.random.default_rng(seed).standard_normal((alone.sum(), dimension))
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / length * SCALE * np.sqrt(dimension)).astype(np.float32)
+
+
+def cooccurrence(numbered: np.ndarray, words: int) -> scipy.sparse.csr_array:
+    """How often two words stand at most WINDOW apart, nearer ones counting more: `[V, V]`.
+
+    A pair at distance d counts 1/d; the counts are symmetric.
+    """
+    total = scipy.sparse.csr_array((words, words), dtype=np.float64)
+    for start in range(0, len(numbered), ROWS_AT_ONCE):
+        rows = numbered[start : start + ROWS_AT_ONCE]
+        total = total + _pairs(rows, words)
+    return total + total.T
+
+
+def _pairs(rows: np.ndarray, words: int) -> scipy.sparse.csr_array:
+    """Each pair in the order of the text, `[V, V]`."""
+    first, second, counts = [], [], []
+    for distance in range(1, min(WINDOW, rows.shape[1] - 1) + 1):
+        one, other = rows[:, :-distance], rows[:, distance:]
+        both = (one >= 0) & (other >= 0)
+        first.append(one[both])
+        second.append(other[both])
+        counts.append(np.full(both.sum(), 1 / distance))
+    if not counts:
+        return scipy.sparse.csr_array((words, words), dtype=np.float64)
+    places = (np.concatenate(first), np.concatenate(second))
+    return scipy.sparse.csr_array((np.concatenate(counts), places), (words, words))
+
+
+def positive_information(counts: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Positive pointwise mutual information in nats, of counts `[V, V]`.
+
+    Contexts are weighted by their count to the power SMOOTHING, so that rare ones do not win.
+    """
+    table = counts.tocoo()
+    total = table.sum()
+    word = counts.sum(axis=1)
+    context = counts.sum(axis=0) ** SMOOTHING
+    expected = word[table.row] / total * context[table.col] / context.sum()
+    values = np.maximum(np.log(table.data / total / expected), 0)
+    found = scipy.sparse.csr_array((values, (table.row, table.col)), counts.shape)
+    found.eliminate_zeros()
+    return found

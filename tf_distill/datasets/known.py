@@ -1,0 +1,163 @@
+"""The datasets by name: what is known of each before it is loaded, and how to load it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill.common import UserError, unknown_name
+from tf_distill.datasets import tfds, user_data
+from tf_distill.datasets.base import Dataset, Entry
+from tf_distill.datasets.images import ImageEncoding, crop_and_flip
+from tf_distill.datasets.labels import Parts
+from tf_distill.datasets.texts import GLOVE, embed
+from tf_distill.datasets.toy_questions import load_toy_questions
+
+
+def load_imdb(data_dir: Path, embeddings: str | None) -> Dataset:
+    """IMDB: 25,000 and 25,000 film reviews, negative or positive, of 400 words."""
+    train, test, _ = tfds.load("imdb_reviews", data_dir, ("text", "label"))
+    classes = ("negative", "positive")
+    return _ready("imdb", classes, train, test, data_dir, embeddings, length=400)
+
+
+def load_sst5(data_dir: Path, embeddings: str | None) -> Dataset:
+    """SST-5: 8,544 and 2,210 sentences of film reviews in five grades, of 30 words.
+
+    The 1,101 sentences of the development split are left aside.
+    """
+    train, test, features = tfds.load_sst5(data_dir, ("text", "label"))
+    classes = tuple(features["label"].names)
+    return _ready("sst5", classes, train, test, data_dir, embeddings, length=30)
+
+
+def load_trec6(data_dir: Path, embeddings: str | None) -> Dataset:
+    """TREC-6: 5,452 and 500 questions by the kind of their answer, of 30 words."""
+    train, test, features = tfds.load("trec", data_dir, ("text", "label-coarse"))
+    classes = tuple(features["label-coarse"].names)
+    return _ready("trec6", classes, train, test, data_dir, embeddings, length=30)
+
+
+def load_trec50(data_dir: Path, embeddings: str | None) -> Dataset:
+    """TREC-50: the same questions by 50 finer kinds, of 20 words.
+
+    tensorflow-datasets merges fine labels of one name across the coarse ones, so the
+    classes here are the pairs of coarse and fine that occur in training.
+    """
+    keys = ("text", "label-coarse", "label-fine")
+    train, test, features = tfds.load("trec", data_dir, keys)
+    coarse, fine = (features[key].names for key in keys[1:])
+    pairs = np.unique(np.stack(train[1:]), axis=1).T
+    classes = tuple(f"{coarse[c]}:{fine[f]}" for c, f in pairs)
+    train, test = ((texts, _rows_in(pairs, *labels)) for texts, *labels in (train, test))
+    return _ready("trec50", classes, train, test, data_dir, embeddings, length=20)
+
+
+def _rows_in(pairs: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The row of each (first, second) in pairs `[n, 2]`."""
+    number = {tuple(pair): i for i, pair in enumerate(pairs.tolist())}
+    return np.array([number[pair] for pair in zip(first.tolist(), second.tolist(), strict=True)])
+
+
+def _ready(
+    name: str,
+    classes: Sequence[str],
+    train: tfds.Arrays,
+    test: tfds.Arrays,
+    data_dir: Path,
+    embeddings: str | None,
+    length: int,
+) -> Dataset:
+    """Texts and class indices of a known dataset."""
+    labels = [y.astype(np.int32) for y in (train[1], test[1])]
+    parts = Parts(tuple(classes), train[0], labels[0], test[0], labels[1])
+    return embed(name, parts, embeddings or data_dir / GLOVE, length)
+
+
+def load_digits(data_dir: Path, embeddings: str | None) -> Dataset:
+    """scikit-learn's 1,797 handwritten digits, scaled from 8x8 to 28x28 pixels.
+
+    A fifth of them, stratified and always the same, is the test split.
+    """
+    from sklearn.datasets import load_digits as load
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load(return_X_y=True)
+    pixels = images.reshape(-1, 8, 8, 1) * (255 / 16)
+    x = np.round(tf.image.resize(pixels, (28, 28)).numpy()).astype(np.uint8)
+    x_train, x_test, y_train, y_test = train_test_split(
+        x, labels.astype(np.int32), test_size=0.2, stratify=labels, random_state=0
+    )
+    mean, std = float(x_train.mean() / 255), float(x_train.std() / 255)
+    encoding = ImageEncoding((28, 28, 1), (mean,), (std,))
+    classes = tuple(str(digit) for digit in range(10))
+    return Dataset("digits", classes, x_train, y_train, x_test, y_test, encoding)
+
+
+def load_mnist(data_dir: Path, embeddings: str | None) -> Dataset:
+    """MNIST: 60,000 and 10,000 handwritten digits of 28x28 pixels."""
+    arrays = tfds.load("mnist", data_dir, ("image", "label"))
+    encoding = ImageEncoding((28, 28, 1), (0.1307,), (0.3081,))
+    return _labelled_images("mnist", arrays, encoding)
+
+
+def load_cifar10(data_dir: Path, embeddings: str | None) -> Dataset:
+    """CIFAR-10: 50,000 and 10,000 colour images of 32x32 pixels, cropped and flipped to train."""
+    arrays = tfds.load("cifar10", data_dir, ("image", "label"))
+    encoding = ImageEncoding((32, 32, 3), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+    return _labelled_images("cifar10", arrays, encoding, augment=crop_and_flip)
+
+
+def _labelled_images(name: str, arrays, encoding: ImageEncoding, **settings) -> Dataset:
+    (x_train, y_train), (x_test, y_test), features = arrays
+    labels = [y.astype(np.int32) for y in (y_train, y_test)]
+    classes = tuple(features["label"].names)
+    return Dataset(name, classes, x_train, labels[0], x_test, labels[1], encoding, **settings)
+
+
+DATASETS: dict[str, Entry] = {
+    "digits": Entry("image", 10, "lenet", 256, 2000, load_digits),
+    "mnist": Entry("image", 10, "lenet", 256, 12000, load_mnist),
+    "cifar10": Entry("image", 10, "alexcifarnet", 256, 5000, load_cifar10),
+    "imdb": Entry("text", 2, "textconvnet", 256, 1000, load_imdb),
+    "sst5": Entry("text", 5, "birnn", 512, 1000, load_sst5),
+    "trec6": Entry("text", 6, "bilstm", 512, 1000, load_trec6),
+    "trec50": Entry("text", 50, "textconvnet", 512, 2000, load_trec50),
+    "toy_questions": Entry("text", 3, "textconvnet", 256, 300, load_toy_questions, vectors=False),
+}
+
+
+def registry(settings: Mapping[str, Any]) -> dict[str, Entry]:
+    """The datasets by name, with the own data that the settings name, which are read for it.
+
+    Args:
+        settings: of a run, `dataset` and `data_dir` among them.
+
+    Raises:
+        UserError: an unknown name; own data that can't be used; settings of own data without
+            these.
+    """
+    name = settings["dataset"]
+    if user_data.is_own(name):
+        return {**DATASETS, name: user_data.entry(settings)}
+    if name in DATASETS:
+        user_data.no_others(settings)
+    elif Path(name).expanduser().exists():
+        kind = "folder" if Path(name).expanduser().is_dir() else "csv"
+        kind = "npz" if name.endswith(".npz") else kind
+        raise UserError(
+            f"unknown --dataset {name!r}; for data of your own use --dataset={kind}:{name}"
+        )
+    else:
+        known = unknown_name("--dataset", name, DATASETS)
+        raise UserError(f"{known}; or own data: {', '.join(user_data.FORMS)}")
+    return DATASETS
+
+
+def load(settings: Mapping[str, Any]) -> Dataset:
+    """The dataset that the settings of a run name."""
+    entry = registry(settings)[settings["dataset"]]
+    embeddings = settings["embeddings"]
+    return entry.load(Path(settings["data_dir"]), embeddings)

@@ -1,0 +1,196 @@
+"""Where small training sets are compared: one network, the same initial weights, the same data."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill.common import Stream, numpy_generator, seed_key
+from tf_distill.core import (
+    Distillation,
+    DistilledSet,
+    Fit,
+    Learner,
+    Samples,
+    Weights,
+    batch_indices,
+    compiled_train,
+    fixed_network,
+    network_drawer,
+    outer_update,
+    test_networks,
+    tester,
+)
+from tf_distill.datasets.base import Dataset
+
+SUBSET = 2000
+"""Training examples that choices are made on."""
+RATES = tuple(float(f"{10**e:.1g}") for e in np.arange(-3, 2, 0.5))
+"""Constant learning rates that are tried: 0.001, 0.003, 0.01 .. 30."""
+SCALES = (1.0, 0.5, 2.0, 0.2, 5.0, 0.1, 10.0, 0.03, 30.0)
+"""Factors tried where a set meets another network, the first for choice."""
+TRIALS = 10
+"""Sets, and networks if these are random, that a rate is tried on."""
+LEARNING_STEPS = 100
+"""Outer steps in which the rates of the single inner steps are then learned."""
+LEARNING_RATE, LEARNING_MOMENTUM = 0.05, 0.5
+
+
+class Conditions(NamedTuple):
+    """What is the same for all sets that are compared.
+
+    init: "fixed" or "random"; networks: how many to test with if random; batch_size: real
+    examples in an outer step, where rates are learned by `Bench.tune`; seed: of the run.
+    """
+
+    init: str
+    networks: int
+    batch_size: int
+    seed: int
+
+
+class Bench:
+    """Tests training sets, and tunes their learning rates on training data alone.
+
+    Args:
+        learner: the network.
+        dataset: with the test split to report on.
+        conditions: the same for all sets.
+        fit: another way of training than `inner.train`.
+    """
+
+    def __init__(
+        self, learner: Learner, dataset: Dataset, conditions: Conditions, fit: Fit | None = None
+    ):
+        self.learner, self.dataset, self.conditions = learner, dataset, conditions
+        fit = fit or compiled_train(learner)
+        self._test = tester(learner, dataset, fit)
+        self._train = tester(learner, training_view(dataset, conditions.seed), fit)
+        self._rates: RateLearner | None = None
+
+    def test(self, sets: Sequence[Samples | None], most: int | None = None) -> list[float]:
+        """Accuracies on the test split, of sets and networks in pairs.
+
+        Args:
+            sets: all are used, and used again where there are more random networks.
+            most: random networks, where fewer than the conditions have will do.
+        """
+        c = self.conditions
+        if c.init == "fixed":
+            weights = fixed_network(self.learner, c.seed)
+            return [self._test(s, weights) for s in sets]
+        networks = test_networks(self.learner, c.init, max(most or c.networks, len(sets)), c.seed)
+        return [self._test(*pair) for pair in zip(itertools.cycle(sets), networks)]
+
+    def training_accuracy(self, sets: Sequence[Samples]) -> float:
+        """The mean accuracy on a fixed part of the training split, over a few pairs."""
+        networks = _tuning_networks(self.learner, self.conditions)
+        pairs = max(len(sets), len(networks))
+        together = zip(itertools.cycle(sets), itertools.cycle(networks))
+        return float(np.mean([self._train(*p) for p in itertools.islice(together, pairs)]))
+
+    def best_rate(self, sets: Sequence[Samples]) -> float:
+        """The one learning rate of `RATES` that does best on training data."""
+        return self._best(RATES, lambda rate: [with_rate(s, rate) for s in sets])
+
+    def test_scaled(self, samples: Samples) -> tuple[float, list[float]]:
+        """A set's accuracies in a network that its learning rates were not made for.
+
+        Returns:
+            The factor of `SCALES` for the set's rates that does best on training data, and the
+            accuracies with it on the test split.
+        """
+        scaled = lambda scale: [samples._replace(lr=samples.lr * scale)]  # noqa: E731
+        best = self._best(SCALES, scaled)
+        return best, self.test(scaled(best))
+
+    def _best(self, tried: Sequence[float], sets: Callable[[float], list[Samples]]) -> float:
+        """Of what is tried, the first whose sets do best on training data."""
+        scores = [self.training_accuracy(sets(value)) for value in tried]
+        return tried[int(np.argmax(scores))]
+
+    def tune(self, sets: Sequence[Samples]) -> np.ndarray:
+        """Learning rates for sets of one kind, found as those of a distilled set are.
+
+        The best constant rate is the start; from there a rate for each inner step is learned
+        by the same hypergradients, the sets in turn; the better of the two is kept. The first
+        few sets stand for all.
+
+        Returns:
+            float32 `[epochs * steps]`.
+        """
+        sets = sets[:TRIALS]
+        constant = with_rate(sets[0], self.best_rate(sets)).lr.numpy()
+        self._rates = self._rates or RateLearner(
+            self.learner, self.dataset, self.conditions, sets[0]
+        )
+        learned = self._rates.learn(sets, constant)
+        before, after = (
+            self.training_accuracy([with_rate(s, lr) for s in sets]) for lr in (constant, learned)
+        )
+        return learned if after > before else constant
+
+
+class RateLearner:
+    """Learns the rate of each inner step by hypergradients, and nothing else.
+
+    It is compiled once for all sets of one shape.
+    """
+
+    def __init__(self, learner: Learner, dataset: Dataset, conditions: Conditions, like: Samples):
+        self._distillation = Distillation(
+            DistilledSet(like, learned=("lr",)), LEARNING_RATE, LEARNING_STEPS, LEARNING_MOMENTUM
+        )
+        draw = network_drawer(learner, conditions.init, conditions.seed)
+        self._update = outer_update(
+            self._distillation, learner, dataset, draw, networks=1, seed=conditions.seed
+        )
+        examples = len(dataset.y_train)
+        self._batches = [
+            batch_indices(conditions.seed, step, min(conditions.batch_size, examples), examples)
+            for step in range(LEARNING_STEPS)
+        ]
+
+    def learn(self, sets: Sequence[Samples], start: np.ndarray) -> np.ndarray:
+        """The rates after some outer steps on the sets in turn, from those given.
+
+        Where a step gives no number, the rates before it.
+        """
+        distilled = self._distillation.distilled
+        distilled.set(with_rate(sets[0], start))
+        self._distillation.step.assign(0)
+        self._distillation.guard.streak.assign(0)
+        for variable in self._distillation.optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+        learned = start
+        for samples, index in zip(itertools.cycle(sets), self._batches):
+            distilled.x.assign(samples.x)
+            distilled.y.assign(samples.y)
+            self._update(tf.constant(index))
+            if int(self._distillation.guard.streak):  # one bad draw from a bad network is enough
+                break
+            learned = distilled.samples.lr.numpy()
+        return learned
+
+
+def with_rate(samples: Samples, rate: np.ndarray | float) -> Samples:
+    """The samples with other learning rates, one for all inner steps or one for each."""
+    return samples._replace(lr=tf.constant(np.broadcast_to(rate, samples.lr.shape), tf.float32))
+
+
+def training_view(dataset: Dataset, seed: int) -> Dataset:
+    """The dataset with a random part of its training split in place of the test split."""
+    order = numpy_generator(seed, Stream.SUBSET).permutation(len(dataset.y_train))[:SUBSET]
+    return dataclasses.replace(
+        dataset, x_test=dataset.x_train[order], y_test=dataset.y_train[order]
+    )
+
+
+def _tuning_networks(learner: Learner, conditions: Conditions) -> list[Weights]:
+    if conditions.init == "fixed":
+        return [fixed_network(learner, conditions.seed)]
+    stream = seed_key(conditions.seed, Stream.TUNING)
+    return [learner.init(tf.random.fold_in(stream, i)) for i in range(TRIALS)]

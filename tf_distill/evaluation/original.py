@@ -1,0 +1,336 @@
+"""Original accuracy: a network trained on all of the training data (Section 4.1, Table 4).
+
+The training itself is Keras's own. It is a function of the seed: weights, dropout,
+order and augmentation follow from it, and the global random state is left alone. So one that
+was stopped goes on to the same bits.
+"""
+
+import functools
+import hashlib
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tf_distill._version import __version__
+from tf_distill.common import (
+    Diverged,
+    Interrupted,
+    Seldom,
+    Stream,
+    UserError,
+    folder_lock,
+    read_json,
+    remove,
+    say,
+    seed_key,
+    write_json,
+)
+from tf_distill.config import OWN
+from tf_distill.core import SEED_STATE, Learner, Weights, evaluator, fixed_network
+from tf_distill.datasets import base, words
+from tf_distill.datasets.base import Dataset
+from tf_distill.datasets.words import TextEncoding
+from tf_distill.networks.registry import Build, Training
+from tf_distill.runs import checkpoints
+from tf_distill.runs.checkpoints import handling
+
+
+class Keeping(NamedTuple):
+    """Where checkpoints are kept, and the most minutes between two."""
+
+    folder: Path
+    minutes: float
+
+
+def fit(
+    model: keras.Model,
+    batches: Callable[[int], tf.data.Dataset],
+    steps: int,
+    name: str,
+    keeping: Keeping | None,
+) -> float:
+    """Trains in place.
+
+    Args:
+        model: compiled, with its first weights.
+        batches: those from a step on, counted from 0.
+        steps: of the whole training.
+        name: what progress is said of.
+        keeping: None to keep no checkpoints, and to leave signals alone.
+
+    Returns:
+        Seconds that earlier calls have taken up to where this one went on.
+
+    Raises:
+        Diverged: the loss is no number.
+        Interrupted: on SIGINT or SIGTERM, where checkpoints are kept, after one.
+    """
+    model.optimizer.build(model.trainable_variables)  # so that there is what to restore
+    progress = _Progress(model, steps, name, keeping)
+    earlier, done = float(progress.seconds), progress.step
+    if done:
+        say(f"{name}: going on from step {done} of {steps}")
+    if done < steps:
+        with handling(progress.stop, keeping):
+            model.fit(
+                batches(done),
+                steps_per_epoch=steps - done,
+                callbacks=[progress],
+                shuffle=False,  # the batches are
+                verbose=0,
+            )
+    return earlier
+
+
+class _Progress(keras.callbacks.Callback):
+    """A line now and then, and a checkpoint; it has the newest one restored when it is made."""
+
+    def __init__(self, model: keras.Model, steps: int, name: str, keeping: Keeping | None):
+        super().__init__()
+        self._steps, self._name, self._keeping = steps, name, keeping
+        self._iterations = model.optimizer.iterations
+        self._seldom, self._stopping = Seldom(), False
+        self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        if keeping:
+            # Tracking by objects would miss the generators of dropout.
+            parts = (model.trainable_variables, model.non_trainable_variables)
+            variables = [v.value for part in (*parts, model.optimizer.variables) for v in part]
+            state = tf.train.Checkpoint(variables=variables, seconds=self.seconds)
+            self._checkpoints = checkpoints.restored(state, keeping.folder)
+        self._saved = time.monotonic()
+
+    @property
+    def step(self) -> int:
+        """How many are done."""
+        return int(self._iterations)
+
+    def stop(self, *_) -> None:
+        """Ends the training after this step: a signal handler."""
+        self._stopping = True
+
+    def on_train_batch_end(self, batch, logs):
+        if not math.isfinite(logs["loss"]):
+            raise Diverged(
+                f"{self._name}: the loss is no number after step {self.step} of {self._steps}; "
+                "lower the learning rate, training.lr in Python, or scale the inputs"
+            )
+        if self._seldom.due():
+            say(f"{self._name}: step {self.step} of {self._steps}, loss {logs['loss']:.4f}")
+        now = time.monotonic()
+        if self._keeping and (self._stopping or now - self._saved > 60 * self._keeping.minutes):
+            self.seconds.assign_add(now - self._saved)
+            self._checkpoints.save()
+            self._saved = now
+        if self._stopping:
+            raise Interrupted(f"{self._name}: stopped at step {self.step}")
+
+
+MOST_UNKNOWN = 0.3
+"""Of the words in training: in a few short texts each word occurs once."""
+Make = Callable[[], Learner]
+"""Makes the network that is to be trained, a new one at each call."""
+
+
+class Original(NamedTuple):
+    """A network after full training.
+
+    accuracy: fraction of the test examples; epochs: through the training data; seconds: of
+    all; settings: those of the training.
+    """
+
+    accuracy: float
+    epochs: float
+    seconds: float
+    settings: dict[str, Any]
+
+
+def maker(build: Build, dataset: Dataset, training: Training) -> Make:
+    """How to make a network of the registry, or a variant, for the data and with its dropout."""
+    shape, outputs = dataset.encoding.shape, dataset.outputs
+    return lambda: Learner(build(shape, outputs, dropout=training.dropout))
+
+
+def original_accuracy(
+    make: Make,
+    dataset: Dataset,
+    training: Training,
+    seed: int,
+    name: str = "network",
+    keeping: Keeping | None = None,
+) -> Original:
+    """Trains on all of the training data and tests what comes out at the end.
+
+    Args:
+        make: makes the network.
+        dataset: the test split is only used at the end.
+        training: the settings.
+        seed: of everything random.
+        name: what progress is said of.
+        keeping: where checkpoints are kept, None for none.
+
+    Raises:
+        Diverged: the loss is no number.
+        Interrupted: on SIGINT or SIGTERM, where checkpoints are kept.
+    """
+    start = time.monotonic()
+    state = random.getstate()  # Keras takes the seeds of its layers from here
+    learner = make()
+    random.setstate(state)
+    model = learner.model
+    set_state(model, fixed_network(learner, seed), seed)
+    steps = training.length(len(dataset.y_train))
+    start -= _fit(model, dataset, training, seed, name, keeping)
+    weights = [v.value for v in model.trainable_variables]
+    accuracy = evaluator(learner, dataset)(None, [weights]).mean
+    epochs = round(steps / training.per_epoch(len(dataset.y_train)), 1)
+    seconds = round(time.monotonic() - start, 1)
+    return Original(accuracy, epochs, seconds, training._asdict())
+
+
+def cached(
+    make: Make,
+    dataset: Dataset,
+    training: Training,
+    seed: int,
+    cache: Keeping,
+    network: str,
+    variant: str = "",
+    also: Mapping[str, Any] | None = None,
+) -> Original:
+    """The original accuracy, from a file of an earlier call where there is one.
+
+    Args:
+        make: as for `original_accuracy`.
+        dataset: likewise.
+        training: likewise.
+        seed: likewise.
+        cache: a folder for `original_<dataset>_<network>_<hash>.json`, made if it is missing;
+            a folder of that name has the checkpoints while it trains.
+        network: the name of the network.
+        variant: the name of its variant.
+        also: what else tells the network from others. All three, the data themselves, the
+            settings, the seed and the version of tf_distill are what the hash is made of.
+    """
+    key = {
+        "dataset": dataset.name,
+        "data": fingerprint(dataset),
+        "network": network,
+        "variant": variant,
+        "training": training._asdict(),
+        "seed": seed,
+        "tf_distill": __version__,
+        **(also or {}),
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    name = network.removeprefix(OWN)
+    path = cache.folder / f"original_{dataset.name}_{name}_{digest}.json"
+    if found := _read(path, key):
+        return found
+    title = f"{name} ({variant})" if variant else name
+    title = f"{title} on all of {dataset.name}"
+    work = path.with_suffix("")
+    work.mkdir(parents=True, exist_ok=True)
+    keeping = cache._replace(folder=work / "checkpoints")
+    with folder_lock(work, seconds=None):
+        found = _read(path, key)  # another process may have been faster
+        try:
+            if not found:
+                found = original_accuracy(make, dataset, training, seed, title, keeping)
+                write_json(path, {**found._asdict(), "key": key})
+        except Diverged:
+            remove(work)  # from its checkpoints it would diverge again
+            raise
+        remove(work)
+    return found
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """A hash of all that a network sees: both splits, labels, scaling, words and vectors."""
+    digest = hashlib.sha256(json.dumps(dataset.encoding.metadata()).encode())
+    digest.update(base.fingerprint(dataset).encode())
+    if isinstance(dataset.encoding, TextEncoding):
+        digest.update(dataset.encoding.vectors.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def set_state(model: keras.Model, weights: Weights, seed: int) -> None:
+    """Gives a model weights, and the generators within it (of dropout) states by the seed."""
+    for variable, value in zip(model.trainable_variables, weights, strict=True):
+        variable.assign(value)
+    for i, variable in enumerate(model.non_trainable_variables):
+        if variable.name == SEED_STATE:
+            variable.assign([seed, i])
+
+
+def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> tf.data.Dataset:
+    """Shuffled training batches, epoch after epoch: embedded inputs and class indices.
+
+    Those before `start` are passed over. Words are taken as unknown at random, as often as new
+    texts will have unknown words: in the training texts themselves hardly a word is.
+    """
+    x, y = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
+    order_key = seed_key(seed, Stream.BATCHES)
+    augment_key = seed_key(seed, Stream.AUGMENTATION)
+    is_text = isinstance(dataset.encoding, TextEncoding)
+    unseen = min(MOST_UNKNOWN, words.unseen_words(dataset.x_train)) if is_text else 0.0
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        key = tf.random.fold_in(order_key, tf.cast(number, tf.int32))
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(dataset.y_train)), key)
+        return tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size)
+
+    def embed(step: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        key = tf.random.fold_in(augment_key, tf.cast(step, tf.int32))
+        inputs = dataset.augment(tf.gather(x, index), key)
+        if unseen:
+            inputs = words.forget_words(inputs, unseen, key)
+        return dataset.encoding(inputs), tf.gather(y, index)
+
+    order = tf.data.Dataset.range(training.epochs).flat_map(epoch)
+    numbered = order.take(training.length(len(y))).enumerate().skip(start)
+    return numbered.map(embed).prefetch(2)
+
+
+def _fit(
+    model: keras.Model,
+    dataset: Dataset,
+    training: Training,
+    seed: int,
+    name: str,
+    keeping: Keeping | None,
+) -> float:
+    """Trains in place; gives the seconds of earlier calls, as `resumable.fit`."""
+    steps = training.length(len(dataset.y_train))
+    lr = keras.optimizers.schedules.CosineDecay(training.lr, steps)
+    adam = keras.optimizers.Adam(lr, weight_decay=training.weight_decay or None)
+    model.compile(adam, _loss(dataset.outputs), jit_compile=False)
+    remaining = functools.partial(batches, dataset, training, seed)
+    return fit(model, remaining, steps, name, keeping)
+
+
+def _loss(outputs: int) -> keras.losses.Loss:
+    if outputs == 1:
+        return keras.losses.BinaryCrossentropy(from_logits=True)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def _read(path: Path, key: dict[str, Any]) -> Original | None:
+    """What a cache file holds, or None if there is none that is of use."""
+    if not path.exists():
+        return None
+    try:
+        found = read_json(path)
+        if found.pop("key") == key:
+            return Original(**found)
+        say(f"{path} is of other settings: training again")
+    except (UserError, KeyError, TypeError):
+        say(f"{path} is damaged: training again")
+    remove(path)
+    return None

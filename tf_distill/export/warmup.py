@@ -1,0 +1,102 @@
+"""Requests that TensorFlow Serving sends itself when it loads a model.
+
+Without them the first real request waits while the runtime is set up. They need the
+extra `serving` of this package, for the requests' format.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from tf_distill.common import whole
+from tf_distill.export import classifier
+
+FILE = Path("assets.extra", "tf_serving_warmup_requests")
+BATCHES = (1, 32)
+WORDS = 30
+Inputs = dict[str, np.ndarray]
+
+
+def write(model: Path) -> bool:
+    """Writes the requests into the SavedModel folder of a classifier, in place of earlier ones.
+
+    Returns:
+        Whether they were written: False where the extra `serving` is not installed.
+    """
+    try:
+        import tensorflow_serving.apis  # noqa: F401
+    except ImportError:
+        return False
+    (model / FILE).parent.mkdir(exist_ok=True)
+    with whole(model / FILE) as part, tf.io.TFRecordWriter(str(part)) as writer:
+        for batch in BATCHES:
+            for signature, inputs in examples(model, batch).items():
+                writer.write(request(signature, inputs))
+    return True
+
+
+def examples(model: Path, batch: int) -> dict[str, Inputs]:
+    """For each signature of a classifier valid inputs of `batch` rows, by input name."""
+    vocabulary = model / "assets" / classifier.VOCABULARY
+    if vocabulary.exists():
+        return _texts(vocabulary, batch)
+    name, shape = _input(model)
+    if name == "image":
+        return _images(shape, batch)
+    return {classifier.PREDICT: {name: np.zeros((batch, *shape), np.float32)}}
+
+
+def request(signature: str, inputs: Inputs) -> bytes:
+    """A serialized PredictionLog with a request to `signature`."""
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    log = PredictionLog()
+    if signature == classifier.CLASSIFY:
+        asked = log.classify_log.request
+        asked.input.example_list.examples.extend(
+            tf.train.Example.FromString(example) for example in inputs["inputs"]
+        )
+    else:
+        asked = log.predict_log.request
+        for name, value in inputs.items():
+            asked.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    asked.model_spec.signature_name = signature
+    return log.SerializeToString()
+
+
+def _texts(vocabulary: Path, batch: int) -> dict[str, Inputs]:
+    """A text of the most frequent words."""
+    words = vocabulary.read_bytes().split(b"\n")[2 : 2 + WORDS]
+    text = b" ".join(words).strip()
+    return {
+        classifier.PREDICT: {"text": np.full(batch, text, object)},
+        classifier.CLASSIFY: _tf_examples(classifier.TEXT_FEATURE, text, batch),
+    }
+
+
+def _images(shape: tuple[int, ...], batch: int) -> dict[str, Inputs]:
+    """Black images."""
+    black = np.zeros((batch, *shape), np.uint8)
+    png = tf.io.encode_png(black[0]).numpy()
+    return {
+        classifier.PREDICT: {"image": black.astype(np.float32)},
+        classifier.UINT8: {"image": black},
+        classifier.ENCODED: {"image_bytes": np.full(batch, png, object)},
+        classifier.CLASSIFY: _tf_examples(classifier.IMAGE_FEATURE, png, batch),
+    }
+
+
+def _input(model: Path) -> tuple[str, tuple[int, ...]]:
+    """The name of the one input of `serving_default`, and its shape without the batch."""
+    graph = SavedModel.FromString((model / "saved_model.pb").read_bytes()).meta_graphs[0]
+    ((name, tensor),) = graph.signature_def[classifier.PREDICT].inputs.items()
+    return name, tuple(dimension.size for dimension in tensor.tensor_shape.dim[1:])
+
+
+def _tf_examples(feature: str, value: bytes, batch: int) -> Inputs:
+    entry = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    features = tf.train.Features(feature={feature: entry})
+    serialized = tf.train.Example(features=features).SerializeToString()
+    return {"inputs": np.full(batch, serialized, object)}

@@ -1,0 +1,192 @@
+"""Keras layers that have a right second derivative, or are faster than Keras's own."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_distill.networks.convolutions import ConvGlobalMaxPool1D
+from tf_distill.networks.recurrent import Bidirectional
+
+__all__ = [
+    "Bidirectional",
+    "ChannelNormalization",
+    "ConvGlobalMaxPool1D",
+    "ConvMaxPool2D",
+    "LayerNormalization",
+]
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class ChannelNormalization(keras.layers.Layer):
+    """Local response normalisation over neighbouring channels, in PyTorch's convention.
+
+        y[c] = x[c] / (1 + alpha / size * sum of x[i]^2 for size channels around c)^beta
+
+    The window holds size // 2 channels before c and (size - 1) // 2 after it.
+    `tf.nn.local_response_normalization` has no second derivative; this one is made
+    of differentiable parts.
+    """
+
+    def __init__(self, size: int = 4, alpha: float = 0.001 / 9, beta: float = 0.75, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.alpha, self.beta = size, alpha, beta
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Normalises `[batch, ..., channels]`."""
+        channels = x.shape[-1]
+        # One product with a band of ones: its derivatives are such products again, where
+        # shifted slices would give sums of many parts.
+        window = tf.linalg.matmul(
+            tf.reshape(tf.square(x), [-1, channels]), self._band(channels, x.dtype)
+        )
+        window = tf.reshape(window, tf.shape(x))
+        # As tf.pow, whose derivatives took a quarter of AlexCifarNet's time.
+        return x * tf.exp(-self.beta * tf.math.log1p((self.alpha / self.size) * window))
+
+    def _band(self, channels: int, dtype: tf.DType) -> tf.Tensor:
+        """Ones where channel i (row) is in the window of channel c (column)."""
+        after, before = (self.size - 1) // 2, self.size // 2
+        return tf.linalg.band_part(tf.ones([channels, channels], dtype), after, before)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, for saving."""
+        return {**super().get_config(), "size": self.size, "alpha": self.alpha, "beta": self.beta}
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class ConvMaxPool2D(keras.layers.Layer):
+    """A convolution of stride 1, a 2x2 maximum and a relu in one, with a Conv2D's weights.
+
+    It equals Conv2D, relu and MaxPooling2D(2) up to rounding, and is faster where
+    channels are few: each block of 2x2 or 4x4 pixels becomes one pixel with 4 or 16 times
+    the channels, one convolution gives the four results that a maximum is taken of side by
+    side, and only a quarter of the pixels go on from there.
+
+    Args:
+        filters: channels of the output.
+        size: width of the kernel.
+        padding: "same" or "valid", of the convolution.
+        kernel_initializer: as in Conv2D.
+
+    Raises:
+        ValueError: filters, a size or a padding that there are not.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        size: int,
+        padding: str = "valid",
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if min(filters, size) < 1 or padding.lower() not in ("same", "valid"):
+            raise ValueError(
+                f"got filters={filters}, size={size}, padding={padding!r}, expected at least 1 of "
+                "both, and 'same' or 'valid'"
+            )
+        self.filters, self.size, self.padding = filters, size, padding.lower()
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the kernel `[size, size, channels, filters]` and the bias `[filters]`."""
+        self.kernel = self.add_weight(
+            shape=(self.size, self.size, input_shape[-1], self.filters),
+            initializer=self.kernel_initializer,
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """`[batch, height, width, channels]` to `[batch, height', width', filters]`."""
+        height, width, channels = x.shape[1:]
+        rows, columns = self._pooled(height), self._pooled(width)
+        # A product for several results at once also multiplies with zeros, which costs least
+        # where there is one channel.
+        tile = 4 if channels == 1 else 2
+        kernel = self._tile_kernel(tile)
+        blocks = kernel.shape[0]
+        down, right = -(-2 * rows // tile), -(-2 * columns // tile)
+        x = self._pad(x, (down + blocks - 1) * tile, (right + blocks - 1) * tile)
+        x = tf.nn.space_to_depth(x, tile)
+        if channels == 1:  # then a matrix product of patches beats a convolution
+            places = [(i, j) for i in range(blocks) for j in range(blocks)]
+            x = tf.concat([tf.slice(x, [0, *p, 0], [-1, down, right, -1]) for p in places], -1)
+            results = tf.tensordot(x, tf.reshape(kernel, [-1, kernel.shape[-1]]), 1)
+        else:
+            results = tf.nn.conv2d(x, kernel, 1, "VALID")
+        y = tf.split(results, 4, axis=-1)
+        largest = tf.maximum(tf.maximum(y[0], y[1]), tf.maximum(y[2], y[3]))
+        if tile > 2:
+            largest = tf.nn.depth_to_space(largest, tile // 2)[:, :rows, :columns]
+        return tf.nn.relu(tf.nn.bias_add(largest, self.bias))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The shape of what `call` gives."""
+        batch, height, width, _ = input_shape
+        return batch, self._pooled(height), self._pooled(width), self.filters
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, for saving."""
+        initializer = keras.initializers.serialize(self.kernel_initializer)
+        own = {"filters": self.filters, "size": self.size, "padding": self.padding}
+        return {**super().get_config(), **own, "kernel_initializer": initializer}
+
+    def _pooled(self, length: int) -> int:
+        return (length if self.padding == "same" else length - self.size + 1) // 2
+
+    def _pad(self, x: tf.Tensor, height: int, width: int) -> tf.Tensor:
+        """Zeros before as the padding asks, and at the far edges zeros or less up to a size."""
+        before = (self.size - 1) // 2 if self.padding == "same" else 0
+        x = x[:, : height - before, : width - before]
+        far = [length - before - n for length, n in zip((height, width), x.shape[1:3], strict=True)]
+        return tf.pad(x, [[0, 0], [before, far[0]], [before, far[1]], [0, 0]])
+
+    def _tile_kernel(self, tile: int) -> tf.Tensor:
+        """The kernel over blocks, `[blocks, blocks, tile^2 * channels, tile^2 * filters]`.
+
+        The last axis holds `tile` times `tile` results, for each of which the kernel is shifted:
+        first their four places within what a maximum is taken of, then the maxima, then filters.
+        """
+        kernel = tf.convert_to_tensor(self.kernel)
+        channels, blocks = kernel.shape[2], -(-(self.size - 1 + tile) // tile)
+        room = blocks * tile - self.size
+        shifts = [range(first, tile, 2) for first in (0, 1)]
+        shifted = [
+            tf.pad(kernel, [[i, room - i], [j, room - j], [0, 0], [0, 0]])
+            for rows in shifts
+            for columns in shifts
+            for i in rows
+            for j in columns
+        ]
+        results = tile * tile * self.filters
+        split = [blocks, tile, blocks, tile, channels, results]
+        ordered = tf.transpose(tf.reshape(tf.stack(shifted, axis=3), split), [0, 2, 1, 3, 4, 5])
+        return tf.reshape(ordered, [blocks, blocks, tile * tile * channels, results])
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class LayerNormalization(keras.layers.LayerNormalization):
+    """Keras's layer normalisation with a right second derivative.
+
+    Keras computes mean and variance by tf.nn.moments, which takes the mean inside of the variance
+    for a constant: right for a first derivative, and wrong without an error for a second.
+    Arguments and weights are those of Keras's layer.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Normalises over `axis`, each example by itself."""
+        axes = [self.axis] if isinstance(self.axis, int) else list(self.axis)
+        x = tf.convert_to_tensor(inputs)
+        x = tf.cast(x, keras.backend.result_type(x.dtype, "float32"))  # squares overflow in half
+        centred = x - tf.reduce_mean(x, axes, keepdims=True)
+        variance = tf.reduce_mean(tf.square(centred), axes, keepdims=True)
+        x = (x if self.rms_scaling else centred) * tf.math.rsqrt(variance + self.epsilon)
+        kept = [n if i in {a % len(x.shape) for a in axes} else 1 for i, n in enumerate(x.shape)]
+        if self.gamma is not None:
+            x *= tf.reshape(tf.cast(self.gamma, x.dtype), kept)
+        if self.beta is not None:
+            x += tf.reshape(tf.cast(self.beta, x.dtype), kept)
+        return tf.cast(x, self.compute_dtype)

@@ -1,0 +1,156 @@
+"""The paper's five networks.
+
+All map an embedded input to logits, are twice differentiable on CPU and GPU, and
+start from Xavier normal weights and zero biases (Section 4.2). Logits have one
+output for a binary task.
+
+Each takes the same three settings: `width` multiplies the units and filters of every
+layer but the last (each keeps at least one), `depth` adds so many layers, and `dropout`
+is the rate of dropout while training, by Keras's own fit only: a `Learner` never drops.
+At their defaults they are the paper's networks. Layers that must have a name have one
+that doesn't depend on what a process has made before, since Grappler's order of sums,
+and so the last bits, follow names.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from tf_distill.networks.convolutions import ConvGlobalMaxPool1D
+from tf_distill.networks.layers import ChannelNormalization, ConvMaxPool2D
+from tf_distill.networks.recurrent import Bidirectional
+
+Shape = tuple[int, ...]
+WORD_DROPOUT = 0.4
+"""The text CNN's dropout on its words for each of that on its features; by held-out TREC-50."""
+
+
+def lenet(
+    input_shape: Shape, outputs: int, width: float = 1.0, depth: int = 0, dropout: float = 0.0
+) -> keras.Model:
+    """LeNet-5 with 6, 16, 120 and 84 units, relu and max pooling; depth: dense layers of 84."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            ConvMaxPool2D(_scaled(6, width), 5, padding="same", kernel_initializer=_xavier()),
+            ConvMaxPool2D(_scaled(16, width), 5, kernel_initializer=_xavier()),
+            layers.Flatten(),
+            _dense(_scaled(120, width), "relu"),
+            *_head([_scaled(84, width)] * (1 + depth), outputs, dropout),
+        ],
+        name="lenet",
+    )
+
+
+def alexcifarnet(
+    input_shape: Shape, outputs: int, width: float = 1.0, depth: int = 0, dropout: float = 0.0
+) -> keras.Model:
+    """AlexCifarNet: two 5x5x64 convolutions with local response normalisation, dense 384, 192.
+
+    depth: dense layers of 192.
+    """
+    filters = _scaled(64, width)
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            _conv(filters, 5, padding="same"),
+            layers.ZeroPadding2D(1),  # after relu a zero never wins over a true maximum
+            layers.MaxPooling2D(3, 2),
+            ChannelNormalization(),
+            _conv(filters, 5, padding="same"),
+            ChannelNormalization(),
+            layers.ZeroPadding2D(1),
+            layers.MaxPooling2D(3, 2),
+            layers.Flatten(),
+            _dense(_scaled(384, width), "relu"),
+            *_head([_scaled(192, width)] * (1 + depth), outputs, dropout),
+        ],
+        name="alexcifarnet",
+    )
+
+
+def textconvnet(
+    input_shape: Shape, outputs: int, width: float = 1.0, depth: int = 0, dropout: float = 0.0
+) -> keras.Model:
+    """A wide text CNN: 100 filters each of widths 3, 4, 5, their maxima over time, one dense.
+
+    depth: dense layers of 100. Dropout also falls on the embedded words, at WORD_DROPOUT of
+    the rate.
+    """
+    inputs = keras.Input(input_shape)
+    x = layers.Dropout(WORD_DROPOUT * dropout, name="drop_words")(inputs) if dropout else inputs
+    filters, initial = _scaled(100, width), _xavier
+    features = [
+        ConvGlobalMaxPool1D(filters, size, initial(), name=f"width_{size}")(x) for size in (3, 4, 5)
+    ]
+    x = layers.Concatenate()(features)
+    for layer in _head([filters] * depth, outputs, dropout):
+        x = layer(x)
+    return keras.Model(inputs, x, name="textconvnet")
+
+
+def birnn(
+    input_shape: Shape, outputs: int, width: float = 1.0, depth: int = 0, dropout: float = 0.0
+) -> keras.Model:
+    """Two bidirectional layers of 100 simple recurrent units a direction; depth: more of them."""
+    recurrent = _bidirectional(layers.SimpleRNN, {}, _scaled(100, width), 2 + depth, dropout)
+    head = _head([], outputs, dropout)
+    return keras.Sequential([keras.Input(input_shape), *recurrent, *head], name="birnn")
+
+
+def bilstm(
+    input_shape: Shape, outputs: int, width: float = 1.0, depth: int = 0, dropout: float = 0.0
+) -> keras.Model:
+    """Two bidirectional layers of 100 LSTM units a direction; depth: more of them."""
+    # cuDNN's LSTM has no second derivative.
+    settings = {"use_cudnn": False, "unit_forget_bias": False}
+    recurrent = _bidirectional(layers.LSTM, settings, _scaled(100, width), 2 + depth, dropout)
+    head = _head([], outputs, dropout)
+    return keras.Sequential([keras.Input(input_shape), *recurrent, *head], name="bilstm")
+
+
+def _xavier() -> keras.initializers.Initializer:
+    """Xavier normal without truncation, one object a weight so that draws are independent."""
+    return keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
+
+
+def _scaled(units: int, width: float) -> int:
+    return max(1, round(units * width))
+
+
+def _dense(units: int, activation: str | None = None) -> layers.Layer:
+    return layers.Dense(units, activation, kernel_initializer=_xavier())
+
+
+def _conv(filters: int, size: int, padding: str = "valid") -> layers.Layer:
+    return layers.Conv2D(
+        filters, size, padding=padding, activation="relu", kernel_initializer=_xavier()
+    )
+
+
+def _dropout(rate: float) -> list[layers.Layer]:
+    """A layer of dropout, or none at all, so that a network without is what it was."""
+    return [layers.Dropout(rate)] if rate else []
+
+
+def _head(hidden: list[int], outputs: int, dropout: float) -> list[layers.Layer]:
+    """Hidden dense layers, dropout, and the logits."""
+    return [*(_dense(units, "relu") for units in hidden), *_dropout(dropout), _dense(outputs)]
+
+
+def _bidirectional(
+    layer: type[layers.Layer], settings: dict[str, Any], units: int, count: int, dropout: float
+) -> list[layers.Layer]:
+    """Recurrent layers that read both ways, with dropout before each; the last gives one vector."""
+    stack: list[layers.Layer] = []
+    for i in range(count):
+        recurrent = layer(
+            units,
+            return_sequences=i < count - 1,
+            kernel_initializer=_xavier(),
+            recurrent_initializer=_xavier(),
+            **settings,
+        )
+        stack += [*_dropout(dropout), Bidirectional(recurrent)]
+    return stack

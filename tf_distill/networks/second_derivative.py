@@ -1,0 +1,182 @@
+"""Whether a model can be differentiated twice: tried out, and held against finite differences.
+
+Some operations have a wrong second derivative without an error, so that names alone
+don't tell (`checks` looks at these).
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_distill.common import UserError
+from tf_distill.core import LOCK, Learner, graph_function, value_and_gradients
+from tf_distill.networks import checks
+
+BATCH = 2
+POINTS = 3
+STEPS = {"float64": (1e-6, 1e-5, 1e-4, 1e-3), "float32": (1e-2, 3e-2, 1e-1, 3e-3)}
+TOLERANCE = {"float64": 1e-4, "float32": 5e-2}
+"""Relative difference: a wrong derivative is off by far more, at each point and step."""
+PARTS = ("samples", "labels", "weights")
+Arguments = list[tf.Tensor]
+
+
+def check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int) -> None:
+    """Differentiates the inner loss of two random samples twice, at a few random points.
+
+    It is done in float64 by a copy of the model, and in float32 where a layer knows no other.
+
+    Args:
+        make: makes the model; it is called again.
+        shape: of one embedded input.
+        outputs: logits of the model.
+
+    Raises:
+        UserError: there is no second derivative, or a wrong one; the layer or the operation is
+            named as far as it can be known.
+    """
+    with LOCK:
+        try:
+            with _precision("float64"):
+                _check(make, shape, outputs)
+        except (TypeError, ValueError, NotImplementedError, tf.errors.OpError):
+            _check(make, shape, outputs)
+
+
+def _check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int) -> None:
+    model = make()
+    learner = Learner(model, shape)
+    dtype = learner.init(tf.constant([0, 0]))[0].dtype.name
+    dtype = dtype if dtype in STEPS else "float32"
+    try:
+        off = set(PARTS)
+        for point in range(POINTS):
+            off &= set(_wrong_parts(learner, shape, outputs, dtype, point))
+            if not off:
+                return
+    except LookupError as error:
+        raise _without(model, error) from error
+    part = next(part for part in PARTS if part in off)
+    raise UserError(
+        f"the model {model.name} has a wrong second derivative for the {part}, as finite "
+        f"differences show; {_suspects(model)}: build that of other TensorFlow operations"
+    )
+
+
+@contextlib.contextmanager
+def _precision(name: str) -> Iterator[None]:
+    """Builds Keras models in this precision; other threads that do would get it too."""
+    before, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(policy)
+
+
+def _wrong_parts(
+    learner: Learner, shape: tuple[int, ...], outputs: int, dtype: str, point: int
+) -> Iterator[str]:
+    """The parts for which derivative and finite difference differ at a random point.
+
+    What is differentiated is a random combination of the inner gradient's numbers.
+    """
+    rng = np.random.default_rng(point)
+    draw = lambda size: tf.constant(rng.standard_normal(size), dtype)  # noqa: E731
+    start = learner.init(tf.constant([0, point]))
+    weights = [tf.cast(w, dtype) + 0.1 * draw(w.shape) for w in start]
+    directions = [draw(w.shape) for w in start]
+
+    @graph_function
+    def value(arguments: Arguments) -> tf.Tensor:
+        x, y, *weights = arguments
+        _, gradients = value_and_gradients(learner, weights, x, y)
+        products = [tf.reduce_sum(g * d) for g, d in zip(gradients, directions, strict=True)]
+        return tf.add_n(products)
+
+    @graph_function
+    def derivative(arguments: Arguments) -> Arguments:
+        with tf.GradientTape() as tape:
+            tape.watch(arguments)
+            combined = value(arguments)
+        return tape.gradient(combined, arguments, unconnected_gradients="zero")
+
+    at = [draw((BATCH, *shape)), draw((BATCH, outputs)), *weights]
+    # Concrete, since TensorFlow warns of functions that are traced in every check.
+    compiled = value.get_concrete_function(at)
+    gradients = [tf.convert_to_tensor(g) for g in derivative.get_concrete_function(at)(at)]
+    dtype = _precision_of(compiled.graph)
+    for part, members in zip(PARTS, ([0], [1], range(2, len(at))), strict=True):
+        along = _direction(gradients, members, draw)
+        if _error(compiled, at, gradients, along, dtype) > TOLERANCE[dtype]:
+            yield part
+
+
+def _precision_of(graph: tf.Graph) -> str:
+    """float64, unless a layer casts to less."""
+    tensors = (tensor for operation in graph.get_operations() for tensor in operation.outputs)
+    less = (tf.float32, tf.float16, tf.bfloat16)
+    return "float32" if any(tensor.dtype in less for tensor in tensors) else "float64"
+
+
+def _direction(gradients: Arguments, members: Sequence[int], draw: Callable) -> Arguments:
+    """Along the gradient of some arguments, and a random one besides lest that is zero."""
+    chosen = [g if i in members else tf.zeros_like(g) for i, g in enumerate(gradients)]
+    random = [draw(g.shape) if i in members else tf.zeros_like(g) for i, g in enumerate(gradients)]
+    norms = [tf.linalg.global_norm(v) for v in (chosen, random)]
+    return [
+        tf.math.divide_no_nan(c, norms[0]) + r / norms[1]
+        for c, r in zip(chosen, random, strict=True)
+    ]
+
+
+def _error(
+    value: Callable[[Arguments], tf.Tensor],
+    at: Arguments,
+    gradients: Arguments,
+    along: Arguments,
+    dtype: str,
+) -> float:
+    """The relative difference at the step where it is smallest."""
+    analytic = float(sum(tf.reduce_sum(g * d) for g, d in zip(gradients, along, strict=True)))
+    size = abs(float(value(at)))
+    errors = []
+    for step in STEPS[dtype]:
+        up, down = (
+            float(value([a + s * step * d for a, d in zip(at, along, strict=True)]))
+            for s in (1, -1)
+        )
+        numeric = (up - down) / (2 * step)
+        noise = 10 * float(np.finfo(dtype).eps) * max(size, abs(up)) / step
+        scale = max(abs(analytic), abs(numeric), 1e-30)
+        errors.append(max(0.0, abs(analytic - numeric) - noise) / scale)
+    return min(errors) if np.isfinite(errors).all() else np.inf
+
+
+def _without(model: keras.Model, error: Exception) -> UserError:
+    """The error for an operation whose gradient TensorFlow does not know."""
+    found = re.search(r"(?:no entry for|op type): (\w+)", str(error))
+    operation = found[1].removesuffix("Grad") if found else "an operation"
+    advice = checks.OPERATIONS.get(operation, "build it of other TensorFlow operations")
+    return UserError(
+        f"the model {model.name} can't be differentiated twice: {operation} has no second "
+        f"derivative; {_suspects(model)}: {advice}"
+    )
+
+
+def _suspects(model: keras.Model) -> str:
+    """The layers that are the user's own, or hold a function of theirs."""
+    layers: list[Any] = [layer for layer in model._flatten_layers() if layer is not model]
+    own = [
+        f"{type(layer).__name__} {layer.name!r}"
+        for layer in layers
+        if not type(layer).__module__.startswith("keras.") or isinstance(layer, keras.layers.Lambda)
+    ]
+    return f"the layers of your own are {', '.join(own)}" if own else "look at its call()"

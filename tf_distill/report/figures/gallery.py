@@ -1,0 +1,119 @@
+"""The table of all figures: which a run has, how each is drawn, what it shows."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from tf_distill.report.figures import comparison, curves, samples
+from tf_distill.report.record import Record
+
+
+class Plate(NamedTuple):
+    """One figure of the gallery.
+
+    name: of its file, without the ending. paper: what it is like in the paper, or "".
+    alt: what a person sees who can't see it. caption: what it means. wanted: whether a
+    record has the data. draw: the figure.
+    """
+
+    name: str
+    title: str
+    paper: str
+    alt: str
+    caption: str
+    wanted: Callable[[Record], object]
+    draw: Callable[[Any], Figure]
+
+
+def _kind(record: Record) -> str | None:
+    return record.metadata.get("input", {}).get("kind")
+
+
+def _several_networks(record: Record) -> bool:
+    return any(len(row["accuracies"]) > 1 for row in record.rows)
+
+
+PLATES = (
+    Plate(
+        "images", "Distilled images", "Figures 1, 5, 7, 8",
+        "Grid of the distilled images, each with the largest values of its label.",
+        "All that the network sees in training, step by step. Each image is stretched to the "
+        "range of grey or colour; below it are the largest values of its label.",
+        lambda r: r.samples and _kind(r) == "image",
+        lambda r: samples.draw_images(r.samples, r.metadata["classes"]),
+    ),
+    Plate(
+        "embeddings", "Distilled sentences in embedding space", "Figures 9, 10",
+        "Heat maps of the distilled sentences, words down and embedding across.",
+        "Each distilled sentence is a matrix: a row a word, a column a number of its vector.",
+        lambda r: r.samples and _kind(r) == "text",
+        lambda r: samples.draw_embeddings(r.samples, r.metadata["classes"]),
+    ),
+    Plate(
+        "labels", "Labels", "Table 1",
+        "Heat map of the label matrix, a row a sample and a column a class, values written in.",
+        "Labels are real numbers and need not sum to one. Of several classes the top one is bold.",
+        lambda r: r.samples,
+        lambda r: samples.draw_labels(r.samples, r.metadata["classes"]),
+    ),
+    Plate(
+        "inner_accuracy", "Accuracy after every inner step", "",
+        "Line chart of the test accuracy after each inner step, with its deviation.",
+        "How far each gradient step on the distilled set takes a network. Step 0 is before "
+        "training.",
+        lambda r: r.curve,
+        lambda r: curves.draw_inner_accuracy(r.curve, len(r.samples.x), r.original),
+    ),
+    Plate(
+        "comparison", "Baselines and controls", "Tables 2, 3, 5",
+        "Bars of the mean accuracy of the distilled set, the baselines, the controls and other "
+        "networks, with standard deviations.",
+        "Mean and standard deviation over networks.",
+        lambda r: r.rows,
+        lambda r: comparison.draw_comparison(r.rows, r.original),
+    ),
+    Plate(
+        "distribution", "Distribution over networks", "",
+        "Strips of dots, one for each network, for every row of the table with several networks.",
+        "Each dot is one trial: another initial network, or for the baselines another draw. "
+        "The upright lines are medians.",
+        _several_networks,
+        lambda r: comparison.draw_distribution(r.rows),
+    ),
+    Plate(
+        "learning_rates", "Learning rates", "",
+        "Line chart of the learned learning rate of each inner step, an epoch a colour.",
+        "Learned together with the samples: one for every inner step.",
+        lambda r: r.samples,
+        lambda r: curves.draw_learning_rates(r.samples.lr, len(r.samples.x)),
+    ),
+    Plate(
+        "history", "Outer loss and accuracy", "",
+        "Two line charts over the outer steps: loss on real data, and distillation accuracy.",
+        "The distillation itself: the loss on real batches after training on the set, and the "
+        "accuracy at the evaluations on the way.",
+        lambda r: r.metrics,
+        lambda r: curves.draw_history(r.metrics, r.original),
+    ),
+    Plate(
+        "sizes", "Accuracy against size", "Figure 6",
+        "Line chart of the accuracy against the number of distilled samples.",
+        "dA is the smallest size whose accuracy reaches A percent of that on the original data.",
+        lambda r: r.sweep,
+        lambda r: curves.draw_sizes(r.sweep),
+    ),
+    Plate(
+        "ranking", "Ranking of networks", "",
+        "Scatter plot of the accuracy after the distilled set against that after full training.",
+        "Each point is a variant of the network, numbered as in the table. Spearman's and "
+        "Kendall's rank correlations say how well the distilled set alone finds the better ones.",
+        lambda r: r.ranking,
+        lambda r: comparison.draw_ranking(r.ranking),
+    ),
+)  # fmt: skip
+
+
+def plates(record: Record) -> Iterator[Plate]:
+    """The figures that a record has the data for, in the order of the report."""
+    return (plate for plate in PLATES if plate.wanted(record))

@@ -1,0 +1,160 @@
+"""Figures of the distilled samples themselves: images, embeddings, labels."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tf_distill.common import output_names, shown_part
+from tf_distill.core import Samples
+from tf_distill.report.figures.style import COLUMN, DPI, PAGE, sheet, top_labels
+
+STEPS_SHOWN, IMAGES_SHOWN, IMAGES_A_ROW = 10, 20, 10
+SENTENCES_SHOWN, SENTENCES_A_ROW = 24, 6
+LABELS_SHOWN, CLASSES_SHOWN = 20, 20
+
+
+def draw_images(samples: Samples, classes: Sequence[str]) -> Figure:
+    """Distilled images, step by step, each with its top three classes (Figures 1, 5, 7, 8).
+
+    Args:
+        samples: the distilled set.
+        classes: their names.
+
+    Learned pixels know no limits, so each image is stretched to the range of grey or colour.
+    """
+    x, y = (np.asarray(v)[:STEPS_SHOWN, :IMAGES_SHOWN] for v in (samples.x, samples.y))
+    steps, n = x.shape[:2]
+    columns, rows = min(n, IMAGES_A_ROW), -(-n // IMAGES_A_ROW)
+    cell, margin = PAGE / IMAGES_A_ROW, 0.25 if len(samples.x) > 1 else 0.04
+    longest = _longest(top_labels(label, classes) for label in np.concatenate(y))
+    size = min(6.5, cell * 72 / (0.6 * longest))
+    pitch = cell * 0.92 + 0.08 + 3.8 * size / 72
+    bottom = 0.2 if (note := _left_out(samples, "images")) else 0.0
+    height = steps * rows * pitch + bottom
+    figure, axis = _canvas(margin + columns * cell, height)
+    for s in range(steps):
+        top = height - s * rows * pitch
+        if len(samples.x) > 1:
+            words = f"step {s + 1}"
+            axis.text(0.1, top - cell / 2, words, rotation=90, ha="center", va="center", size=7)
+        for j in range(n):
+            left = margin + (j % columns + 0.04) * cell
+            high = top - (j // columns) * pitch - 0.04
+            extent = (left, left + 0.92 * cell, high - 0.92 * cell, high)
+            axis.imshow(_stretch(x[s, j]), cmap="gray", interpolation="nearest", extent=extent)
+            where = (left + 0.46 * cell, high - 0.92 * cell - 0.03)
+            label = top_labels(y[s, j], classes)
+            axis.text(*where, label, size=size, linespacing=1.15, ha="center", va="top")
+    axis.text(margin, 0.06, note, size=7, va="bottom")
+    axis.set(xlim=(0, margin + columns * cell), ylim=(0, height), aspect="auto")
+    return figure
+
+
+def draw_embeddings(samples: Samples, classes: Sequence[str]) -> Figure:
+    """Distilled sentences as heat maps: words down, embedding across (Figures 9, 10)."""
+    x, y = (np.asarray(v)[:STEPS_SHOWN] for v in (samples.x, samples.y))
+    places = [(s, j) for s in range(len(x)) for j in range(x.shape[1])][:SENTENCES_SHOWN]
+    columns = min(len(places), SENTENCES_A_ROW)
+    rows = -(-len(places) // columns)
+    figure = sheet(max(columns * PAGE / SENTENCES_A_ROW, COLUMN), rows * 1.75 + 0.2)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    limit = np.percentile(np.abs(x), 99)
+    for axis in axes[len(places) :]:
+        axis.axis("off")
+    for axis, (s, j) in zip(axes, places, strict=False):
+        image = axis.imshow(x[s, j], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+        axis.set_title(
+            f"step {s + 1}, sentence {j + 1}\n{top_labels(y[s, j], classes)}", size=6, loc="left"
+        )
+        axis.set_yticks([0, x.shape[2] - 1], ["1", str(x.shape[2])])
+        axis.set_xticks([0, x.shape[3] - 1], ["1", str(x.shape[3])])
+        axis.tick_params(labelsize=6)
+        for tick, side in zip(axis.get_xticklabels(), ("left", "right"), strict=True):
+            tick.set_ha(side)
+    count = len(samples.x) * x.shape[1]
+    note = shown_part(len(places), count, "sentences")
+    figure.supxlabel("embedding" + (f" ({note})" if note else ""), size=7)
+    figure.supylabel("word", size=7)
+    bar = figure.colorbar(image, ax=axes.tolist(), fraction=0.02, aspect=30)
+    bar.ax.tick_params(labelsize=6)
+    return figure
+
+
+def draw_labels(samples: Samples, classes: Sequence[str]) -> Figure:
+    """The label matrix: a row a sample, a column a class, the top class bold (Table 1).
+
+    Of many classes those are shown that have the largest values.
+    """
+    y = np.asarray(samples.y)
+    names = output_names(classes, y.shape[2])
+    values = y.reshape(-1, y.shape[2])[:LABELS_SHOWN]
+    kept = np.sort(np.argsort(-np.abs(values).max(0))[:CLASSES_SHOWN])
+    figure = sheet(
+        max(COLUMN, min(PAGE, 0.6 + 0.34 * len(kept))),
+        0.8 + 0.02 * _longest(names) + 0.2 * len(values),
+    )
+    axis = figure.subplots()
+    limit = float(np.abs(values).max()) or 1.0
+    image = axis.imshow(values[:, kept], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    _write_values(axis, values[:, kept], image)
+    axis.set_xticks(range(len(kept)), [names[i] for i in kept])
+    if len(kept) > 1 and _longest(names) > 4:
+        axis.tick_params("x", labelrotation=45)
+        for tick in axis.get_xticklabels():
+            tick.set(ha="left", rotation_mode="anchor")
+    axis.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+    steps = len(y) > 1
+    rows = [
+        f"{s + 1}.{j + 1}" if steps else f"{j + 1}"
+        for s in range(len(y))
+        for j in range(y.shape[1])
+    ]
+    axis.set_yticks(range(len(values)), rows[: len(values)])
+    axis.set_ylabel("step.sample" if steps else "sample")
+    axis.spines[:].set_visible(False)
+    hidden = (
+        shown_part(len(values), len(rows), "samples"),
+        f"{len(kept)} of {len(names)} classes" if len(kept) < len(names) else "",
+    )
+    axis.set_xlabel("; ".join(filter(None, hidden)))
+    return figure
+
+
+def _write_values(axis: Axes, values: np.ndarray, image) -> None:
+    for i, row in enumerate(values):
+        for j, value in enumerate(row):
+            red, green, blue, _ = image.cmap(image.norm(value))
+            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+            axis.text(
+                j, i, f"{value:z.2f}", ha="center", va="center", size=6, in_layout=False,
+                color="white" if dark else "black",
+                weight="bold" if value == row.max() and len(row) > 1 else "normal",
+            )  # fmt: skip
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure that is one axis; many axes would take seconds."""
+    figure = Figure((width, height), dpi=DPI)
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.axis("off")
+    return figure, axis
+
+
+def _left_out(samples: Samples, what: str) -> str:
+    steps, n = len(samples.x), samples.x.shape[1]
+    hidden = (
+        shown_part(STEPS_SHOWN, steps, "steps"),
+        shown_part(IMAGES_SHOWN, n, f"{what} of a step"),
+    )
+    return "; ".join(filter(None, hidden))
+
+
+def _longest(texts: Iterable[str]) -> int:
+    return max(len(line) for text in texts for line in text.split("\n"))
+
+
+def _stretch(image: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(image, [1, 99])
+    return np.clip((image - low) / max(high - low, 1e-6), 0, 1)

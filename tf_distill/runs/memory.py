@@ -1,0 +1,451 @@
+"""How much memory a run will take at most, known before it starts.
+
+The sizes of what is alive come from the graph of an outer step (`liveness`). Two things
+are not in a graph and were measured, on Linux: what TensorFlow takes to run it, and what the
+C library's allocator loses. It cuts tensors of less than 32 MiB out of memory that it does not
+give back, and holes between them stay; larger ones have memory of their own.
+`tests/memory_test.py` holds estimates against measured peaks.
+"""
+
+import heapq
+import math
+import tensorflow as tf
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from typing import NamedTuple
+from tf_distill.common import UserError, machine
+from tf_distill.config import Config
+from tf_distill.core import Learner, REAL_PART, TEST_BATCH, TRAINING, WAY_BACK, graph_function, parallel
+from tf_distill.datasets.base import Dataset
+
+RUNTIME, OPERATION = 60e6, 14e3
+"""Bytes that running a graph takes beside its tensors, and for each of its operations."""
+COPIES = 6
+"""Of a set that is learned: itself and Adam's two moments, and the last sound one of each."""
+SMALL, HOLES = 32 * 2**20, 1.5
+"""Tensors below this size, in bytes, take so many times as much on a CPU."""
+
+
+class Estimate(NamedTuple):
+    """Bytes that the parts of a run take.
+
+    program: this process as it is, with TensorFlow, the data and the network; graph: to run
+    the outer step; weights: of all inner steps, which are kept; then what comes one after the
+    other, and beside those: real_batch, inner_step and evaluation. so_far: the most that this
+    process has held, which is to load the data; tested: the examples of an evaluation at a
+    time; together: the networks that are in work at a time.
+    """
+
+    program: float
+    graph: float
+    weights: float
+    real_batch: float
+    inner_step: float
+    evaluation: float
+    so_far: float = 0.0
+    tested: int = 0
+    together: int = 1
+
+    @property
+    def peak(self) -> float:
+        """What the run takes at most."""
+        work = max(self.weights + max(self.real_batch, self.inner_step), self.evaluation)
+        return max(self.so_far, self.program + self.graph + work)
+
+
+def estimate_memory(graph: tf.Graph, learner: Learner, dataset: Dataset, config: Config) -> Estimate:
+    """The memory of a run, from the graph of its outer step; nothing is run.
+
+    Args:
+        graph: as `outer.distill` gives it to `before`.
+        learner: the network.
+        dataset: of the run.
+        config: of the run.
+    """
+    cost = float if parallel.on_gpu() else _on_cpu
+    inner, others, operations = 0.0, 0.0, 0
+    for name, size in moments(graph, cost):
+        operations += 1
+        if f"{TRAINING}/" in name or f"{WAY_BACK}/" in name:
+            inner = max(inner, size)
+        else:
+            others = max(others, size)
+    one = sum(tf.TensorShape(s).num_elements() * 4 for s in learner.shapes)
+    together = min(config.networks, parallel.at_once())
+    weights = float(config.steps * config.epochs * one * together)
+    tested = min(len(dataset.y_test), TEST_BATCH * parallel.at_once())
+    test = _evaluation(learner, (tested, *dataset.encoding.shape))
+    return Estimate(
+        program=machine.resident(),
+        graph=RUNTIME + OPERATION * operations,
+        weights=weights,
+        real_batch=max(0.0, others - weights),
+        inner_step=max(0.0, inner - weights),
+        evaluation=max(m.size for m in moments(test, cost)),
+        so_far=float(machine.most_resident() or 0),
+        tested=tested,
+        together=together,
+    )
+
+
+def check_set(config: Config, dataset: Dataset) -> None:
+    """Raises UserError for more samples than there is memory for, before any is made."""
+    numbers = math.prod(dataset.encoding.shape) + dataset.outputs
+    count = config.steps * config.samples_per_step
+    rates = config.steps * config.epochs
+    size, room = 4 * COPIES * float(count * numbers + rates), machine.room()
+    if room is not None and size > room:
+        raise UserError(
+            f"{count} distilled samples and {rates} learning rates take about {_gb(size)} of "
+            f"memory to learn, and {_gb(room)} can be had; lower --samples_per_step, --steps or "
+            "--epochs"
+        )
+
+
+def check_memory(found: Estimate, config: Config) -> str:
+    """A line that says how much memory a run takes.
+
+    Raises:
+        UserError: it is more than there is. The text names the setting that takes most of it.
+    """
+    if parallel.on_gpu():  # TensorFlow does not tell how much a device has
+        return f"memory: about {_gb(found.peak - found.program)} on the device"
+    room = machine.room()
+    if room is not None and found.peak > room:
+        raise UserError(
+            f"the run takes about {_gb(found.peak)} of memory, and {_gb(room)} can be had; "
+            + _advice(found, config, room)
+        )
+    there = "" if room is None else f" of the {_gb(room)} that can be had"
+    return f"memory: about {_gb(found.peak)}{there}"
+
+
+def describe_memory(found: Estimate, config: Config) -> str:
+    """A table of the parts, for a person."""
+    networks = f" of {found.together} networks" if found.together > 1 else ""
+    rows = [
+        ("program, data and network, as they are now", found.program),
+        ("compiled outer step", found.graph),
+        (f"weights of {config.steps * config.epochs} inner steps{networks}", found.weights),
+        (f"a real batch of {config.batch_size}", found.real_batch),
+        (f"an inner step of {config.samples_per_step} samples", found.inner_step),
+        (f"an evaluation, {found.tested} at a time", found.evaluation),
+        ("loading the data, the most so far", found.so_far),
+        ("at most, since the last four take turns", found.peak),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:{width}} {_gb(size):>9}" for name, size in rows)
+
+
+def _on_cpu(size: int) -> float:
+    return size * HOLES if size < SMALL else size
+
+
+def _evaluation(learner: Learner, shape: tuple[int, ...]) -> tf.Graph:
+    """The graph of a network's logits for inputs of this shape, the batch too."""
+    given = [tf.TensorSpec(s) for s in learner.shapes]
+    logits = graph_function(lambda weights: learner.apply(weights, tf.zeros(shape)))
+    return logits.get_concrete_function(given).graph
+
+
+def _advice(found: Estimate, config: Config, room: float) -> str:
+    """Which setting to lower, and to what if it is enough to lower that one."""
+    takes = {
+        "batch_size": found.real_batch,
+        "samples_per_step": found.inner_step,
+        "epochs" if config.epochs > config.steps else "steps": found.weights,
+    }
+    name, most = max(takes.items(), key=lambda item: item[1])
+    if max(most, found.evaluation) < found.peak / 4:
+        return "end other programs, or take a smaller --dataset"
+    if most < found.evaluation:
+        return f"the network alone takes {_gb(found.evaluation)}; take a smaller --model"
+    now = getattr(config, name)
+    alive = now
+    if name == "batch_size":  # of its parts some are in work at a time
+        parts = parallel.equal_parts(now, REAL_PART)
+        alive = now // parts * min(parts, parallel.at_once())
+    fits = int(alive * (most - (found.peak - room)) / most)
+    to = f" to {fits} or less" if fits > 0 else ""
+    return f"--{name}={now} takes {_gb(most)} of it: lower it{to}"
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.2f} GB" if size < 1e10 else f"{size / 1e9:.0f} GB"
+
+
+PARTS = frozenset(["Slice", "Split", "StridedSlice", "Unpack"])
+"""Operations that share memory with their input where they cut its first dimension alone."""
+ELEMENTWISE = frozenset(
+    "Abs Add AddN AddV2 BiasAdd Cos Div DivNoNan Elu EluGrad Exp Expm1 Floor LeakyRelu "  # noqa: SIM905
+    "LeakyReluGrad Log Log1p LogSoftmax Maximum Minimum Mul Neg Pow RealDiv Reciprocal Relu "
+    "Relu6 ReluGrad Rsqrt RsqrtGrad Select SelectV2 Selu SeluGrad Sigmoid SigmoidGrad Sign Sin "
+    "Softmax Softplus SoftplusGrad Sqrt SqrtGrad Square SquaredDifference Sub Tanh TanhGrad "
+    "Xdivy Xlogy ZerosLike".split()
+)
+"""Operations that write over an input of the result's size which is not used again."""
+
+
+class Moment(NamedTuple):
+    """What is alive while one operation runs.
+
+    name: of the operation, after those of the loops and calls around it; size: bytes.
+    """
+
+    name: str
+    size: float
+
+
+Cost = Callable[[int], float]
+
+
+class _Buffer:
+    """Memory that tensors share; `uses` are still to come. Another's is never freed here.
+
+    Of a list of tensors: `length`, how many it has or gets, 0 where that is not known, and
+    `kept`, the bytes that loops have put into it. Of a constant that may become the length of a
+    list, `length` is its value.
+    """
+
+    def __init__(self, size: int, own: bool = True, length: int = 0):
+        self.size, self.own, self.length, self.uses, self.kept = size, own, length, 0, 0
+
+    def cost(self, cost: Cost) -> float:
+        """In bytes."""
+        return self.kept or cost(self.size)
+
+
+Walk = Generator[Moment, None, list[_Buffer]]
+
+
+def peak(graph: tf.Graph) -> float:
+    """Bytes that are alive at most, beside the arguments and captured tensors."""
+    return max((moment.size for moment in moments(graph)), default=0)
+
+
+def moments(graph: tf.Graph, cost: Cost = float) -> Iterator[Moment]:
+    """What is alive at each operation, in the order in which TensorFlow is likely to run them.
+
+    Args:
+        graph: of a concrete function, `function.get_concrete_function(...).graph`. Its
+            arguments and what it captures belong to the caller, and are not counted.
+        cost: of a tensor of so many bytes, in bytes: what the allocator takes for it. What
+            a loop keeps in lists, to the end, takes no more than it is.
+
+    Yields:
+        A moment for each operation that is needed; those in the body of a loop come once.
+    """
+    yield from _walk(graph, cost, [])
+
+
+def _walk(graph: tf.Graph, cost: Cost, arguments: list[_Buffer]) -> Walk:
+    """Yields the moments of a graph that is called with arguments; returns its results."""
+    order = _order(graph)
+    uses = Counter(t.name for op in order for t in op.inputs)
+    uses.update(t.name for t in graph.outputs)
+    buffers = {
+        t.name: _Buffer(0, own=False, length=b.length)
+        for t, b in zip(graph.inputs, arguments, strict=False)
+    }
+    alive = 0.0
+    for op in order:
+        given = [buffers[t.name] for t in op.inputs]
+        made = [buffers.get(t.name) or _result(op, t, given) for t in op.outputs]
+        for tensor, buffer in zip(op.outputs, made, strict=True):
+            buffer.uses += uses[tensor.name]
+            buffers[tensor.name] = buffer
+        for moment in _inside(op, given, made, cost):
+            yield Moment(f"{op.name}/{moment.name}", alive + moment.size)
+        fresh = {id(b): b for b in made if all(b is not g for g in given)}
+        alive += sum(b.cost(cost) for b in fresh.values())
+        yield Moment(op.name, alive)
+        for buffer in given:
+            buffer.uses -= 1
+        ended = {id(b): b for b in (*given, *made) if b.own and not b.uses}
+        alive -= sum(b.cost(cost) for b in ended.values())
+    return [buffers[t.name] for t in graph.outputs]
+
+
+def _order(graph: tf.Graph) -> list[tf.Operation]:
+    """The needed operations in the order in which they were made, each after its inputs.
+
+    A loop is made before the lists that its gradient adds to its inputs.
+    """
+    needed = _needed(graph)
+    number = {op.name: i for i, op in enumerate(needed)}
+    waits = [{b.name for b in _before(op)} & number.keys() for op in needed]
+    followers: dict[str, list[int]] = {name: [] for name in number}
+    for i, names in enumerate(waits):
+        for name in names:
+            followers[name].append(i)
+    ready = [i for i, names in enumerate(waits) if not names]
+    order = []
+    while ready:
+        order.append(op := needed[heapq.heappop(ready)])
+        for i in followers[op.name]:
+            waits[i].discard(op.name)
+            if not waits[i]:
+                heapq.heappush(ready, i)
+    return order
+
+
+def _needed(graph: tf.Graph) -> list[tf.Operation]:
+    """The operations that the results depend on, in the order in which they were made."""
+    found: set[str] = set()
+    open_ = [t.op for t in graph.outputs] + list(graph.control_outputs)
+    while open_:
+        op = open_.pop()
+        if op.name not in found:
+            found.add(op.name)
+            open_ += _before(op)
+    return [op for op in graph.get_operations() if op.name in found]
+
+
+def _before(op: tf.Operation) -> list[tf.Operation]:
+    return [t.op for t in op.inputs] + list(op.control_inputs)
+
+
+def _result(op: tf.Operation, tensor: tf.Tensor, given: list[_Buffer]) -> _Buffer:
+    """The memory of one result: an input's, the caller's, or new."""
+    if op.type in ("Placeholder", "ReadVariableOp"):
+        return _Buffer(0, own=False)
+    if op.type == "Const":  # stays as long as the graph
+        return _Buffer(size_of(tensor), own=False, length=whole_number(tensor))
+    if op.type in LISTS:
+        return _Buffer(0, length=_length(op, given))
+    if given and (op.type in VIEWS or _is_part(op, tensor)):
+        return given[_viewed(op, tensor)]
+    size = size_of(tensor)
+    if op.type in ELEMENTWISE:
+        for buffer in given:
+            if buffer.own and buffer.uses == 1 and buffer.size == size:
+                return buffer
+    return _Buffer(size)
+
+
+def _length(op: tf.Operation, given: list[_Buffer]) -> int:
+    """How many tensors a new list has or has room for."""
+    if op.type == "TensorListFromTensor":
+        return op.inputs[0].shape[0] or 0
+    return whole_number(op.inputs[1]) or given[1].length
+
+
+def _viewed(op: tf.Operation, tensor: tf.Tensor) -> int:
+    """Which input a view is of."""
+    return tensor.value_index if op.type == "IdentityN" else int(op.type == "Split")
+
+
+def _is_part(op: tf.Operation, tensor: tf.Tensor) -> bool:
+    """Whether a slice is one of the first dimension alone, which lies in one piece."""
+    if op.type not in PARTS:
+        return False
+    whole, part = op.inputs[int(op.type == "Split")].shape, tensor.shape
+    if whole.rank is None or part.rank is None:
+        return False
+    return list(whole[1:]) in (list(part), list(part[1:]))
+
+
+def _inside(
+    op: tf.Operation, given: list[_Buffer], made: list[_Buffer], cost: Cost
+) -> Iterator[Moment]:
+    """What runs inside of an operation; notes in what is made what the lists among it keep."""
+    run = graphs(op)
+    if not op.type.endswith("While"):
+        arguments = given[1:] if op.type.endswith("If") else given
+        for graph in run:
+            results = yield from _walk(graph, cost, arguments)
+            # A graph can have got more results, for its gradient, than this call of it has.
+            for outer, inner in zip(made, results, strict=False):
+                outer.kept, outer.length = inner.kept, inner.length
+        return
+    body = run[0]
+    lists = (b for b, t in zip(given, op.inputs, strict=True) if t.dtype == tf.variant)
+    rounds = max((b.length for b in lists), default=0) or 1
+    for i, (size, length) in kept_by(body, rounds, [b.length for b in given]).items():
+        made[i].kept, made[i].length = size, length
+    # A variable of the loop whose first value is needed elsewhere lives beside that value.
+    varying = (i for i, t in enumerate(body.outputs) if root(t) is not body.inputs[i].op)
+    more = sum(b.kept for b in made) + sum(
+        cost(size_of(op.inputs[i])) for i in varying if given[i].uses > 1 or not given[i].own
+    )
+    together = op.get_attr("parallel_iterations") if parallel.LOOP in op.name else 1
+    for moment in _walk(body, cost, given):
+        yield moment._replace(size=together * moment.size + more)
+
+
+VIEWS = frozenset(
+    "CheckNumerics EnsureShape ExpandDims Identity IdentityN PreventGradient Reshape Snapshot "  # noqa: SIM905
+    "Squeeze StopGradient TensorListGetItem TensorListPopBack TensorListPushBack "
+    "TensorListResize TensorListSetItem".split()
+)
+"""Operations whose results share the memory of their input, or are part of it."""
+CALLERS = frozenset(
+    ["If", "PartitionedCall", "StatefulPartitionedCall", "StatelessIf", "StatelessWhile", "While"]
+)
+"""Operations that run a graph."""
+CALLS = ("f", "body", "then_branch", "else_branch")
+"""Attributes of operations that name a graph to be run."""
+PUSHES = ("TensorListPushBack", "TensorListSetItem")
+LISTS = ("EmptyTensorList", "TensorListFromTensor", "TensorListReserve")
+"""The operations that keep a tensor in a list, and those that make a list."""
+
+
+def size_of(tensor: tf.Tensor) -> int:
+    """Bytes of a tensor by its static shape; handles of lists and variables have none."""
+    if tensor.dtype in (tf.variant, tf.resource, tf.string) or tensor.shape.rank is None:
+        return 0
+    size = tensor.dtype.size
+    for dimension in tensor.shape:
+        size *= 1 if dimension is None else dimension
+    return size
+
+
+def graphs(op: tf.Operation) -> list[tf.Graph]:
+    """The graphs that an operation runs; TensorFlow has no public way to get at them."""
+    if hasattr(op, "_body_graph"):
+        return [op._body_graph]
+    known = set(op.node_def.attr) & set(CALLS) if op.type in CALLERS else ()
+    return [op.graph._get_function(op.get_attr(name).name).graph for name in sorted(known)]
+
+
+def kept_by(body: tf.Graph, rounds: int, lengths: list[int]) -> dict[int, tuple[int, int]]:
+    """What all rounds of a loop leave in its lists.
+
+    Args:
+        body: the graph of one round.
+        rounds: how many there are.
+        lengths: how many tensors the lists among the loop's inputs have room for.
+
+    Returns:
+        Bytes and the number of tensors, by the number of the list among the loop's results.
+    """
+    places = {t.op.name: i for i, t in enumerate(body.inputs)}
+    kept: dict[int, tuple[int, int]] = {}
+    seen = set()
+    for push in (o for o in body.get_operations() if o.type in PUSHES):
+        place = places.get(root(push.inputs[0]).name)
+        item = push.inputs[-1]
+        if place is None:
+            continue
+        length = rounds if push.type == "TensorListPushBack" else lengths[place] or 1
+        made_by = root(item).name
+        size = 0 if made_by in seen else size_of(item)  # a tensor in two lists is there once
+        seen.add(made_by)
+        kept[place] = kept.get(place, (0, 0))[0] + size * length, length
+    return kept
+
+
+def root(tensor: tf.Tensor) -> tf.Operation:
+    """The operation that made the memory of a tensor."""
+    op = tensor.op
+    while op.type in VIEWS and op.type != "IdentityN":
+        op = op.inputs[0].op
+    return op
+
+
+def whole_number(tensor: tf.Tensor) -> int:
+    """The value of a tensor, if the graph tells it and it is one positive whole number, else 0."""
+    if tensor.shape.rank != 0 or not tensor.dtype.is_integer:
+        return 0
+    value = tf.get_static_value(tensor)
+    return 0 if value is None else max(0, int(value))

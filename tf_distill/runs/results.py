@@ -1,0 +1,175 @@
+"""The outcome of a run in numbers and words."""
+
+import dataclasses
+import functools
+import keras
+import subprocess
+import sys
+import tensorflow as tf
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from tf_distill._version import __version__
+from tf_distill.common import accuracy_over, count, machine, output_names
+from tf_distill.config import Config, PLACES
+from tf_distill.core import Accuracy, Distillation, Samples, distillation_ratio
+from tf_distill.datasets import Dataset
+from tf_distill.datasets.words import TextEncoding
+
+Json = dict[str, Any]
+PARTS = ("report.html", "distilled/1", "model/1")
+"""What a finished run's folder has for its user."""
+
+
+def summarize(
+    config: Config,
+    dataset: Dataset,
+    distillation: Distillation,
+    before: Accuracy,
+    after: Accuracy,
+) -> dict[str, Any]:
+    """What results.json holds; accuracies are fractions."""
+    settings = dataclasses.asdict(config)
+    guard = distillation.guard
+    counts = {"skipped_steps": int(guard.skipped), "returns": int(guard.returns)}
+    return {
+        **{name: value for name, value in settings.items() if name not in PLACES},
+        "distilled_samples": config.steps * config.samples_per_step,
+        "learned_lr": distillation.distilled.samples.lr.numpy().tolist(),
+        "seconds": round(float(distillation.seconds), 1),
+        "test_examples": len(dataset.y_test),
+        "accuracy_before": before._asdict(),
+        "accuracy": after._asdict(),
+        **(counts if counts["skipped_steps"] else {}),
+        "peak_memory_mb": peak_memory(),
+        "device": device(),
+        "tf_distill": __version__,
+        "commit": commit(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+
+
+def with_original(results: Json, original: Json) -> Json:
+    """What results.json holds once the original accuracy is known (Section 4.1).
+
+    Args:
+        results: what it holds without.
+        original: the accuracy, and how the network was trained for it.
+    """
+    ratio = distillation_ratio(results["accuracy"]["mean"], original["accuracy"])
+    more = {"original_accuracy": original["accuracy"], "ratio": ratio, "original": original}
+    return {**results, **more}
+
+
+def compared_with(comparison: Json, original: Json) -> Json:
+    """What comparison.json holds, with the ratios to an original accuracy."""
+    rows = [
+        {**row, "ratio": distillation_ratio(row["mean"], original["accuracy"])}
+        for row in comparison.get("rows", [])
+    ]
+    return {**comparison, "original": original, "rows": rows}
+
+
+def describe_results(results: dict[str, Any], config: Config) -> str:
+    """The outcome in two lines for a person, or in three."""
+    before, after = results["accuracy_before"], results["accuracy"]
+    skipped = (
+        f"{results['skipped_steps']} outer steps were skipped, as loss or gradient was no number\n"
+        if results.get("skipped_steps")
+        else ""
+    )
+    return (
+        f"accuracy {accuracy_over(**after)} on {results['test_examples']} "
+        f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
+        f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
+        f"{results['seconds']:.0f} s\n"
+        f"{skipped}{_whereabouts(Path(config.run_dir))}"
+    )
+
+
+def _whereabouts(folder: Path) -> str:
+    if gone := [name for name in PARTS if not (folder / name).exists()]:
+        return (
+            f"{folder} no longer has {' and '.join(gone)}; without its results.json the same "
+            "command goes on from the last checkpoint, and writes all of it again"
+        )
+    return (
+        "report.html, distilled/1 (the set) and model/1 (the network that it trains) are in "
+        f"{folder}"
+    )
+
+
+def describe_set(
+    config: Config, dataset: Dataset, samples: Samples, accuracy: Accuracy
+) -> dict[str, Any]:
+    """The metadata of the exported set: what its numbers mean, and what they reach."""
+    names = ("dataset", "init", "labels", "steps", "epochs", "seed", "keep")
+    described = {name: getattr(config, name) for name in names}
+    described |= {"network": config.model, "classes": dataset.classes}
+    described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
+    described["input"] = dataset.encoding.metadata()
+    if isinstance(dataset.encoding, TextEncoding):
+        described["sentences"] = sentences(samples, dataset.encoding, dataset.classes).splitlines()
+    return described
+
+
+def sentences(samples: Samples, encoding: TextEncoding, classes: Sequence[str]) -> str:
+    """Every distilled sentence as its nearest words, under its whole label (Table 6)."""
+    lines = []
+    for s, (x, y) in enumerate(zip(samples.x.numpy(), samples.y.numpy(), strict=True), 1):
+        for j, (sentence, label) in enumerate(zip(x, y, strict=True), 1):
+            names = output_names(classes, len(label))
+            values = "  ".join(f"{n} {v:+.2f}" for n, v in zip(names, label, strict=True))
+            lines += [
+                f"step {s}, sentence {j}: {values}",
+                " ".join(encoding.decode(sentence)),
+                "",
+            ]
+    return "\n".join(lines)
+
+
+def commit() -> str | None:
+    """The short name of the checkout's commit, with a + where files differ; None elsewhere.
+
+    As it was when first asked, since a checkout can change while its code runs.
+    """
+    return _commit_of(Path(__file__).resolve().parents[2])
+
+
+@functools.cache
+def _commit_of(root: Path) -> str | None:
+    if not (root / ".git").exists():
+        return None
+    name = _git(root, "rev-parse", "--short", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return name and name + ("+" if changed else "")
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def device() -> str:
+    """The first GPU that TensorFlow computes on now, else "CPU"."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if not (gpus and tf.config.list_logical_devices("GPU")):
+        return "CPU"
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+
+
+def peak_memory() -> int | None:
+    """MB that this process has held at most, None where the system does not tell."""
+    if held := machine.most_resident():
+        return round(held / 2**20)
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
