@@ -42,6 +42,7 @@ from tf_distill.runs.folder import (
     Inputs,
     Metrics,
     RunFolder,
+    begun,
     check_inputs,
     of_data,
     recall_inputs,
@@ -407,7 +408,7 @@ def distill(
     config = _config(given, data, choice)
     folder = None if run_dir is None else RunFolder(config.run_dir)
     path = folder.path if folder else None
-    learner = choice.learner(path)
+    learner = choice.learner(distilled_set.read_frozen(path) if path and begun(path) else ())
     config, first = warm_start.of(config, data, learner, path)
     work = Experiment(config, learner, data, callbacks, _distribution(strategy), first)
     work.check()
@@ -462,7 +463,7 @@ def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Fin
     def begin() -> None:
         choice.try_out(work.learner)
         remember_inputs(folder.path, now)
-        distilled_set.remember_frozen(folder.path, work.learner.frozen)
+        distilled_set.write_frozen(folder.path, work.learner.frozen)
 
     if finished := carry_out_once(work, folder, begin):
         return finished
@@ -472,9 +473,8 @@ def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Fin
 
 def _inputs(work: Experiment, choice: Choice) -> Inputs:
     """What the run depends on beside its settings; a name of the registry says all of a network."""
-    shapes = [list(shape) for shape in work.learner.shapes]
-    network = choice.fingerprint(work.learner)
-    return {**of_data(work.dataset), "weights": shapes, **network}
+    shapes = {"weights": [list(shape) for shape in work.learner.shapes]}
+    return {**of_data(work.dataset), **shapes, **choice.identity(work.learner)}
 
 
 def _remembered(work: Experiment, folder: RunFolder) -> Inputs:

@@ -234,7 +234,10 @@ def write(experiment: Experiment, finished: Finished, folder: Path) -> None:
 
 def write_set(finished: Finished, path: Path) -> None:
     """Writes the distilled set as a SavedModel."""
-    distilled_set.save(path, finished.samples, finished.weights, finished.metadata, finished.frozen)
+    loaded = distilled_set.LoadedSet(
+        finished.samples, finished.weights, finished.metadata, frozen_weights=finished.frozen
+    )
+    distilled_set.save(path, loaded)
 
 
 def write_model(experiment: Experiment, samples: Samples, path: Path) -> None:

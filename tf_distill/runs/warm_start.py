@@ -14,7 +14,7 @@ from tf_distill.config import BROUGHT, Config
 from tf_distill.core import Learner, Samples, fixed_network
 from tf_distill.datasets.base import Dataset
 from tf_distill.export import distilled_set, versions
-from tf_distill.export.distilled_set import Stored
+from tf_distill.export.distilled_set import LoadedSet
 from tf_distill.runs.folder import begun
 
 def place(start: Any) -> str | None:
@@ -93,7 +93,7 @@ def _check_apart(start: Path, run: Path) -> None:
 
 
 def _read(config: Config, dataset: Dataset, learner: Learner) -> Samples:
-    stored = distilled_set.read_stored(_newest(Path(str(config.start))))
+    stored = distilled_set.load(_newest(Path(str(config.start))))
     with np.errstate(over="ignore", under="ignore"):  # what that leaves is looked at
         samples = Samples(*(np.asarray(value, np.float32) for value in stored.samples))
     _check(samples, stored.metadata, config, dataset)
@@ -153,17 +153,17 @@ def _one_hot(y: np.ndarray) -> bool:
     return bool(np.isin(y, (0, 1)).all() and (y.shape[-1] == 1 or (y.sum(-1) == 1).all()))
 
 
-def _differences(stored: Stored, config: Config, dataset: Dataset, learner: Learner) -> list[str]:
+def _differences(stored: LoadedSet, config: Config, dataset: Dataset, learner: Learner) -> list[str]:
     """What the set was learned for and the run has not, so that the set may be of little use."""
     told = []
     if stored.metadata["network"] != config.model:
         told.append(f"for the network {network_name(stored.metadata['network'])}")
-    elif stored.weights:
+    elif stored.initial_weights:
         own = fixed_network(learner, config.seed) if config.init == "fixed" else []
-        if not _same(stored.weights, own):
+        if not _same(stored.initial_weights, own):
             seed = stored.metadata["seed"]
             told.append(f"for one initial network, of seed {seed}, which is not this run's")
-    if not _same(stored.frozen, learner.frozen):
+    if not _same(stored.frozen_weights, learner.frozen):
         told.append("for a network with other frozen weights")
     if _has_seen_what_is_held_out(config, stored.metadata):
         told.append("on examples that are held out now")
