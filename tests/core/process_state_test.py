@@ -14,7 +14,7 @@ from tf_distill.networks import second_derivative
 
 CHANGES = {
     "initializers": learner.with_initializers,
-    "second derivative": lambda make: second_derivative.check(make, (2,), 2),
+    "second derivative": lambda make: second_derivative.differentiate(make, (2,), 2),
     "compiled": lambda function: compiled(function)(),
 }
 """What changes the process while it calls a function."""
