@@ -18,7 +18,6 @@ from tf_distill.common import (
     read_metrics,
     say,
     size_of_set,
-    words_of_python,
     write_bytes,
     write_text,
     writing_to,
@@ -119,7 +118,6 @@ class Result:
         """
         return self._choice.training(len(self._experiment.dataset.y_train))
 
-    @words_of_python()
     def original(self, training: Training | None = None) -> Original:
         """Trains the network on all of the training data by Keras's Adam (Section 4.1, Table 4).
 
@@ -142,7 +140,6 @@ class Result:
             found = self._original(told)
         return Original(*(found[name] for name in Original._fields))
 
-    @words_of_python()
     def compare(
         self,
         *,
@@ -279,7 +276,6 @@ class Result:
 BATCH_SIZE, OUTER_STEPS = 256, 1000
 
 
-@words_of_python()
 def distill(
     data: Dataset,
     model: Model | None = None,
