@@ -18,7 +18,6 @@ from tf_distill.common import (
     read_metrics,
     say,
     size_of_set,
-    words_of_python,
     write_bytes,
     write_text,
     writing_to,
@@ -120,7 +119,6 @@ class Result:
         """
         return self._choice.training(len(self._experiment.dataset.y_train))
 
-    @words_of_python()
     def original(self, training: Training | None = None) -> Original:
         """Trains the network on all of the training data by Keras's Adam (Section 4.1, Table 4).
 
@@ -143,7 +141,6 @@ class Result:
             found = self._original(told)
         return Original(*(found[name] for name in Original._fields))
 
-    @words_of_python()
     def compare(
         self,
         *,
@@ -280,7 +277,6 @@ class Result:
 BATCH_SIZE, OUTER_STEPS = 256, 1000
 
 
-@words_of_python()
 def distill(
     data: Dataset,
     model: Model | None = None,

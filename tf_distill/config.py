@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_distill.common import UserError, brief, unknown_name
+from tf_distill.common import OWN, UserError, brief, unknown_name
 
 CHOICES = {
     "init": ("fixed", "random"),
@@ -23,8 +23,6 @@ CHOICES = {
     "keep": ("last", "best"),
     "distribution": ("none", "mirrored", "multiworker"),
 }
-OWN = "python:"
-"""Begins the name of a network that is a function of a user, not one of the registry."""
 PLACES = ("data_dir", "run_dir")
 """Where things lie on this machine: may differ when a run goes on elsewhere."""
 FREE = (*PLACES, "checkpoint_minutes", "distribution")

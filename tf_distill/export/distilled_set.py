@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill.common import (
+    OWN,
     UserError,
     brief,
     check_schema,
@@ -27,7 +28,6 @@ from tf_distill.common import (
     without_operation,
     write_json,
 )
-from tf_distill.config import OWN
 from tf_distill.core import (
     Learner,
     Samples,

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tf_distill.common import UserError, say
-from tf_distill.config import OWN, network_of
+from tf_distill.common import OWN, UserError, say
+from tf_distill.config import network_of
 from tf_distill.core import LOCK, Learner, give_weights
-from tf_distill.datasets import DATASETS
-from tf_distill.datasets.base import Dataset, usual_model
+from tf_distill.datasets import DATASETS, Dataset, usual_model
 from tf_distill.networks import checks, second_derivative
 from tf_distill.networks.registry import NETWORKS, ByInit, Defaults, Training
 
