@@ -98,7 +98,7 @@ BAD = [
     ({"early_stopping": 0, "keep": "best"}, "--early_stopping must be at least 1"),
     ({"networks": 2}, "--init=fixed has one network, got --networks=2"),
     ({"eval_networks": 5}, "--eval_networks=5; use --init=random"),
-    ({"dataset": "minst"}, "unknown --dataset 'minst'; did you mean mnist?"),
+    ({"dataset": "minst"}, "unknown dataset 'minst'; did you mean mnist?"),
     ({"model": "lnet"}, "unknown --model 'lnet'; did you mean lenet"),
     (
         {"model": "bilstm"},

@@ -53,12 +53,12 @@ def assert_one_line(outcome, *texts: str):
 
 
 MISTAKES = [
-    (["--dataset=minst"], ["unknown --dataset 'minst'", "did you mean mnist?", "digits"]),
-    (["--dataset=csv"], ["unknown --dataset 'csv'; known: ", "; or own data: csv:FILE, folder:"]),
+    (["--dataset=minst"], ["unknown dataset 'minst'", "did you mean mnist?", "digits"]),
+    (["--dataset=csv"], ["unknown dataset 'csv'; known: ", "; or your own data: csv:FILE"]),
     (["--model=lenett"], ["unknown --model 'lenett'", "did you mean lenet", "bilstm"]),
     (["--dataste=mnist"], ["dataste", "dataset", "--help"]),
     (["--steps=two"], ["steps", "two", "--help"]),
-    (["mnist"], ["got 'mnist', expected flags alone", "--help"]),
+    (["mnist"], ["got 'mnist', expected only flags", "--help"]),
     (["--init=fix"], ["unknown --init 'fix'", "fixed, random"]),
     (["--dataset=digits", "--model=bilstm"], ["--model=bilstm takes texts", "alexcifarnet, lenet"]),
     (["--dataset=trec6", "--model=lenet"], ["--model=lenet takes images", "bilstm"]),
@@ -198,7 +198,7 @@ def test_a_mistake_in_a_process_of_its_own_shows_no_noise():
         cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("tf_distill: error: unknown --dataset 'minst'")
+    assert done.stderr.startswith("tf_distill: error: unknown dataset 'minst'")
     assert done.stderr.count("\n") == 1
 
 
@@ -222,7 +222,9 @@ def test_a_process_that_is_terminated_goes_on_to_the_same_bits(tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert re.fullmatch(r"stopped after outer step \d+; the same command goes on from there\n", err)
+    assert re.fullmatch(
+        r"stopped after outer step \d+; the same command continues from there\n", err
+    )
     assert 0 < len(metrics.read_text().splitlines()) < steps
     assert not (tmp_path / "stopped" / "results.json").exists()
     values = []

@@ -136,7 +136,7 @@ def test_the_original_accuracy_comes_with_the_ratio(cli, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "mode", "told"),
     [
-        (KeyboardInterrupt(), "baselines", "stopped; the same command goes on from there"),
+        (KeyboardInterrupt(), "baselines", "stopped; the same command continues from there"),
         (KeyboardInterrupt(), "report", "tf_distill: stopped"),
         (MemoryError(), "baselines", f"{NO_MEMORY}; lower the sizes in the settings"),
         (MemoryError(), "report", f"{NO_MEMORY}; free some memory and call again"),
@@ -165,8 +165,8 @@ def test_stopped_baselines_tell_how_far_they_are(cli, text_run, tmp_path, monkey
     monkeypatch.setattr(comparison, "complete", stop)
     outcome = cli("--mode=baselines", f"--run_dir={folder}")
     assert outcome.status == 130
-    told = "stopped with 5 of 13 rows measured, for --mode=report to show; the same command goes on"
-    assert outcome.err == f"{told} from there\n"
+    told = "stopped with 5 of 13 rows measured, for --mode=report to show; the same command"
+    assert outcome.err == f"{told} continues from there\n"
 
 
 @pytest.mark.long

@@ -5,7 +5,7 @@ import pytest
 import small
 
 import tf_distill as td
-from tf_distill.datasets import images
+from tf_distill.datasets.images import SMALLEST
 from tf_distill.networks import choice
 from tf_distill.networks.registry import NETWORKS
 
@@ -60,4 +60,4 @@ def test_too_small_data_are_refused_in_a_line(data, model, told):
 
 
 def test_pictures_are_scaled_up_where_lenet_would_refuse_them():
-    assert NETWORKS["lenet"].least == images.SMALLEST
+    assert NETWORKS["lenet"].least == SMALLEST

@@ -55,7 +55,7 @@ def test_without_flag_files_there_is_one_line(files):
         ("--outer_step=3", "Unknown command line flag 'outer_step'"),
         ("--steps=two", "flag --steps=two"),
         ("--steps=0", "--steps must be at least 1, got 0"),
-        ("--dataset=digit", "unknown --dataset 'digit'"),
+        ("--dataset=digit", "unknown dataset 'digit'"),
     ],
 )
 def test_a_typo_in_the_last_file_is_found_before_the_first_run(
