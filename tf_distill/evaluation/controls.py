@@ -81,7 +81,7 @@ def sgd(learner: Learner, epochs: int, seed: tf.Tensor) -> Fit:
             index = tf.gather(tf.argsort(keys), places)
             return tf.gather(x, index), tf.gather(y, index), samples.lr[0]
 
-        return descend(learner, draw, epochs * per_epoch, weights)
+        return descend(learner, draw, epochs * per_epoch, weights)[0]
 
     return compiled(fit)
 
@@ -110,6 +110,7 @@ def learned_labels(subject: Subject, done: Done) -> Measured:
         init=config.init,
         seed=config.seed,
         jit_compile=config.jit_compile,
+        optimizer=subject.run.optimizer,
     )
     losses = [loss for _, loss in Progress(steps, 0).steps(going)]
     how = (
