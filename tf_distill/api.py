@@ -33,9 +33,8 @@ from tf_distill.export import distilled_set, versions
 from tf_distill.export.distilled_set import LoadedSet
 from tf_distill.networks.choice import Choice, Model, choose
 from tf_distill.networks.registry import Training
-from tf_distill.report.figures import gallery
-from tf_distill.report.figures.style import missing_letters_told, render
-from tf_distill.report.record import Record
+from tf_distill.report import Record
+from tf_distill.report.figures import missing_letters_told, plates, render
 from tf_distill.runs import experiment, run, warm_start
 from tf_distill.runs.experiment import Experiment, Finished, carry_out
 from tf_distill.runs.folder import (
@@ -210,10 +209,10 @@ class Result:
         record = self._record(folder)
         written = []
         with missing_letters_told():
-            for plate in gallery.plates(record):
+            for plate in plates(record):
                 written.append(folder / f"{plate.name}.png")
                 write_bytes(written[-1], render(functools.partial(plate.draw, record)))
-        if sentences := record.metadata.get("sentences"):
+        if sentences := self.distilled.metadata.get("sentences"):
             written.append(folder / "sentences.txt")
             write_text(written[-1], "\n".join([*sentences, ""]))
         return written
@@ -262,7 +261,6 @@ class Result:
     def _record(self, folder: Path) -> Record:
         """What the figures are drawn from, as if it had been read from a run's folder."""
         settings = {name: self.results[name] for name in ("dataset", "model", "init", "labels")}
-        found = self._finished
         return Record(
             folder,
             settings,
@@ -271,8 +269,7 @@ class Result:
             sweep={},
             ranking={},
             metrics=self.history,
-            metadata=found.metadata,
-            samples=found.samples,
+            distilled=self.distilled,
         )
 
 
