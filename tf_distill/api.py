@@ -125,10 +125,10 @@ class Result:
     ) -> dict[str, Any]:
         """Measures the paper's six baselines, controls, and other networks beside the set.
 
-        The command line has it as `--mode=baselines`. `figures` then has those of the comparison too. Rows
-        are kept as soon as they are measured, so another call after one that was stopped goes on.
-        Where there is a run_dir they are kept there, also for the same `td.distill` in another
-        process, and its report has all of them at the end.
+        The command line has it as `--mode=baselines`. `figures` then has those of the comparison
+        too. Rows are kept as soon as they are measured, so the same call continues one that was
+        stopped. Where there is a run_dir they are kept there, also for the same `td.distill` in
+        another process, and its report has all of them at the end.
 
         Args:
             baseline_sets: draws of random real examples, and of shuffled orders; 20.

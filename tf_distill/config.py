@@ -14,7 +14,6 @@ import numpy as np
 
 from tf_distill.common import UserError, brief, unknown_name
 
-
 CHOICES = {
     "init": ("fixed", "random"),
     "labels": ("soft", "hard"),
@@ -326,9 +325,7 @@ def _plain(name: str, value: Any) -> Any:
         if not isinstance(value, bool | np.bool_):
             raise UserError(f"{name}={brief(value)}, expected True or False")
         return bool(value)
-    return (
-        checked_number(name, value, name) if name in {*WHOLE, *POSITIVE, *RANGES} else value
-    )
+    return checked_number(name, value, name) if name in {*WHOLE, *POSITIVE, *RANGES} else value
 
 
 def folder_path(name: str, value: Any) -> str | None:

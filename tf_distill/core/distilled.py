@@ -5,10 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import tensorflow as tf
 
-from tf_distill.common import Stream, numpy_generator
 from tf_distill.core.inner import Samples
-
-
 
 
 class DistilledSet(tf.Module):

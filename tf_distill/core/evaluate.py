@@ -12,7 +12,7 @@ from tf_distill.core.compiled import compiled, graph_function
 from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer, Samples, train
 from tf_distill.core.learner import Learner, Weights, fixed_network
 from tf_distill.core.losses import predict
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 
 TEST_BATCH = 250
 """Test examples at a time, on each core."""

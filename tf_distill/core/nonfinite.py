@@ -63,7 +63,8 @@ class Guard(tf.Module):
         Args:
             step: the number of the outer step, from 1.
             last: whether the run ends with it: then one good step must have been there.
-            inner_lr: of the run, for the advice; outer_lr likewise.
+            inner_lr: of the run, for the advice.
+            outer_lr: likewise.
 
         Raises:
             Diverged: `SKIPS` steps in a row, or all steps of the run, gave no finite numbers.
@@ -76,6 +77,6 @@ class Guard(tf.Module):
             return
         past = "as in every step so far" if never else f"as in the {streak - 1} before it"
         raise Diverged(
-            f"loss or gradient is NaN or infinite at outer step {step}, {past}; lower inner_lr (now "
-            f"{inner_lr}) or outer_lr (now {outer_lr}) and begin again in another run_dir"
+            f"loss or gradient is NaN or infinite at outer step {step}, {past}; lower inner_lr "
+            f"(now {inner_lr}) or outer_lr (now {outer_lr}) and begin again in another run_dir"
         )

@@ -17,7 +17,7 @@ from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer, Samples
 from tf_distill.core.learner import Learner, Weights, fixed_network
 from tf_distill.core.losses import encode
 from tf_distill.core.nonfinite import Guard
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 
 Draw = Callable[[tf.Tensor], Weights]
 
@@ -106,7 +106,8 @@ def distill(
     check_step(learner, size, networks, distribution, jit_compile)
     draw = network_drawer(learner, init, seed)
     update = outer_update(
-        distillation,learner,dataset,draw,networks,seed,distribution,jit_compile,optimizer)
+        distillation, learner, dataset, draw, networks, seed, distribution, jit_compile, optimizer
+    )
     before(_graph(update, size))
     for step in range(int(distillation.step), outer_steps):
         loss = update(tf.constant(batch_indices(seed, step, size, len(dataset.y_train))))
@@ -130,7 +131,15 @@ def outer_graph(
     check_step(learner, size, networks, Distribution(), jit_compile)
     draw = network_drawer(learner, init, seed)
     update = outer_update(
-        distillation,learner,dataset,draw,networks,seed,jit_compile=jit_compile,optimizer=optimizer)
+        distillation,
+        learner,
+        dataset,
+        draw,
+        networks,
+        seed,
+        jit_compile=jit_compile,
+        optimizer=optimizer,
+    )
     return _graph(update, size)
 
 
@@ -195,7 +204,9 @@ def mean_hypergradient(
     together = cores if networks == 1 else 1
     return parallel.mean(
         networks,
-        lambda j: hypergradient(learner, samples, draw(keys[j]), x, y, optimizer, together=together),
+        lambda j: hypergradient(
+            learner, samples, draw(keys[j]), x, y, optimizer, together=together
+        ),
         zero,
         cores,
     )

@@ -1,4 +1,4 @@
-"""What a distilled set starts from: noise, real examples, or these moved along a linear classifier."""
+"""The start of a distilled set: noise, or real examples, also moved along a linear classifier."""
 
 from collections.abc import Callable
 from typing import NamedTuple

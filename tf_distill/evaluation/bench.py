@@ -10,10 +10,12 @@ import tensorflow as tf
 
 from tf_distill.common import Stream, numpy_generator, seed_key
 from tf_distill.core import (
+    GRADIENT_DESCENT,
     Distillation,
     DistilledSet,
     Fit,
     Learner,
+    Optimizer,
     Samples,
     Weights,
     batch_indices,
@@ -24,7 +26,7 @@ from tf_distill.core import (
     test_networks,
     tester,
 )
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 
 SUBSET = 2000
 """Training examples that choices are made on."""
@@ -148,7 +150,13 @@ class RateLearner:
         )
         draw = network_drawer(learner, conditions.init, conditions.seed)
         self._update = outer_update(
-            self._distillation, learner, dataset, draw, 1, conditions.seed, optimizer=conditions.optimizer
+            self._distillation,
+            learner,
+            dataset,
+            draw,
+            1,
+            conditions.seed,
+            optimizer=conditions.optimizer,
         )
         examples = len(dataset.y_train)
         self._batches = [

@@ -115,9 +115,7 @@ def _begun(run: Run, samples: Samples, given: Mapping[str, int | None]) -> tuple
     return subject, new | earlier
 
 
-def _fill(
-    subject: Subject, comparison: Json, original: Json, save: Callable[[Json], None]
-) -> None:
+def _fill(subject: Subject, comparison: Json, original: Json, save: Callable[[Json], None]) -> None:
     """Measures the rows that a comparison lacks, saves after each, and tells all."""
     save(comparison)
     told = f"{'original, all data':28} {original['accuracy']:.4f}"

@@ -17,12 +17,11 @@ from tf_distill.core import (
     descend,
     distill,
 )
-from tf_distill.datasets.words import TextEncoding
+from tf_distill.datasets import TextEncoding
 from tf_distill.evaluation.baselines import as_samples, real_sets
 from tf_distill.evaluation.bench import RATES, SCALES, Bench, with_rate
 from tf_distill.evaluation.rows import Done, Measured, Row, Subject
-from tf_distill.networks import choice
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.networks import NETWORKS, choice
 
 SGD_BATCH = 10
 

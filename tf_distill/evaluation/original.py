@@ -5,7 +5,6 @@ order and augmentation follow from it, and the global random state is left alone
 was stopped goes on to the same bits.
 """
 
-import functools
 import hashlib
 import json
 import math
@@ -86,8 +85,10 @@ def original_of(run: Run, training: Training | None = None) -> dict[str, Any]:
     names = ("results.json", "comparison.json")  # the latter as earlier versions wrote it
     for before in (run.files.read(name).get("original", {}) for name in names):
         same = before.get("network", identity) == identity
-        if same and before.keys() >= {*Original._fields} and (
-            training is None or before["settings"] == training._asdict()
+        if (
+            same
+            and before.keys() >= {*Original._fields}
+            and (training is None or before["settings"] == training._asdict())
         ):
             return before
     training = training or run.choice.training(len(run.dataset.y_train))
@@ -339,8 +340,8 @@ class _Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs):
         if not math.isfinite(logs["loss"]):
             raise Diverged(
-                f"{self._name}: the loss is NaN or infinite after step {self.step} of {self._steps}; "
-                "lower the learning rate (training.lr) or scale the inputs"
+                f"{self._name}: the loss is NaN or infinite after step {self.step} of "
+                f"{self._steps}; lower the learning rate (training.lr) or scale the inputs"
             )
         if self._seldom.due():
             say(f"{self._name}: step {self.step} of {self._steps}, loss {logs['loss']:.4f}")

@@ -59,9 +59,7 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> bool:
     return bool(mine)
 
 
-def _add(
-    folder: RunFolder, config: Config, original: dict[str, Any], new: dict[str, Any]
-) -> None:
+def _add(folder: RunFolder, config: Config, original: dict[str, Any], new: dict[str, Any]) -> None:
     """Enters one size into sweep.json."""
     _check_earlier(config, folder)  # others may have been faster
     others = [e for e in _measured(folder) if e["samples"] != new["samples"]]

@@ -10,11 +10,17 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_distill import datasets
 from tf_distill.common import UserError, read_checked, whole
-from tf_distill.core import Learner, Samples, Weights, compiled, test_networks, train
-from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer
-from tf_distill.datasets.arrays import ArrayEncoding
-from tf_distill.datasets.base import Encoding
-from tf_distill.datasets.images import ImageEncoding
+from tf_distill.core import (
+    GRADIENT_DESCENT,
+    Learner,
+    Optimizer,
+    Samples,
+    Weights,
+    compiled,
+    test_networks,
+    train,
+)
+from tf_distill.datasets import ArrayEncoding, Encoding, ImageEncoding
 from tf_distill.export import classifier, distilled_set, versions, warmup
 
 FROM_METADATA = {"image": ImageEncoding, "array": ArrayEncoding}

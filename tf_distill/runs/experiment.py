@@ -87,7 +87,11 @@ def carry_out(run: Run) -> Finished | None:
     with shared.watched():
         if shared.workers > 1:
             shared.check_same(f"{run.config.deciding()} {run.inputs}")
-        finished = _of_chief(run) if shared.chief else _of_other(run)
+        finished = None
+        if shared.chief:
+            finished = _of_chief(run)
+        elif shared.share(DONE) == TO_DO:
+            _distilled(run)
         shared.wait()
     return finished
 
@@ -110,11 +114,6 @@ def _of_chief(run: Run) -> Finished:
     run.distribution.share(DONE)
     say(f"{run.files.path} is finished; delete it, or name another run_dir, to run again")
     return read(run)
-
-
-def _of_other(run: Run) -> None:
-    if run.distribution.share(DONE) == TO_DO:
-        _distilled(run)
 
 
 def write(run: Run, finished: Finished) -> None:
