@@ -8,7 +8,8 @@ import small
 import tensorflow as tf
 from numeric import assert_gradients_close
 
-from tf_distill.core.distilled import DistilledSet, initial_samples
+from tf_distill.core.distilled import DistilledSet
+from tf_distill.core.starts import initial_samples
 from tf_distill.runs.experiment import Experiment, carry_out, new_distillation
 
 
