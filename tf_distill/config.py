@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_distill.common import OWN, UserError, brief, unknown_name
+from tf_distill.common import UserError, brief, unknown_name
 
 CHOICES = {
     "init": ("fixed", "random"),
