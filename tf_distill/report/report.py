@@ -11,6 +11,7 @@ import numpy as np
 from tf_distill import config
 from tf_distill.common import (
     GROUPS,
+    OWN,
     UserError,
     output_names,
     shown_part,
@@ -19,7 +20,7 @@ from tf_distill.common import (
     writing_to,
 )
 from tf_distill.datasets import DATASETS, Entry, is_own, load, user_data
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.networks import NETWORKS
 from tf_distill.report import pages
 from tf_distill.report.figures import DARK, Plate, missing_letters_told, plates, render
 from tf_distill.report.record import Record, read
@@ -153,7 +154,7 @@ def _command(record: Record) -> str:
     if not record.results:
         return ""
     dataset, model = record.config["dataset"], record.config["model"]
-    if model.startswith(config.OWN) or not (dataset in DATASETS or is_own(dataset)):
+    if model.startswith(OWN) or not (dataset in DATASETS or is_own(dataset)):
         return ""
     return config.shortest_command(record.config, _registry(record), NETWORKS)
 
