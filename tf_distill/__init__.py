@@ -19,8 +19,7 @@ if typing.TYPE_CHECKING:
     from tf_distill.evaluation.original import Original
     from tf_distill.export.distilled_set import LoadedSet
     from tf_distill.export.distilled_set import load as load_distilled
-    from tf_distill.networks import layers
-    from tf_distill.networks.registry import Training
+    from tf_distill.networks import Training, layers
 
 __all__ = [
     "Accuracy",

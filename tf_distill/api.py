@@ -1,6 +1,5 @@
 """The Python interface: one call from data and a Keras model to a distilled set."""
 
-import copy
 import dataclasses
 import functools
 from collections.abc import Sequence
@@ -14,41 +13,26 @@ from tf_distill.common import (
     UserError,
     accuracy_over,
     network_name,
-    read_checked,
-    read_metrics,
-    say,
     size_of_set,
-    words_of_python,
     write_bytes,
     write_text,
     writing_to,
 )
 from tf_distill.config import Config, complete, folder_path
 from tf_distill.core import Accuracy, Callback, Distribution
-from tf_distill.datasets import DATASETS
-from tf_distill.datasets.base import Dataset, refuse_stream
+from tf_distill.datasets import DATASETS, Dataset, refuse_stream
 from tf_distill.evaluation import comparison
-from tf_distill.evaluation.original import Original
-from tf_distill.export import distilled_set, versions
-from tf_distill.export.distilled_set import LoadedSet
-from tf_distill.networks.choice import Choice, Model, choose
-from tf_distill.networks.registry import Training
+from tf_distill.evaluation.original import Original, checked_training, original_of
+from tf_distill.export import publish_version, save
+from tf_distill.networks import Choice, Model, Training, choose
+from tf_distill.report import report
 from tf_distill.report.figures import gallery
 from tf_distill.report.figures.style import missing_letters_told, render
-from tf_distill.report.record import Record
-from tf_distill.runs import experiment, run, warm_start
-from tf_distill.runs.experiment import Experiment, Finished, carry_out
-from tf_distill.runs.folder import (
-    Inputs,
-    Metrics,
-    RunFolder,
-    check_inputs,
-    of_data,
-    recall_inputs,
-    remember_inputs,
-)
-from tf_distill.runs.results import compared_with, with_original
-from tf_distill.runs.run import carry_out_once
+from tf_distill.report.record import Record, distillation_ratio, with_ratios
+from tf_distill.runs import experiment, warm_start
+from tf_distill.runs.experiment import Finished, carry_out
+from tf_distill.runs.folder import InMemory, RunFolder
+from tf_distill.runs.run import Run
 
 
 class Result:
@@ -56,35 +40,19 @@ class Result:
 
     distilled: the set: `distilled.train(model)` trains a Keras model on it, `distilled.samples`
         has its tensors x, y and lr.
-    results: settings, accuracies and times, as results.json has them.
     history: a dict of "step", "loss" and, where the set was evaluated, "accuracy" for each
         outer step.
 
     Args:
-        experiment: what was done.
+        run: what was done.
         finished: what came out.
-        choice: the network.
-        folder: that all of it is in, or None.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        finished: Finished,
-        choice: Choice,
-        folder: RunFolder | None = None,
-    ):
-        self._path = folder.path.absolute() if folder else None  # wherever Python goes later
-        if self._path:
-            config = dataclasses.replace(experiment.config, run_dir=str(self._path))
-            experiment = dataclasses.replace(experiment, config=config)
-        self._experiment, self._finished, self._choice = experiment, finished, choice
-        self._kept = comparison.Kept(self._path)
-        self.distilled = LoadedSet(
-            finished.samples, finished.weights, finished.metadata, choice.build, finished.frozen
-        )
-        self.results: dict[str, Any] = finished.results
-        self.history: list[dict[str, float]] = finished.history
+    def __init__(self, run: Run, finished: Finished):
+        self._run = run
+        self.distilled = finished.distilled
+        self.results = _with_ratio(finished.results)
+        self.history = finished.history
 
     def __repr__(self) -> str:
         described, samples = self.results, self.distilled.samples
@@ -117,9 +85,8 @@ class Result:
         A network with a name as the command line trains it; your own by Adam from 0.001, for 20
         epochs in batches of 64, but for at least 2,000 steps and at most 20,000.
         """
-        return self._choice.training(len(self._experiment.dataset.y_train))
+        return self._run.choice.training(len(self._run.dataset.y_train))
 
-    @words_of_python()
     def original(self, training: Training | None = None) -> Original:
         """Trains the network on all of the training data by Keras's Adam (Section 4.1, Table 4).
 
@@ -134,15 +101,19 @@ class Result:
         Raises:
             UserError: a setting out of its range; dropout for a network of your own, which has
                 layers for it; the folder is gone.
-            Diverged: the loss is no number; lower training.lr.
+            Diverged: the loss is NaN or infinite; lower training.lr.
             Interrupted: on SIGINT or SIGTERM, where there is a run_dir.
         """
-        told = self.training if training is None else comparison.settings(training)
-        with self._kept.locked(self._experiment.config):
-            found = self._original(told)
+        told = self.training if training is None else checked_training(training)
+        run = self._run
+        with run.files.locked():
+            comparison.check_finished(run)
+            found = original_of(run, told)
+            if run.files.path:
+                report.write(run.files.path)
+        self.results = _with_ratio(self.results | {"original": found})
         return Original(*(found[name] for name in Original._fields))
 
-    @words_of_python()
     def compare(
         self,
         *,
@@ -154,10 +125,10 @@ class Result:
     ) -> dict[str, Any]:
         """Measures the paper's six baselines, controls, and other networks beside the set.
 
-        That is what `--mode=baselines` does. `figures` then has those of the comparison too. Rows
-        are kept as soon as they are measured, so another call after one that was stopped goes on.
-        Where there is a run_dir they are kept there, also for the same `td.distill` in another
-        process, and its report has all of them at the end.
+        The command line has it as `--mode=baselines`. `figures` then has those of the comparison
+        too. Rows are kept as soon as they are measured, so the same call continues one that was
+        stopped. Where there is a run_dir they are kept there, also for the same `td.distill` in
+        another process, and its report has all of them at the end.
 
         Args:
             baseline_sets: draws of random real examples, and of shuffled orders; 20.
@@ -175,7 +146,7 @@ class Result:
         Raises:
             UserError: a setting out of its range, or another than an earlier comparison in the
                 folder had; the folder is gone.
-            Diverged: the loss of the full training is no number; lower training.lr.
+            Diverged: the loss of the full training is NaN or infinite; lower training.lr.
             Interrupted: on SIGINT or SIGTERM in the full training, where there is a run_dir.
         """
         given = {
@@ -184,13 +155,11 @@ class Result:
             "sgd_epochs": sgd_epochs,
             "control_steps": control_steps,
         }
-        told = None if training is None else comparison.settings(training)
-        work, samples, kept = self._experiment, self.distilled.samples, self._kept
-        with kept.locked(work.config):
-            subject, found = comparison.own_begun(work, samples, given, kept.read(), self._path)
-            found = compared_with(found, self._original(told))
-            comparison.fill(subject, found, kept.write)
-        return copy.deepcopy(found)
+        told = None if training is None else checked_training(training)
+        found, original = comparison.compare(self._run, self.distilled.samples, given, told)
+        self.results = _with_ratio(self.results | {"original": original})
+        rows = with_ratios(found["rows"], original["accuracy"])
+        return found | {"rows": rows, "original": original}
 
     def figures(self, path: str | Path) -> list[Path]:
         """Draws the figures of a report as PNG files; for texts also sentences.txt.
@@ -213,7 +182,7 @@ class Result:
             for plate in gallery.plates(record):
                 written.append(folder / f"{plate.name}.png")
                 write_bytes(written[-1], render(functools.partial(plate.draw, record)))
-        if sentences := record.metadata.get("sentences"):
+        if sentences := self.distilled.metadata.get("sentences"):
             written.append(folder / "sentences.txt")
             write_text(written[-1], "\n".join([*sentences, ""]))
         return written
@@ -232,54 +201,43 @@ class Result:
         Raises:
             UserError: the folder can't be written, or TensorFlow Serving could not run the model.
         """
-        folder, samples = Path(path).expanduser(), self.distilled.samples
+        folder = Path(path).expanduser()
+        write_set = functools.partial(save, loaded=self.distilled)
+        write_model = functools.partial(experiment.write_model, self._run, self.distilled.samples)
         return {
-            "distilled": versions.publish_version(
-                folder / "distilled",
-                functools.partial(run.write_set, self._finished),
-            ),
-            "model": versions.publish_version(
-                folder / "model",
-                lambda part: run.write_model(self._experiment, samples, part),
-            ),
+            "distilled": publish_version(folder / "distilled", write_set),
+            "model": publish_version(folder / "model", write_model),
         }
 
     @functools.cached_property
     def _evaluate(self):
-        e = self._experiment
-        return experiment.evaluation(e.config, e.learner, e.dataset)
-
-    def _original(self, training: Training | None) -> dict[str, Any]:
-        """What all ratios are to from now on; None takes the last training, or else the usual."""
-        if self._path:  # another process, or another result, may have written there
-            self.results |= read_checked(self._path / "results.json")
-        earlier = (self._kept.read(), self.results)
-        found = comparison.original(self._experiment, self._choice, training, self._path, *earlier)
-        self.results |= with_original(self.results, found)
-        self._kept.set_original(found)
-        return found
+        return experiment.evaluation(self._run, self._run.dataset)
 
     def _record(self, folder: Path) -> Record:
         """What the figures are drawn from, as if it had been read from a run's folder."""
         settings = {name: self.results[name] for name in ("dataset", "model", "init", "labels")}
-        found = self._finished
         return Record(
             folder,
             settings,
             self.results,
-            self._kept.read(),
-            sweep={},
-            ranking={},
+            self._run.files.read(comparison.NAME),
             metrics=self.history,
-            metadata=found.metadata,
-            samples=found.samples,
+            distilled=self.distilled,
         )
+
+
+def _with_ratio(results: dict[str, Any]) -> dict[str, Any]:
+    """Results with the ratio r_M where the original accuracy is known."""
+    if "original" not in results:
+        return results
+    original = results["original"]["accuracy"]
+    ratio = distillation_ratio(results["accuracy"]["mean"], original)
+    return results | {"original_accuracy": original, "ratio": ratio}
 
 
 BATCH_SIZE, OUTER_STEPS = 256, 1000
 
 
-@words_of_python()
 def distill(
     data: Dataset,
     model: Model | None = None,
@@ -367,35 +325,15 @@ def distill(
     Raises:
         UserError: a setting out of its range, a model that does not fit the data or can't be
             differentiated twice, or a folder with a run of other settings.
-        Diverged: loss or gradient is no number, again and again; lower inner_lr or outer_lr.
+        Diverged: loss or gradient is NaN or infinite, again and again; lower inner_lr or outer_lr.
         Interrupted: on SIGINT or SIGTERM, where there is a run_dir, after a checkpoint.
         KeyboardInterrupt: on either in an evaluation; work since the last checkpoint is lost.
     """
-    given = {
-        "samples_per_step": samples_per_step,
-        "steps": steps,
-        "epochs": epochs,
-        "init": init,
-        "labels": labels,
-        "label_init": label_init,
-        "sample_init": sample_init,
-        "sample_scale": sample_scale,
-        "start": warm_start.place(start),
-        "inner_lr": inner_lr,
-        "outer_lr": outer_lr,
-        "outer_momentum": outer_momentum,
-        "outer_steps": outer_steps,
-        "batch_size": batch_size,
-        "networks": networks,
-        "eval_networks": eval_networks,
-        "eval_every": eval_every,
-        "keep": keep or ("last" if early_stopping is None else "best"),
-        "early_stopping": early_stopping,
-        "seed": seed,
-        "run_dir": folder_path("run_dir", run_dir),
-        "checkpoint_minutes": checkpoint_minutes,
-        "jit_compile": jit_compile,
-    }
+    told = locals()
+    given = {f.name: told[f.name] for f in dataclasses.fields(Config) if f.name in told}
+    given["keep"] = keep or ("last" if early_stopping is None else "best")
+    given["start"] = warm_start.absolute(start)
+    given["run_dir"] = folder_path("run_dir", run_dir)
     refuse_stream(data, "data")
     if not isinstance(data, Dataset):
         raise UserError(
@@ -405,13 +343,12 @@ def distill(
     _begin(callbacks)
     choice = choose(model, data)
     config = _config(given, data, choice)
-    folder = None if run_dir is None else RunFolder(config.run_dir)
-    path = folder.path if folder else None
-    learner = choice.learner(path)
-    config, first = warm_start.of(config, data, learner, path)
-    work = Experiment(config, learner, data, callbacks, _distribution(strategy), first)
-    work.check()
-    return Result(work, _finished(work, choice, folder), choice, folder)
+    files = InMemory() if run_dir is None else RunFolder(Path(config.run_dir).absolute())
+    shared = _distribution(strategy)
+    run = Run.of(config, data, choice, files, callbacks=callbacks, distribution=shared)
+    finished = carry_out(run)
+    assert finished  # a strategy of one process has no other workers
+    return Result(run, finished)
 
 
 def _begin(callbacks: Sequence[Callback]) -> None:
@@ -436,65 +373,15 @@ def _distribution(strategy: Any) -> Distribution:
     if distribution.workers > 1:
         raise UserError(
             f"strategy has {distribution.workers} workers, expected those of one process; use "
-            "the command line for a cluster, with --distribution=multiworker"
+            "the command line for a cluster, with distribution=multiworker"
         )
     return distribution
 
 
 def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     """All settings: those that were given, and for the rest what fits the data and network."""
-    given = warm_start.without_what_it_brings(given)
     entry = DATASETS.get(data.name)
     sizes = (entry.batch_size, entry.outer_steps) if entry else (BATCH_SIZE, OUTER_STEPS)
     named = {"dataset": data.name, "model": choice.name, "data_dir": ".", "run_dir": "."}
+    given = warm_start.without_brought(given)
     return complete(given, named, choice.defaults, len(data.classes), *sizes)
-
-
-def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Finished:
-    """Carries the work out, or reads what a folder holds of it already."""
-    if not folder:
-        choice.try_out(work.learner)
-        return carry_out(work)
-    folder.check(work.config)
-    now = _inputs(work, choice)
-    check_inputs(folder.path, _remembered(work, folder), now)
-
-    def begin() -> None:
-        choice.try_out(work.learner)
-        remember_inputs(folder.path, now)
-        distilled_set.remember_frozen(folder.path, work.learner.frozen)
-
-    if finished := carry_out_once(work, folder, begin):
-        return finished
-    say(f"{folder.path} is finished; delete it, or name another run_dir, to run again")
-    return _read(folder)
-
-
-def _inputs(work: Experiment, choice: Choice) -> Inputs:
-    """What the run depends on beside its settings; a name of the registry says all of a network."""
-    shapes = [list(shape) for shape in work.learner.shapes]
-    network = choice.fingerprint(work.learner)
-    return {**of_data(work.dataset), "weights": shapes, **network}
-
-
-def _remembered(work: Experiment, folder: RunFolder) -> Inputs:
-    """What a folder remembers; of the command line's runs on named data, what it would load."""
-    if not folder.begun:
-        return {}
-    before, config = recall_inputs(folder.path), work.config
-    if before or config.dataset not in DATASETS:
-        return before
-    place = read_checked(folder.path / "config.json").get("data_dir", config.data_dir)
-    return of_data(DATASETS[config.dataset].load(Path(place), config.embeddings))
-
-
-def _read(folder: RunFolder) -> Finished:
-    loaded = distilled_set.load(folder.path / "distilled" / "1")
-    return Finished(
-        loaded.samples,
-        loaded.initial_weights,
-        read_checked(folder.path / "results.json"),
-        loaded.metadata,
-        read_metrics(folder.path / Metrics.FILE),
-        loaded.frozen_weights,
-    )

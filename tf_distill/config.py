@@ -23,8 +23,6 @@ CHOICES = {
     "keep": ("last", "best"),
     "distribution": ("none", "mirrored", "multiworker"),
 }
-OWN = "python:"
-"""Begins the name of a network that is a function of a user, not one of the registry."""
 PLACES = ("data_dir", "run_dir")
 """Where things lie on this machine: may differ when a run goes on elsewhere."""
 FREE = (*PLACES, "checkpoint_minutes", "distribution")
@@ -86,23 +84,23 @@ class Config:
             object.__setattr__(self, name, value)
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                raise unknown_name(f"--{name}", getattr(self, name), choices)
+                raise unknown_name(name, getattr(self, name), choices)
         for name in PLACES:
             folder_path(name, getattr(self, name))
         if self.labels == "hard" and self.label_init == "random":
             raise UserError(
-                "--labels=hard keeps the labels as they start, so --label_init must be "
-                "one_hot, got random; use --labels=soft to learn random labels"
+                "labels=hard keeps the labels as they start, so label_init must be one_hot, got "
+                "random; use labels=soft to learn random labels"
             )
         if self.early_stopping is not None and (self.early_stopping < 1 or self.keep == "last"):
             raise UserError(
-                "--early_stopping must be at least 1 and asks for --keep=best, got "
-                f"--early_stopping={self.early_stopping} --keep={self.keep}"
+                "early_stopping must be at least 1 and asks for keep=best, got "
+                f"early_stopping={self.early_stopping} keep={self.keep}"
             )
         if self.init == "fixed" and (self.networks, self.eval_networks) != (1, 1):
             raise UserError(
-                f"--init=fixed has one network, got --networks={self.networks} "
-                f"--eval_networks={self.eval_networks}; use --init=random to draw several"
+                f"init=fixed has one network, got networks={self.networks} "
+                f"eval_networks={self.eval_networks}; use init=random to draw several"
             )
 
     def to_json(self) -> str:
@@ -124,7 +122,7 @@ class Config:
         changed = [k for k, v in self.deciding().items() if known.get(k) != v]
         follow = {name for source in changed for name in DEFAULTS_BY.get(source, ())}
         return [
-            f"--{name} was {before.get(name)!r}, now {getattr(self, name)!r}"
+            f"{name}={getattr(self, name)} (it was {before.get(name)})"
             for name in changed
             if name not in follow
         ]
@@ -170,10 +168,10 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
     """
     name = DATASET if given.get("dataset") is None else given["dataset"]
     if name not in datasets:
-        raise unknown_name("--dataset", name, datasets)
+        raise unknown_name("dataset", name, datasets)
     entry = datasets[name]
     model = entry.model if given.get("model") is None else given["model"]
-    network = network_of(model, networks, f"--dataset={name}", entry.kind)
+    network = network_of(model, networks, f"dataset={name}", entry.kind)
     run_dir = str(Path("runs", f"{entry.name or name}_{model}"))
     named = {"dataset": name, "model": model, "data_dir": data_dir(), "run_dir": run_dir}
     sizes = (entry.classes, entry.batch_size, entry.outer_steps)
@@ -193,11 +191,11 @@ def network_of(model: str, networks: Mapping[str, Any], data: str, kind: str | N
         UserError: there is none of that name, or it is of another kind than the data.
     """
     if model not in networks:
-        raise unknown_name("--model", model, networks)
+        raise unknown_name("model", model, networks)
     fitting = sorted(name for name, network in networks.items() if network.kind == kind)
     if fitting and model not in fitting:
         raise UserError(
-            f"--model={model} takes {networks[model].kind}s, but {data} has {kind}s; use one of "
+            f"model={model} takes {networks[model].kind}s, but {data} has {kind}s; use one of "
             f"{', '.join(fitting)}"
         )
     return networks[model]
@@ -252,7 +250,7 @@ def complete(
 
 
 def data_dir() -> str:
-    """The default of --data_dir."""
+    """The default of `data_dir`."""
     return os.environ.get("TFDS_DATA_DIR", str(Path.home() / "tensorflow_datasets"))
 
 
@@ -325,11 +323,9 @@ def plain_numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(name: str, value: Any) -> Any:
     if name in TRUTH:
         if not isinstance(value, bool | np.bool_):
-            raise UserError(f"--{name} must be True or False, got {brief(value)}")
+            raise UserError(f"{name}={brief(value)}, expected True or False")
         return bool(value)
-    return (
-        checked_number(name, value, f"--{name}") if name in {*WHOLE, *POSITIVE, *RANGES} else value
-    )
+    return checked_number(name, value, name) if name in {*WHOLE, *POSITIVE, *RANGES} else value
 
 
 def folder_path(name: str, value: Any) -> str | None:
@@ -341,9 +337,9 @@ def folder_path(name: str, value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str | os.PathLike):
-        raise UserError(f"--{name} is {brief(value)}, expected the path of a folder")
+        raise UserError(f"{name}={brief(value)}, expected the path of a folder")
     if not os.fspath(value):
-        raise UserError(f"--{name} is empty, expected a path; leave it out for the default")
+        raise UserError(f"{name}= is empty, expected a path; leave it out for the default")
     return os.path.expanduser(value)
 
 
@@ -358,21 +354,19 @@ def checked_number(name: str, value: Any, called: str) -> Any:
     Raises:
         UserError: it is no number of its kind and range.
     """
-    told = f"got {brief(value)}"
+    told = f"{called}={brief(value)}, expected"
     kind: Any = numbers.Integral if name in WHOLE else numbers.Real
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise UserError(f"{called} must be a {'whole ' * (name in WHOLE)}number, {told}")
+        raise UserError(f"{told} a {'whole ' * (name in WHOLE)}number")
     try:
         value = int(value) if name in WHOLE else float(value)
     except OverflowError:
         value = math.inf
-    if name in AT_LEAST_ONE and value < 1:
-        raise UserError(f"{called} must be at least 1, {told}")
-    if name in AT_LEAST_ONE and value >= MOST:
-        raise UserError(f"{called} must be below {MOST}, {told}")
+    if name in AT_LEAST_ONE and not 1 <= value < MOST:
+        raise UserError(f"{told} at least 1 and less than {MOST}")
     if name in POSITIVE and not 0 < value < math.inf:
-        raise UserError(f"{called} must be above 0 and finite, {told}")
+        raise UserError(f"{told} a finite number above 0")
     least, below = RANGES.get(name, (-math.inf, math.inf))
     if not least <= value < below:
-        raise UserError(f"{called} must be at least {least} and below {below}, {told}")
+        raise UserError(f"{told} at least {least} and less than {below}")
     return value

@@ -39,6 +39,7 @@ from tf_distill.common.schemas import (
 )
 from tf_distill.common.seeds import Stream, numpy_generator, seed_key
 from tf_distill.common.wording import (
+    OWN,
     accuracy_over,
     accuracy_words,
     count,

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tf_distill.config import OWN
+OWN = "python:"
+"""Begins the name of a network that is a function of a user, not one of the registry."""
 
 
 def percent(fraction: float | None, decimals: int = 2) -> str:

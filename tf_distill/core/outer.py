@@ -13,11 +13,11 @@ from tf_distill.core.compiled import Compiled, check_compilable, compiled
 from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.distribution import Distribution, Parts
 from tf_distill.core.hypergradient import Hypergradient, hypergradient
-from tf_distill.core.inner import Samples
+from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer, Samples
 from tf_distill.core.learner import Learner, Weights, fixed_network
 from tf_distill.core.losses import encode
-from tf_distill.core.nonfinite import Guard, Reduced
-from tf_distill.datasets.base import Dataset
+from tf_distill.core.nonfinite import Guard
+from tf_distill.datasets import Dataset
 
 Draw = Callable[[tf.Tensor], Weights]
 
@@ -41,14 +41,13 @@ class Distillation(tf.Module):
         self.distilled = distilled
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
         self.seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")
-        factor = tf.Variable(1.0, trainable=False, name="factor")
         self.optimizer = keras.optimizers.Adam(
-            Reduced(keras.optimizers.schedules.CosineDecay(outer_lr, outer_steps), factor),
+            keras.optimizers.schedules.CosineDecay(outer_lr, outer_steps),
             beta_1=outer_momentum,
             global_clipnorm=1.0,
         )
         self.optimizer.build(distilled.learned)
-        self.guard = Guard(self.optimizer, distilled.learned, factor)
+        self.guard = Guard(self.optimizer, distilled.learned)
         self.best: tf.Module | None = None
 
     def values(self) -> list[np.ndarray]:
@@ -75,6 +74,7 @@ def distill(
     init: str,
     seed: int,
     jit_compile: bool = False,
+    optimizer: Optimizer = GRADIENT_DESCENT,
     distribution: Distribution | None = None,
     before: Callable[[tf.Graph], None] = lambda graph: None,
 ) -> Iterator[tuple[int, float]]:
@@ -91,6 +91,7 @@ def distill(
             each outer step.
         seed: of the run; everything random follows from it and the step.
         jit_compile: whether XLA compiles the outer step.
+        optimizer: of the inner steps.
         distribution: the replicas that share each step.
         before: is given the graph of an outer step before the first one is run.
 
@@ -105,7 +106,7 @@ def distill(
     check_step(learner, size, networks, distribution, jit_compile)
     draw = network_drawer(learner, init, seed)
     update = outer_update(
-        distillation, learner, dataset, draw, networks, seed, distribution, jit_compile
+        distillation, learner, dataset, draw, networks, seed, distribution, jit_compile, optimizer
     )
     before(_graph(update, size))
     for step in range(int(distillation.step), outer_steps):
@@ -123,13 +124,21 @@ def outer_graph(
     init: str,
     seed: int,
     jit_compile: bool = False,
+    optimizer: Optimizer = GRADIENT_DESCENT,
 ) -> tf.Graph:
     """The graph of an outer step that `distill` would do with these arguments; nothing is run."""
     size = real_batch(batch_size, dataset)
     check_step(learner, size, networks, Distribution(), jit_compile)
     draw = network_drawer(learner, init, seed)
     update = outer_update(
-        distillation, learner, dataset, draw, networks, seed, jit_compile=jit_compile
+        distillation,
+        learner,
+        dataset,
+        draw,
+        networks,
+        seed,
+        jit_compile=jit_compile,
+        optimizer=optimizer,
     )
     return _graph(update, size)
 
@@ -152,7 +161,7 @@ def check_step(
     distribution.check(networks, size)
     if jit_compile:
         if (replicas := distribution.replicas) > 1:
-            raise UserError(f"--jit_compile is for one device, got {replicas}; leave it out")
+            raise UserError(f"jit_compile is for one device, got {replicas}; leave it out")
         check_compilable(learner.model)
 
 
@@ -175,6 +184,7 @@ def mean_hypergradient(
     keys: tf.Tensor,
     x: tf.Tensor,
     y: tf.Tensor,
+    optimizer: Optimizer = GRADIENT_DESCENT,
 ) -> Hypergradient:
     """The hypergradient averaged over networks (equation 6).
 
@@ -187,13 +197,16 @@ def mean_hypergradient(
         keys: int32 `[networks, 2]`, a seed for each network.
         x: the real batch, embedded.
         y: its targets.
+        optimizer: of the inner steps.
     """
     networks, cores = keys.shape[0], parallel.at_once()
     zero = Hypergradient(tf.zeros([], x.dtype), Samples(*(tf.zeros_like(v) for v in samples)))
     together = cores if networks == 1 else 1
     return parallel.mean(
         networks,
-        lambda j: hypergradient(learner, samples, draw(keys[j]), x, y, together=together),
+        lambda j: hypergradient(
+            learner, samples, draw(keys[j]), x, y, optimizer, together=together
+        ),
         zero,
         cores,
     )
@@ -208,6 +221,7 @@ def outer_update(
     seed: int,
     distribution: Distribution | None = None,
     jit_compile: bool = False,
+    optimizer: Optimizer = GRADIENT_DESCENT,
 ) -> Compiled[[tf.Tensor], tf.Tensor]:
     """The compiled outer step: indices of the real batch in, its loss out.
 
@@ -222,6 +236,7 @@ def outer_update(
         seed: of the run.
         distribution: the replicas that share each step.
         jit_compile: whether XLA compiles it.
+        optimizer: of the inner steps.
     """
     replicas = distribution or Distribution()
     x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
@@ -238,10 +253,10 @@ def outer_update(
 
         def mean(part: Parts) -> Hypergradient:
             real = dataset.encoding(part.x)
-            return mean_hypergradient(learner, samples, draw, part.keys, real, part.y)
+            return mean_hypergradient(learner, samples, draw, part.keys, real, part.y, optimizer)
 
         loss, gradients = replicas.mean(mean, Parts(keys, x, y))
-        distillation.guard.apply(distillation.step, loss, distilled.pull_back(gradients))
+        distillation.guard.apply(loss, distilled.pull_back(gradients))
         distillation.step.assign_add(1)
         return loss
 

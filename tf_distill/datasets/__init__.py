@@ -1,7 +1,15 @@
 """Data in: the datasets by name, and datasets made of one's own data."""
 
 from tf_distill.datasets.arrays import ArrayEncoding, from_arrays
-from tf_distill.datasets.base import Dataset, Encoding, Entry, fingerprint, hold_out, refuse_stream
+from tf_distill.datasets.base import (
+    Dataset,
+    Encoding,
+    Entry,
+    fingerprint,
+    hold_out,
+    refuse_stream,
+    usual_model,
+)
 from tf_distill.datasets.frames import from_csv, from_dataframe
 from tf_distill.datasets.image_folder import from_directory
 from tf_distill.datasets.images import ImageEncoding

@@ -23,7 +23,7 @@ from tf_distill.core import (
     encode,
     starts,
 )
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import LEARNING_STEPS, RATES, Bench, training_view, with_rate
 from tf_distill.evaluation.rows import Done, Measured, Row, Subject
 

@@ -10,10 +10,12 @@ import tensorflow as tf
 
 from tf_distill.common import Stream, numpy_generator, seed_key
 from tf_distill.core import (
+    GRADIENT_DESCENT,
     Distillation,
     DistilledSet,
     Fit,
     Learner,
+    Optimizer,
     Samples,
     Weights,
     batch_indices,
@@ -24,7 +26,7 @@ from tf_distill.core import (
     test_networks,
     tester,
 )
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 
 SUBSET = 2000
 """Training examples that choices are made on."""
@@ -43,13 +45,15 @@ class Conditions(NamedTuple):
     """What is the same for all sets that are compared.
 
     init: "fixed" or "random"; networks: how many to test with if random; batch_size: real
-    examples in an outer step, where rates are learned by `Bench.tune`; seed: of the run.
+    examples in an outer step, where rates are learned by `Bench.tune`; seed: of the run;
+    optimizer: of the inner steps.
     """
 
     init: str
     networks: int
     batch_size: int
     seed: int
+    optimizer: Optimizer = GRADIENT_DESCENT
 
 
 class Bench:
@@ -66,7 +70,7 @@ class Bench:
         self, learner: Learner, dataset: Dataset, conditions: Conditions, fit: Fit | None = None
     ):
         self.learner, self.dataset, self.conditions = learner, dataset, conditions
-        fit = fit or compiled_train(learner)
+        fit = fit or compiled_train(learner, conditions.optimizer)
         self._test = tester(learner, dataset, fit)
         self._train = tester(learner, training_view(dataset, conditions.seed), fit)
         self._rates: RateLearner | None = None
@@ -146,7 +150,13 @@ class RateLearner:
         )
         draw = network_drawer(learner, conditions.init, conditions.seed)
         self._update = outer_update(
-            self._distillation, learner, dataset, draw, networks=1, seed=conditions.seed
+            self._distillation,
+            learner,
+            dataset,
+            draw,
+            1,
+            conditions.seed,
+            optimizer=conditions.optimizer,
         )
         examples = len(dataset.y_train)
         self._batches = [
@@ -157,7 +167,7 @@ class RateLearner:
     def learn(self, sets: Sequence[Samples], start: np.ndarray) -> np.ndarray:
         """The rates after some outer steps on the sets in turn, from those given.
 
-        Where a step gives no number, the rates before it.
+        Where a step gives a NaN or an infinite number, the rates before it.
         """
         distilled = self._distillation.distilled
         distilled.set(with_rate(sets[0], start))

@@ -17,12 +17,11 @@ from tf_distill.core import (
     descend,
     distill,
 )
-from tf_distill.datasets.words import TextEncoding
+from tf_distill.datasets import TextEncoding
 from tf_distill.evaluation.baselines import as_samples, real_sets
 from tf_distill.evaluation.bench import RATES, SCALES, Bench, with_rate
 from tf_distill.evaluation.rows import Done, Measured, Row, Subject
-from tf_distill.networks import choice
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.networks import NETWORKS, choice
 
 SGD_BATCH = 10
 
@@ -81,7 +80,7 @@ def sgd(learner: Learner, epochs: int, seed: tf.Tensor) -> Fit:
             index = tf.gather(tf.argsort(keys), places)
             return tf.gather(x, index), tf.gather(y, index), samples.lr[0]
 
-        return descend(learner, draw, epochs * per_epoch, weights)
+        return descend(learner, draw, epochs * per_epoch, weights)[0]
 
     return compiled(fit)
 
@@ -110,6 +109,7 @@ def learned_labels(subject: Subject, done: Done) -> Measured:
         init=config.init,
         seed=config.seed,
         jit_compile=config.jit_compile,
+        optimizer=subject.run.optimizer,
     )
     losses = [loss for _, loss in Progress(steps, 0).steps(going)]
     how = (

@@ -5,7 +5,6 @@ order and augmentation follow from it, and the global random state is left alone
 was stopped goes on to the same bits.
 """
 
-import functools
 import hashlib
 import json
 import math
@@ -20,6 +19,7 @@ import tensorflow as tf
 
 from tf_distill._version import __version__
 from tf_distill.common import (
+    OWN,
     Diverged,
     Interrupted,
     Seldom,
@@ -32,104 +32,19 @@ from tf_distill.common import (
     seed_key,
     write_json,
 )
-from tf_distill.config import OWN
+from tf_distill.config import checked_number
 from tf_distill.core import SEED_STATE, Learner, Weights, evaluator, fixed_network
-from tf_distill.datasets import base, words
-from tf_distill.datasets.base import Dataset
-from tf_distill.datasets.words import TextEncoding
-from tf_distill.networks.registry import Build, Training
-from tf_distill.runs import checkpoints
-from tf_distill.runs.checkpoints import handling
+from tf_distill.datasets import Dataset, TextEncoding, fingerprint, words
+from tf_distill.networks import NETWORKS, Build, Training
+from tf_distill.runs.checkpoints import Checkpoints, handling
+from tf_distill.runs.run import Run
 
 
 class Keeping(NamedTuple):
-    """Where checkpoints are kept, and the most minutes between two."""
+    """A folder for checkpoints, and the most minutes between two."""
 
     folder: Path
     minutes: float
-
-
-def fit(
-    model: keras.Model,
-    batches: Callable[[int], tf.data.Dataset],
-    steps: int,
-    name: str,
-    keeping: Keeping | None,
-) -> float:
-    """Trains in place.
-
-    Args:
-        model: compiled, with its first weights.
-        batches: those from a step on, counted from 0.
-        steps: of the whole training.
-        name: what progress is said of.
-        keeping: None to keep no checkpoints, and to leave signals alone.
-
-    Returns:
-        Seconds that earlier calls have taken up to where this one went on.
-
-    Raises:
-        Diverged: the loss is no number.
-        Interrupted: on SIGINT or SIGTERM, where checkpoints are kept, after one.
-    """
-    model.optimizer.build(model.trainable_variables)  # so that there is what to restore
-    progress = _Progress(model, steps, name, keeping)
-    earlier, done = float(progress.seconds), progress.step
-    if done:
-        say(f"{name}: going on from step {done} of {steps}")
-    if done < steps:
-        with handling(progress.stop, keeping):
-            model.fit(
-                batches(done),
-                steps_per_epoch=steps - done,
-                callbacks=[progress],
-                shuffle=False,  # the batches are
-                verbose=0,
-            )
-    return earlier
-
-
-class _Progress(keras.callbacks.Callback):
-    """A line now and then, and a checkpoint; it has the newest one restored when it is made."""
-
-    def __init__(self, model: keras.Model, steps: int, name: str, keeping: Keeping | None):
-        super().__init__()
-        self._steps, self._name, self._keeping = steps, name, keeping
-        self._iterations = model.optimizer.iterations
-        self._seldom, self._stopping = Seldom(), False
-        self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        if keeping:
-            # Tracking by objects would miss the generators of dropout.
-            parts = (model.trainable_variables, model.non_trainable_variables)
-            variables = [v.value for part in (*parts, model.optimizer.variables) for v in part]
-            state = tf.train.Checkpoint(variables=variables, seconds=self.seconds)
-            self._checkpoints = checkpoints.restored(state, keeping.folder)
-        self._saved = time.monotonic()
-
-    @property
-    def step(self) -> int:
-        """How many are done."""
-        return int(self._iterations)
-
-    def stop(self, *_) -> None:
-        """Ends the training after this step: a signal handler."""
-        self._stopping = True
-
-    def on_train_batch_end(self, batch, logs):
-        if not math.isfinite(logs["loss"]):
-            raise Diverged(
-                f"{self._name}: the loss is no number after step {self.step} of {self._steps}; "
-                "lower the learning rate, training.lr in Python, or scale the inputs"
-            )
-        if self._seldom.due():
-            say(f"{self._name}: step {self.step} of {self._steps}, loss {logs['loss']:.4f}")
-        now = time.monotonic()
-        if self._keeping and (self._stopping or now - self._saved > 60 * self._keeping.minutes):
-            self.seconds.assign_add(now - self._saved)
-            self._checkpoints.save()
-            self._saved = now
-        if self._stopping:
-            raise Interrupted(f"{self._name}: stopped at step {self.step}")
 
 
 MOST_UNKNOWN = 0.3
@@ -149,6 +64,74 @@ class Original(NamedTuple):
     epochs: float
     seconds: float
     settings: dict[str, Any]
+
+
+def original_of(run: Run, training: Training | None = None) -> dict[str, Any]:
+    """The original accuracy of a run's network; measured once and kept with the run's results.
+
+    Args:
+        run: whose network is trained on all of its data.
+        training: how; None for as before or, if it was not trained before, as usual.
+
+    Returns:
+        The fields of `Original` and, for a network of one's own, its identity.
+
+    Raises:
+        UserError: a rate of dropout for a network of one's own.
+        Diverged: the loss is NaN or infinite.
+        Interrupted: on SIGINT or SIGTERM, where there is a folder.
+    """
+    identity = run.choice.identity(run.learner)
+    names = ("results.json", "comparison.json")  # the latter as earlier versions wrote it
+    for before in (run.files.read(name).get("original", {}) for name in names):
+        same = before.get("network", identity) == identity
+        if (
+            same
+            and before.keys() >= {*Original._fields}
+            and (training is None or before["settings"] == training._asdict())
+        ):
+            return before
+    training = training or run.choice.training(len(run.dataset.y_train))
+    make, seed, name = _maker_for(run, training), run.config.seed, run.choice.name
+    if run.files.path:
+        found = cached(make, run.dataset, training, seed, originals(run), name, also=identity)
+    else:
+        found = original_accuracy(make, run.dataset, training, seed, run.choice.short_name)
+    told = found._asdict() | ({"network": identity} if identity else {})
+    if results := run.files.read("results.json"):
+        run.files.write("results.json", results | {"original": told})
+    return told
+
+
+def originals(run: Run) -> Keeping:
+    """Where original accuracies are kept for all runs beside this one; hidden from `runs/*`."""
+    return Keeping(Path(run.config.run_dir).parent / ".originals", run.config.checkpoint_minutes)
+
+
+def checked_training(given: Training) -> Training:
+    """Settings of full training as plain numbers.
+
+    Raises:
+        UserError: it is no `Training`, or a number is out of its range.
+    """
+    if not isinstance(given, Training):
+        raise UserError(
+            f"training is of type {type(given).__name__}, expected a tf_distill.Training, such as "
+            "result.training._replace(epochs=5)"
+        )
+    named = given._asdict().items()
+    return Training(**{k: checked_number(k, v, f"training.{k}") for k, v in named})
+
+
+def _maker_for(run: Run, training: Training) -> Make:
+    if not run.choice.own:
+        return maker(NETWORKS[run.choice.name].build, run.dataset, training)
+    if training.dropout:
+        raise UserError(
+            f"training.dropout is for networks with a name, got {training.dropout}; put layers of "
+            "dropout into your own, which full training heeds"
+        )
+    return lambda: run.choice.learner(run.learner.frozen)
 
 
 def maker(build: Build, dataset: Dataset, training: Training) -> Make:
@@ -176,7 +159,7 @@ def original_accuracy(
         keeping: where checkpoints are kept, None for none.
 
     Raises:
-        Diverged: the loss is no number.
+        Diverged: the loss is NaN or infinite.
         Interrupted: on SIGINT or SIGTERM, where checkpoints are kept.
     """
     start = time.monotonic()
@@ -220,7 +203,7 @@ def cached(
     """
     key = {
         "dataset": dataset.name,
-        "data": fingerprint(dataset),
+        "data": _fingerprint(dataset),
         "network": network,
         "variant": variant,
         "training": training._asdict(),
@@ -251,10 +234,10 @@ def cached(
     return found
 
 
-def fingerprint(dataset: Dataset) -> str:
+def _fingerprint(dataset: Dataset) -> str:
     """A hash of all that a network sees: both splits, labels, scaling, words and vectors."""
     digest = hashlib.sha256(json.dumps(dataset.encoding.metadata()).encode())
-    digest.update(base.fingerprint(dataset).encode())
+    digest.update(fingerprint(dataset).encode())
     if isinstance(dataset.encoding, TextEncoding):
         digest.update(dataset.encoding.vectors.numpy().tobytes())
     return digest.hexdigest()[:16]
@@ -306,13 +289,69 @@ def _fit(
     name: str,
     keeping: Keeping | None,
 ) -> float:
-    """Trains in place; gives the seconds of earlier calls, as `resumable.fit`."""
+    """Trains in place, from the newest checkpoint on; gives the seconds of earlier calls."""
     steps = training.length(len(dataset.y_train))
     lr = keras.optimizers.schedules.CosineDecay(training.lr, steps)
     adam = keras.optimizers.Adam(lr, weight_decay=training.weight_decay or None)
     model.compile(adam, _loss(dataset.outputs), jit_compile=False)
-    remaining = functools.partial(batches, dataset, training, seed)
-    return fit(model, remaining, steps, name, keeping)
+    adam.build(model.trainable_variables)  # so that there is something to restore
+    progress = _Progress(model, steps, name, keeping)
+    earlier, done = float(progress.seconds), progress.step
+    if done:
+        say(f"{name}: continuing from step {done} of {steps}")
+    if done < steps:
+        with handling(progress.stop, keeping):
+            model.fit(
+                batches(dataset, training, seed, done),
+                steps_per_epoch=steps - done,
+                callbacks=[progress],
+                shuffle=False,  # the batches are
+                verbose=0,
+            )
+    return earlier
+
+
+class _Progress(keras.callbacks.Callback):
+    """A line now and then, and a checkpoint; it has the newest one restored when it is made."""
+
+    def __init__(self, model: keras.Model, steps: int, name: str, keeping: Keeping | None):
+        super().__init__()
+        self._steps, self._name, self._keeping = steps, name, keeping
+        self._iterations = model.optimizer.iterations
+        self._seldom, self._stopping = Seldom(), False
+        self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        if keeping:
+            # Tracking by objects would miss the generators of dropout.
+            parts = (model.trainable_variables, model.non_trainable_variables)
+            variables = [v.value for part in (*parts, model.optimizer.variables) for v in part]
+            state = tf.train.Checkpoint(variables=variables, seconds=self.seconds)
+            self._checkpoints = Checkpoints(state, keeping.folder)
+        self._saved = time.monotonic()
+
+    @property
+    def step(self) -> int:
+        """How many are done."""
+        return int(self._iterations)
+
+    def stop(self, *_) -> None:
+        """Ends the training after this step: a signal handler."""
+        self._stopping = True
+
+    def on_train_batch_end(self, batch, logs):
+        if not math.isfinite(logs["loss"]):
+            raise Diverged(
+                f"{self._name}: the loss is NaN or infinite after step {self.step} of "
+                f"{self._steps}; lower the learning rate (training.lr) or scale the inputs"
+            )
+        if self._seldom.due():
+            say(f"{self._name}: step {self.step} of {self._steps}, loss {logs['loss']:.4f}")
+        now = time.monotonic()
+        if self._keeping and (self._stopping or now - self._saved > 60 * self._keeping.minutes):
+            self.seconds.assign_add(now - self._saved)
+            self._checkpoints.save()
+            self._saved = now
+        if self._stopping:
+            raise Interrupted(f"{self._name}: stopped at step {self.step}")
 
 
 def _loss(outputs: int) -> keras.losses.Loss:

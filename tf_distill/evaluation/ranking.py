@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from tf_distill.common import UserError, say
 from tf_distill.core import Accuracy, Learner, Samples
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import Bench, Conditions
-from tf_distill.evaluation.original import Keeping, cached, maker
-from tf_distill.networks import registry
+from tf_distill.evaluation.original import Keeping, cached, maker, originals
+from tf_distill.evaluation.rows import Protocol, Subject
+from tf_distill.networks import NETWORKS, Build, registry
+from tf_distill.runs.run import Run
 
 HOW = (
     "Each variant starts from random networks, also for a set that was distilled for one fixed "
@@ -22,6 +25,40 @@ HOW = (
 )
 
 Entry = dict[str, Any]
+
+
+def complete_ranking(run: Run, samples: Samples, networks: int) -> dict[str, Any]:
+    """Adds the ranking check to a finished run, variant by variant: `mode=ranking`.
+
+    Args:
+        run: is finished.
+        samples: its set.
+        networks: random initial networks to train on the set, for each variant.
+
+    Returns:
+        What ranking.json holds.
+
+    Raises:
+        UserError: the file there is of another set or damaged.
+    """
+    name, config = "ranking.json", run.config
+    fingerprint = Subject(run, Protocol(), samples).fingerprint
+    with run.files.locked():
+        found = run.files.read(name)
+        if found.get("set", fingerprint) != fingerprint:
+            raise UserError(
+                f"{run.files.path}/{name} measured another distilled set; delete it to begin again"
+            )
+        entries = found.get("variants", [])
+        cache = originals(run)
+        for entry in rank(
+            samples, run.dataset, config.model, networks, config.seed, cache, done=entries
+        ):
+            entries.append(entry)
+            found = {"set": fingerprint, **summarize(entries)}
+            run.files.write(name, found)
+            say(line(entry))
+    return found
 
 
 def rank(
@@ -51,7 +88,7 @@ def rank(
     for name, build in registry.variants(network).items():
         if name not in finished:
             entry = on_distilled(build, samples, dataset, networks, seed)
-            training = registry.NETWORKS[network].training
+            training = NETWORKS[network].training
             variant = "" if name == registry.ITSELF else name
             make = maker(build, dataset, training)
             full = cached(make, dataset, training, seed, cache, network, variant)
@@ -64,7 +101,7 @@ def rank(
 
 
 def on_distilled(
-    build: registry.Build, samples: Samples, dataset: Dataset, networks: int, seed: int
+    build: Build, samples: Samples, dataset: Dataset, networks: int, seed: int
 ) -> Entry:
     """One variant's part of an entry: its size, and its accuracy after the distilled set."""
     start = time.monotonic()

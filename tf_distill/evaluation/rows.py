@@ -1,10 +1,9 @@
-"""What a row of a comparison is: a way to train, measured on the same real data."""
+"""The rows of a comparison, each a way to train a network, and the distilled set they are about."""
 
 import dataclasses
 import functools
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,38 +11,42 @@ import numpy as np
 from tf_distill.common import Stream, numpy_generator
 from tf_distill.config import Config, Protocol
 from tf_distill.core import Learner, Samples
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import Bench, Conditions
-from tf_distill.export import distilled_set
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.runs.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
     """A distilled set with all that it is compared by.
 
-    config: of its run; protocol: of the comparison; dataset: the run's, with the split that
-    it is evaluated on; learner: the run's network; samples: the learned values.
+    run: that made it; protocol: of the comparison; samples: the learned values.
     """
 
-    config: Config
+    run: Run
     protocol: Protocol
-    dataset: Dataset
-    learner: Learner
     samples: Samples
 
-    @classmethod
-    def of_run(cls, config: Config, protocol: Protocol, dataset: Dataset) -> "Subject":
-        """The set in the folder of a finished run of a network of the registry."""
-        loaded = distilled_set.load(Path(config.run_dir, "distilled", "1"))
-        network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
-        return cls(config, protocol, dataset, Learner(network), loaded.samples)
+    @property
+    def config(self) -> Config:
+        """The settings of the run."""
+        return self.run.config
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data, with the split that the run is evaluated on."""
+        return self.run.dataset
+
+    @property
+    def learner(self) -> Learner:
+        """The network of the run."""
+        return self.run.learner
 
     @property
     def conditions(self) -> Conditions:
         """As the run has them, with the protocol's number of networks."""
-        c = self.config
-        return Conditions(c.init, self.protocol.baseline_networks, c.batch_size, c.seed)
+        c, networks = self.config, self.protocol.baseline_networks
+        return Conditions(c.init, networks, c.batch_size, c.seed, self.run.optimizer)
 
     @functools.cached_property
     def bench(self) -> Bench:

@@ -15,8 +15,7 @@ import tensorflow as tf
 from tensorflow.types.experimental import ConcreteFunction
 
 from tf_distill.core import Learner, Weights, graph_function
-from tf_distill.datasets.base import Encoding
-from tf_distill.datasets.images import ImageEncoding
+from tf_distill.datasets import Encoding, ImageEncoding
 from tf_distill.datasets.words import PADDING, UNKNOWN, TextEncoding, number_words
 
 Answer = dict[str, tf.Tensor]

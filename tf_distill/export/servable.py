@@ -10,10 +10,17 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_distill import datasets
 from tf_distill.common import UserError, read_checked, whole
-from tf_distill.core import Learner, Samples, Weights, compiled, test_networks, train
-from tf_distill.datasets.arrays import ArrayEncoding
-from tf_distill.datasets.base import Encoding
-from tf_distill.datasets.images import ImageEncoding
+from tf_distill.core import (
+    GRADIENT_DESCENT,
+    Learner,
+    Optimizer,
+    Samples,
+    Weights,
+    compiled,
+    test_networks,
+    train,
+)
+from tf_distill.datasets import ArrayEncoding, Encoding, ImageEncoding
 from tf_distill.export import classifier, distilled_set, versions, warmup
 
 FROM_METADATA = {"image": ImageEncoding, "array": ArrayEncoding}
@@ -21,7 +28,7 @@ FROM_METADATA = {"image": ImageEncoding, "array": ArrayEncoding}
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 
 
-def write(path: Path, classifier: classifier.Classifier) -> None:
+def write(path: Path, model: classifier.Classifier) -> None:
     """Writes a servable SavedModel, whole or not at all.
 
     Raises:
@@ -29,8 +36,8 @@ def write(path: Path, classifier: classifier.Classifier) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as part:
-        signatures = classifier.signatures()
-        tf.saved_model.save(classifier, str(part), signatures=signatures)
+        signatures = model.signatures()
+        tf.saved_model.save(model, str(part), signatures=signatures)
         if classifier.CLASSIFY in signatures:
             _name_classify(part)
         check_servable(part)
@@ -38,10 +45,15 @@ def write(path: Path, classifier: classifier.Classifier) -> None:
 
 
 def trained(
-    learner: Learner, samples: Samples, dataset: datasets.Dataset, init: str, seed: int
+    learner: Learner,
+    samples: Samples,
+    dataset: datasets.Dataset,
+    init: str,
+    seed: int,
+    optimizer: Optimizer = GRADIENT_DESCENT,
 ) -> classifier.Classifier:
-    """The classifier that the set trains: of the run's network, or its first random one."""
-    weights = _fit(learner, samples, _first_network(learner, init, seed))
+    """The classifier that a set trains: the run's network, or the first of its random ones."""
+    weights = _fit(learner, samples, _first_network(learner, init, seed), optimizer)
     return classifier.classifier(learner, weights, dataset.classes, dataset.encoding)
 
 
@@ -57,8 +69,8 @@ def export_run(run_dir: Path, export_dir: Path) -> Path:
     model = run_dir / "model" / "1"
     if model.is_dir():
         return versions.publish_version(export_dir, lambda part: _copy(model, part))
-    classifier = rebuild(run_dir)
-    return versions.publish_version(export_dir, lambda part: write(part, classifier))
+    rebuilt = rebuild(run_dir)
+    return versions.publish_version(export_dir, lambda part: write(part, rebuilt))
 
 
 def rebuild(run_dir: Path) -> classifier.Classifier:
@@ -80,8 +92,10 @@ def _first_network(learner: Learner, init: str, seed: int) -> Weights:
     return next(iter(test_networks(learner, init, 1, seed)))
 
 
-def _fit(learner: Learner, samples: Samples, start: Weights) -> Weights:
-    return compiled(train)(learner, samples, start)
+def _fit(
+    learner: Learner, samples: Samples, start: Weights, optimizer: Optimizer = GRADIENT_DESCENT
+) -> Weights:
+    return compiled(lambda x, w: train(learner, x, w, optimizer))(samples, start)
 
 
 def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:

@@ -79,7 +79,7 @@ def _store(distilled: LoadedSet, data_dir: Path, name: str, version: str) -> Pat
     write_json(folder / METADATA, distilled.metadata)
     if distilled.initial_weights:
         np.savez(folder / WEIGHTS, *(np.asarray(w) for w in distilled.initial_weights))
-    distilled_set.remember_frozen(folder, distilled.frozen_weights)
+    distilled_set.write_frozen(folder, distilled.frozen_weights)
     return folder
 
 

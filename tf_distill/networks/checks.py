@@ -113,6 +113,11 @@ def check(model: keras.Model, shape: Shape, outputs: int) -> None:
             operation that can't be differentiated twice, weights that change in a call or are
             not the model's own, logits that do not follow from them, or nothing to train.
     """
+    if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
+        raise UserError(
+            f"the model {model.name} has weights of {', '.join(sorted(odd))}, expected float32; "
+            "build it with keras.config.set_dtype_policy('float32')"
+        )
     check_outputs(model, shape, outputs)
     if not model.trainable_variables:
         raise UserError(

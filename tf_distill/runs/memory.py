@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tf_distill.common import UserError, machine
 from tf_distill.config import Config
 from tf_distill.core import Learner, REAL_PART, TEST_BATCH, TRAINING, WAY_BACK, graph_function, parallel
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 
 RUNTIME, OPERATION = 60e6, 14e3
 """Bytes that running a graph takes beside its tensors, and for each of its operations."""

@@ -1,4 +1,4 @@
-"""The outcome of a run in numbers and words."""
+"""The results of a run in numbers and words, and where they come from: code, device, memory."""
 
 import dataclasses
 import functools
@@ -12,9 +12,8 @@ from typing import Any
 from tf_distill._version import __version__
 from tf_distill.common import accuracy_over, count, machine, output_names
 from tf_distill.config import Config, PLACES
-from tf_distill.core import Accuracy, Distillation, Samples, distillation_ratio
-from tf_distill.datasets import Dataset
-from tf_distill.datasets.words import TextEncoding
+from tf_distill.core import Accuracy, Distillation, Samples
+from tf_distill.datasets import Dataset, TextEncoding
 
 Json = dict[str, Any]
 PARTS = ("report.html", "distilled/1", "model/1")
@@ -30,8 +29,7 @@ def summarize(
 ) -> dict[str, Any]:
     """What results.json holds; accuracies are fractions."""
     settings = dataclasses.asdict(config)
-    guard = distillation.guard
-    counts = {"skipped_steps": int(guard.skipped), "returns": int(guard.returns)}
+    skipped = int(distillation.guard.skipped)
     return {
         **{name: value for name, value in settings.items() if name not in PLACES},
         "distilled_samples": config.steps * config.samples_per_step,
@@ -40,7 +38,7 @@ def summarize(
         "test_examples": len(dataset.y_test),
         "accuracy_before": before._asdict(),
         "accuracy": after._asdict(),
-        **(counts if counts["skipped_steps"] else {}),
+        **({"skipped_steps": skipped} if skipped else {}),
         "peak_memory_mb": peak_memory(),
         "device": device(),
         "tf_distill": __version__,
@@ -50,32 +48,11 @@ def summarize(
     }
 
 
-def with_original(results: Json, original: Json) -> Json:
-    """What results.json holds once the original accuracy is known (Section 4.1).
-
-    Args:
-        results: what it holds without.
-        original: the accuracy, and how the network was trained for it.
-    """
-    ratio = distillation_ratio(results["accuracy"]["mean"], original["accuracy"])
-    more = {"original_accuracy": original["accuracy"], "ratio": ratio, "original": original}
-    return {**results, **more}
-
-
-def compared_with(comparison: Json, original: Json) -> Json:
-    """What comparison.json holds, with the ratios to an original accuracy."""
-    rows = [
-        {**row, "ratio": distillation_ratio(row["mean"], original["accuracy"])}
-        for row in comparison.get("rows", [])
-    ]
-    return {**comparison, "original": original, "rows": rows}
-
-
 def describe_results(results: dict[str, Any], config: Config) -> str:
     """The outcome in two lines for a person, or in three."""
     before, after = results["accuracy_before"], results["accuracy"]
     skipped = (
-        f"{results['skipped_steps']} outer steps were skipped, as loss or gradient was no number\n"
+        f"{results['skipped_steps']} outer steps were skipped: loss or gradient was NaN or infinite\n"
         if results.get("skipped_steps")
         else ""
     )
