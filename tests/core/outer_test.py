@@ -136,6 +136,7 @@ def losses(distillation, **settings) -> list[float]:
     return [loss for _, loss in go(distillation, **settings)]
 
 
+@pytest.mark.long
 def test_compiled_by_xla_a_fixed_network_is_the_same_up_to_rounding():
     plain, by_xla = start(), start()
     np.testing.assert_allclose(losses(plain), losses(by_xla, jit_compile=True), rtol=1e-5)
@@ -143,6 +144,7 @@ def test_compiled_by_xla_a_fixed_network_is_the_same_up_to_rounding():
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.long
 def test_compiled_by_xla_the_seed_decides_with_draws_of_its_own():
     runs = [losses(start(), init="random", jit_compile=True, seed=seed) for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]
@@ -181,3 +183,25 @@ def test_training_inputs_are_augmented_anew_in_every_step():
     )
     assert np.ptp(losses) < 1e-5
     assert min(abs(a - b) for a, b in itertools.combinations(moved, 2)) > 1e-5
+
+
+@pytest.mark.parametrize(("size", "examples"), [(4, 10), (5, 10), (10, 10), (7, 10), (1, 3)])
+def test_batches_cover_every_epoch_exactly_once(size, examples):
+    batches = [batch_indices(3, step, size, examples) for step in range(5 * examples)]
+    assert {b.shape for b in batches} == {(size,)}
+    epochs = np.concatenate(batches)[: 5 * size // size * examples].reshape(-1, examples)
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch), np.arange(examples))
+    if examples > 3:
+        assert len({tuple(epoch) for epoch in epochs}) == len(epochs)
+
+
+def test_a_batch_does_not_depend_on_those_before():
+    in_order = [batch_indices(3, step, 7, 10) for step in range(9)]
+    outer._epoch_order.cache_clear()
+    for step in (8, 0, 4):
+        np.testing.assert_array_equal(batch_indices(3, step, 7, 10), in_order[step])
+
+
+def test_batches_follow_the_seed():
+    assert np.any(batch_indices(0, 0, 50, 50) != batch_indices(1, 0, 50, 50))

@@ -105,7 +105,7 @@ def test_binary_probabilities():
 def test_other_inputs_are_served_as_arrays():
     learner, encoding = small.learner(), small.Identity()
     weights = learner.init(tf.constant([0, 1]))
-    model = classifier.classifier(learner, weights, tuple("abc"), encoding)
+    model = classifier.classifier_for(learner, weights, tuple("abc"), encoding)
     assert set(model.signatures()) == {classifier.PREDICT}
     x = tf.random.stateless_normal([4, small.FEATURES], [0, 0])
     expected = tf.nn.softmax(learner.apply(weights, x))

@@ -90,7 +90,7 @@ def test_a_folder_that_can_not_be_written(tmp_path):
     with pytest.raises(UserError, match=r"can't write to .*file"):
         versions.publish_version(tmp_path / "file", lambda part: part.mkdir())
     with pytest.raises(UserError, match=r"can't write to .*file"):
-        tfds.write(tf_distill.load_distilled(FORMAT_1), tmp_path / "file")
+        tfds.write_version(tf_distill.load_distilled(FORMAT_1), tmp_path / "file")
 
 
 def test_a_model_is_rebuilt_from_the_distilled_set(text_run, tmp_path):
@@ -158,7 +158,7 @@ def test_tfds_directory(image_run, tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
     distilled = tf_distill.load_distilled(image_run / "distilled" / "1")
     distilled = dataclasses.replace(distilled, frozen_weights=[tf.ones(3), tf.constant(2)])
-    paths = [tfds.write(distilled, tmp_path) for _ in range(2)]
+    paths = [tfds.write_version(distilled, tmp_path) for _ in range(2)]
     assert [p.name for p in paths] == ["1.0.0", "2.0.0"]
     named = tfds.load("digits_lenet_distilled:1.0.0", data_dir=tmp_path, split="train")
     found = tfds.builder_from_directory(paths[1]).as_dataset(split="train")
