@@ -21,14 +21,12 @@ from PIL import Image
 from places import ROOT
 
 import tf_distill as td
-from tf_distill import main
-from tf_distill.common import cli
-from tf_distill.common.errors import UserError
-from tf_distill.core import distribution
+from tf_distill import main, modes
+from tf_distill.common import UserError, cli
 from tf_distill.evaluation import bench, comparison, ranking, sweep
 from tf_distill.networks import choice
-from tf_distill.report import report, table
-from tf_distill.runs import jobs, results, run  # fmt: skip
+from tf_distill.report import record, report, table
+from tf_distill.runs import experiment, jobs
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in PATHS}
@@ -132,7 +130,7 @@ def test_the_first_command_is_the_default_and_a_run_has_what_the_readme_says(the
 @pytest.mark.parametrize("name", WITH_CODE)
 def test_the_blocks_of_a_page_run(there, capsys, monkeypatch, distill_once, name):
     monkeypatch.setattr(td, "distill", distill_once)
-    monkeypatch.setattr(choice, "names", lambda dataset: [])  # other networks take minutes
+    monkeypatch.setattr(choice, "fitting_names", lambda dataset: [])  # other networks take minutes
     monkeypatch.setattr(bench, "LEARNING_STEPS", 1)  # of each baseline's learning rates
     assert page_code.stale(PAGES[name]) == []
     follow(page_code.blocks(PAGES[name]), printed(capsys))
@@ -145,27 +143,33 @@ def nothing_done(monkeypatch):
 
     def note(*arguments):
         asked.append(arguments)
-        return SimpleNamespace(y_test=[])
 
-    def original(*arguments):
-        note(*arguments)
-        return {"accuracy": 0.0, "epochs": 0, "seconds": 0.0}
+    def named_run(config, *_):
+        asked.append(config)
+        files = SimpleNamespace(path=config.run_dir, read=lambda name: {"there": True})
+        return SimpleNamespace(config=config, files=files, dataset=SimpleNamespace(y_test=[]))
 
-    monkeypatch.setattr(run, "original_of", original)
+    found = {"accuracy": 0.0, "epochs": 0, "seconds": 0.0}
+    finished = SimpleNamespace(results={}, distilled=SimpleNamespace(samples=None))
+    monkeypatch.setattr(modes, "named_run", named_run)
+    monkeypatch.setattr(modes, "original_of", lambda run: found)
+    monkeypatch.setattr(record, "read", lambda folder: SimpleNamespace(ratio=None))
+    for function in ("carry_out", "read"):
+        monkeypatch.setattr(experiment, function, lambda run: finished)
     for module, function in (
-        (run, "run"),
-        (run, "estimate"),
-        (run, "load_dataset"),
-        (comparison, "complete"),
-        (comparison, "complete_ranking"),
+        (experiment, "describe_estimate"),
+        (comparison, "compare"),
+        (ranking, "complete_ranking"),
+        (ranking, "describe"),
         (sweep, "sweep"),
+        (sweep, "describe"),
         (report, "write"),
+        (table, "describe"),
         (jobs, "run_each"),
-        (distribution, "start"),
+        (modes, "describe_results"),
+        (main, "start_distribution"),
     ):
         monkeypatch.setattr(module, function, note)
-    for module in (results, sweep, ranking, table):
-        monkeypatch.setattr(module, "describe", lambda *arguments: asked.append(arguments))
     return asked
 
 
