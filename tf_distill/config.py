@@ -29,7 +29,7 @@ FREE = (*PLACES, "checkpoint_minutes", "distribution")
 """Settings that may differ when a run continues: they change the outcome by rounding at most."""
 OF_NETWORK = ("inner_lr", "outer_lr", "epochs", "outer_momentum", "sample_init")
 BROUGHT = {"sample_init": None, "sample_scale": None, "inner_lr": None, "label_init": "one_hot"}
-"""Settings that do nothing beside `start`, whose set brings its own; each with its neutral value."""
+"""Settings that do nothing beside `start`, which has its own; each with its neutral value."""
 DEFAULTS_BY = {
     "dataset": ("model", "samples_per_step", "batch_size", "outer_steps", "eval_every"),
     "model": OF_NETWORK,
@@ -109,7 +109,7 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     def deciding(self) -> dict[str, Any]:
-        """The settings that decide the outcome; of `start` counts that there is one, not its place."""
+        """The settings that decide the outcome; `start` counts as there or not, without its place."""
         told = {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
         return _start_anywhere(told)
 
