@@ -11,6 +11,8 @@ from html_page import Page, assert_self_contained
 from tf_distill.common import UserError
 from tf_distill.report import record, report
 from tf_distill.report.figures import gallery, style
+from tf_distill.runs.experiment import carry_out
+from tf_distill.runs.run import configure, named_run
 
 PLAIN = {"labels", "learning_rates", "history"}
 COMPARED = {"comparison", "distribution", "inner_accuracy"}
@@ -167,9 +169,7 @@ def test_hostile_names_are_shown_and_not_obeyed(texts, monkeypatch):
     found = record.read(texts)
     lines = [f"step 1, sentence 1: {bad} 1", f"{bad} & \u2028\"'", ""]
     names = {"classes": [bad, "$x", '" onload="'], "sentences": lines}
-    distilled = dataclasses.replace(
-        found.distilled, metadata={**found.distilled.metadata, **names}
-    )
+    distilled = dataclasses.replace(found.distilled, metadata={**found.distilled.metadata, **names})
     changed = dataclasses.replace(found, distilled=distilled)
     for plate in gallery.plates(changed):
         style.render(lambda plate=plate: plate.draw(changed))
@@ -211,6 +211,16 @@ def test_a_folder_that_can_not_be_read_is_one_line(texts, damage, text):
         report.write(texts)
     assert text in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_finished_run_without_its_report_gets_it(image_run, tmp_path, monkeypatch):
+    ignored = shutil.ignore_patterns(report.NAME, "checkpoints")
+    images = shutil.copytree(image_run, tmp_path / "images", ignore=ignored)
+    written = []
+    monkeypatch.setattr(report, "write", written.append)
+    config = json.loads((images / "config.json").read_text())
+    carry_out(named_run(configure({**config, "run_dir": str(images)})))
+    assert written == [images]
 
 
 def test_the_gallery_names_each_figure_once():

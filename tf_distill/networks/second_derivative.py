@@ -69,7 +69,7 @@ def _differentiate(make: Callable[[], keras.Model], shape: tuple[int, ...], outp
 
 @contextlib.contextmanager
 def _precision(name: str) -> Iterator[None]:
-    """Builds Keras models in this precision; other threads get it too, but for LOCK."""
+    """Builds Keras models in this precision; other threads get it too."""
     before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(name)
     keras.config.set_dtype_policy(name)
