@@ -109,7 +109,7 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     def deciding(self) -> dict[str, Any]:
-        """The settings that decide the outcome; `start` counts as there or not, without its place."""
+        """The settings that decide the outcome; of `start` only whether it was given."""
         told = {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
         return _start_anywhere(told)
 

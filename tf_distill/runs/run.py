@@ -15,8 +15,7 @@ from tf_distill.core import (
     Learner,
     Optimizer,
     Samples,
-    check_step,
-    real_batch,
+    OuterStep,
 )
 from tf_distill.datasets import DATASETS, Dataset, hold_out, is_own, load, registry
 from tf_distill.networks import NETWORKS, Choice, choose
@@ -72,6 +71,14 @@ class Run:
         )
         return functools.cache(read)
 
+    @property
+    def step(self) -> OuterStep:
+        """The settings of an outer step."""
+        c = self.config
+        return OuterStep(
+            c.batch_size, c.networks, c.init, c.seed, c.jit_compile, self.optimizer
+        )
+
     @functools.cached_property
     def inputs(self) -> dict[str, Any]:
         """What the run depends on beside its settings: hashes of the data and of an own network."""
@@ -86,8 +93,7 @@ class Run:
         """
         config = self.config
         self.files.check(config, self.inputs)
-        size = real_batch(config.batch_size, self.dataset)
-        check_step(self.learner, size, config.networks, self.distribution, config.jit_compile)
+        self.step.check(self.learner, self.dataset, self.distribution)
         if self.start and self.files.path and not self.begun:
             self.start()
             warm_start.check_apart(Path(str(config.start)), self.files.path)
