@@ -331,7 +331,8 @@ def distill(
         KeyboardInterrupt: on either in an evaluation; work since the last checkpoint is lost.
     """
     told = locals()
-    given = {f.name: told[f.name] for f in dataclasses.fields(Config) if f.name in told}
+    names = {field.name for field in dataclasses.fields(Config)} - {"model"}  # a Choice has it
+    given = {name: value for name, value in told.items() if name in names}
     given["keep"] = keep or ("last" if early_stopping is None else "best")
     given["start"] = warm_start.absolute(start)
     given["run_dir"] = folder_path("run_dir", run_dir)
