@@ -24,13 +24,12 @@ CHOICES = {
     "distribution": ("none", "mirrored", "multiworker"),
 }
 PLACES = ("data_dir", "run_dir")
-"""Where things lie on this machine: may differ when a run goes on elsewhere."""
+"""Folders of this machine; they may differ when a run continues elsewhere."""
 FREE = (*PLACES, "checkpoint_minutes", "distribution")
-"""What may differ when a run goes on: the outcome follows from it by no more than rounding."""
+"""Settings that may differ when a run continues: they change the outcome by rounding at most."""
 OF_NETWORK = ("inner_lr", "outer_lr", "epochs", "outer_momentum", "sample_init")
 BROUGHT = {"sample_init": None, "sample_scale": None, "inner_lr": None, "label_init": "one_hot"}
-"""Settings that do nothing beside `start`, whose set brings its own; each with a value that asks
-for nothing."""
+"""Settings that do nothing beside `start`, whose set has its own; with the values that say so."""
 DEFAULTS_BY = {
     "dataset": ("model", "samples_per_step", "batch_size", "outer_steps", "eval_every"),
     "model": OF_NETWORK,
@@ -108,14 +107,14 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     def deciding(self) -> dict[str, Any]:
-        """The settings that the outcome follows from; of a set to begin with, that there is one."""
+        """The settings that the outcome follows from, and of `start` only whether there is one."""
         told = {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
         return _start_anywhere(told)
 
     def difference(self, other: dict[str, Any]) -> list[str]:
-        """The settings, in words, in which a run with settings `other` is another experiment.
+        """How these settings differ from those of another run, such as ["seed=3 (it was 0)"].
 
-        Those are left out whose defaults follow from one that is named.
+        A setting is left out if its default follows from another one that differs.
         """
         before = completed(other)
         known = _start_anywhere(before)
@@ -129,12 +128,12 @@ class Config:
 
 
 def _start_anywhere(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings, of whose set to begin with it counts that there is one, not where it lies."""
+    """The settings without the place of the set to start from: it may move."""
     return {**settings, "start": "a set" if settings.get("start") else None}
 
 
 def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a run has written them, with what was the case before there was a setting."""
+    """The settings that a run has written; a newer setting has the value of before it was there."""
     fields = dataclasses.fields(Config)
     before = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
     return {**before, **settings}
@@ -142,7 +141,7 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How much is measured where a run is compared; `main` documents each by its flag."""
+    """How much a comparison measures; `main` documents each setting by its flag."""
 
     baseline_sets: int = 20
     baseline_networks: int = 200
@@ -158,8 +157,8 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
     """Completes the settings that were given by the defaults of the dataset and the network.
 
     Args:
-        given: setting names and values; None stands for the default.
-        datasets: the registry of datasets, with the user's own where these are named.
+        given: names and values; None stands for the default.
+        datasets: the registry of datasets, with the user's own data if `given` names some.
         networks: the registry of networks.
 
     Raises:
@@ -185,7 +184,7 @@ def network_of(model: str, networks: Mapping[str, Any], data: str, kind: str | N
         model: the name.
         networks: the registry of networks.
         data: what errors call the data.
-        kind: of the data; one that no network has is told by their shape.
+        kind: of the data; of an unknown kind any network may do, by its shape.
 
     Raises:
         UserError: there is none of that name, or it is of another kind than the data.
@@ -209,14 +208,14 @@ def complete(
     batch_size: int,
     outer_steps: int,
 ) -> Config:
-    """All settings: those that were given, and for the rest what fits the data and the network.
+    """All settings: those that were given, and defaults that fit the data and the network.
 
     Args:
         given: names and values; None stands for the default.
-        named: dataset, model and places, where they are not given.
+        named: defaults of dataset, model and places.
         network: its defaults by initialization.
         classes: of the data.
-        batch_size: where it is not given.
+        batch_size: the default.
         outer_steps: likewise.
 
     Raises:
@@ -310,10 +309,10 @@ RANGES: dict[str, tuple[float, float]] = {
 
 
 def plain_numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, with Python's numbers for numpy's, which JSON does not know.
+    """The settings with Python's numbers in place of numpy's, which JSON does not know.
 
     Raises:
-        UserError: one that is given is no number of its kind and range, or not True or False.
+        UserError: one of them is no number of its kind and range, or neither True nor False.
     """
     return {
         name: value if value is None else _plain(name, value) for name, value in settings.items()
@@ -329,17 +328,17 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def folder_path(name: str, value: Any) -> str | None:
-    """The path of a folder that was given; None for none.
+    """The path of a folder as a text, `~` expanded; None stays None.
 
     Raises:
-        UserError: it is no path.
+        UserError: the value is no path.
     """
     if value is None:
         return None
     if not isinstance(value, str | os.PathLike):
         raise UserError(f"{name}={brief(value)}, expected the path of a folder")
     if not os.fspath(value):
-        raise UserError(f"{name}= is empty, expected a path; leave it out for the default")
+        raise UserError(f"{name} is empty, expected the path of a folder; leave it out")
     return os.path.expanduser(value)
 
 
