@@ -114,7 +114,7 @@ class Config:
         return _start_anywhere(told)
 
     def difference(self, other: dict[str, Any]) -> list[str]:
-        """The settings, in words, in which a run with settings `other` is another experiment.
+        """How these settings differ from those of another run, such as ["seed=3 (it was 0)"].
 
         A setting is left out if its default follows from one that is named.
         """
@@ -143,7 +143,7 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How much is measured where a run is compared; `main` documents each by its flag."""
+    """How much a comparison measures; `main` documents each setting by its flag."""
 
     baseline_sets: int = 20
     baseline_networks: int = 200
@@ -159,8 +159,8 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
     """Completes the settings that were given by the defaults of the dataset and the network.
 
     Args:
-        given: setting names and values; None stands for the default.
-        datasets: the registry of datasets, with the user's own where these are named.
+        given: names and values; None stands for the default.
+        datasets: the registry of datasets, with the user's own data if `given` names some.
         networks: the registry of networks.
 
     Raises:
@@ -210,14 +210,14 @@ def complete(
     batch_size: int,
     outer_steps: int,
 ) -> Config:
-    """All settings: those that were given, and for the rest what fits the data and the network.
+    """All settings: those that were given, and defaults that fit the data and the network.
 
     Args:
         given: names and values; None stands for the default.
-        named: dataset, model and places, where they are not given.
+        named: defaults of dataset, model and places.
         network: its defaults by initialization.
         classes: of the data.
-        batch_size: where it is not given.
+        batch_size: the default.
         outer_steps: likewise.
 
     Raises:
@@ -299,10 +299,10 @@ TRUTH = ("deterministic", "jit_compile")
 
 
 def plain_numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, with Python's numbers for numpy's, which JSON does not know.
+    """The settings with Python's numbers in place of numpy's, which JSON does not know.
 
     Raises:
-        UserError: one that is given is no number of its kind and range, or not True or False.
+        UserError: one of them is no number of its kind and range, or neither True nor False.
     """
     return {
         name: value if value is None else _plain(name, value) for name, value in settings.items()
@@ -318,17 +318,17 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def folder_path(name: str, value: Any) -> str | None:
-    """The path of a folder that was given; None for none.
+    """The path of a folder as a text, `~` expanded; None stays None.
 
     Raises:
-        UserError: it is no path.
+        UserError: the value is no path.
     """
     if value is None:
         return None
     if not isinstance(value, str | os.PathLike):
         raise UserError(f"{name}={brief(value)}, expected the path of a folder")
     if not os.fspath(value):
-        raise UserError(f"{name}= is empty, expected a path; leave it out for the default")
+        raise UserError(f"{name} is empty, expected the path of a folder; leave it out")
     return os.path.expanduser(value)
 
 
