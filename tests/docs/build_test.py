@@ -1,0 +1,71 @@
+"""The BUILD files: well formed, with labels that lead somewhere; and the locked requirements."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+
+import pytest
+from places import ROOT
+
+FILES = {
+    path.parent: ast.parse(path.read_text(encoding="utf-8"))
+    for path in (*ROOT.glob("*/BUILD"), *ROOT.glob("tf_distill/*/BUILD"), ROOT / "BUILD")
+}
+LOCKED = {
+    re.sub(r"[-.]", "_", name).lower()
+    for name in re.findall(r"(?m)^([\w.-]+)==", (ROOT / "requirements_lock.txt").read_text())
+}
+STARLARK = (ast.Call, ast.ListComp, ast.Constant)
+"""What may stand at the top of a BUILD file: rules, lists of them, a docstring."""
+INSTALLED = importlib.metadata.packages_distributions()
+
+
+def texts(tree):
+    return [
+        n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    ]
+
+
+def targets(folder):
+    """The names of rules, one for each file where a list of rules is made from files."""
+    calls = [n for n in ast.walk(FILES[folder]) if isinstance(n, ast.Call)]
+    names = [k.value for call in calls for k in call.keywords if k.arg == "name"]
+    made = {path.stem for path in folder.glob("*.py")}
+    return {n.value for n in names if isinstance(n, ast.Constant)} | made
+
+
+@pytest.mark.parametrize("folder", FILES, ids=lambda folder: folder.name)
+def test_a_build_file_has_rules_alone_whose_labels_lead_somewhere(folder):
+    assert all(isinstance(node.value, STARLARK) for node in FILES[folder].body)
+    for label in texts(FILES[folder]):
+        if label.startswith("@pypi//"):
+            assert label.removeprefix("@pypi//") in LOCKED
+        elif label.startswith(("//", ":")) and label != "//visibility:public":
+            place, _, name = label.removeprefix("//").partition(":")
+            other = ROOT / place if label.startswith("//") else folder
+            assert (name or other.name) in targets(other), label
+        elif label.endswith((".py", ".typed", ".cfg")) and "*" not in label:
+            assert (folder / label).exists() or label == ".py"
+
+
+def test_every_folder_of_python_has_a_build_file():
+    rooms = {path.parent for path in ROOT.glob("tf_distill/*/__init__.py")}
+    assert rooms <= FILES.keys()
+
+
+def test_what_is_imported_is_locked():
+    for folder in FILES:
+        for path in folder.glob("*.py"):
+            for name in imported(path) - sys.stdlib_module_names:
+                if not (ROOT / name).exists() and not list(ROOT.glob(f"*/{name}.py")):
+                    found = [re.sub(r"[-.]", "_", d).lower() for d in INSTALLED.get(name, [name])]
+                    assert LOCKED & set(found), f"{path} imports {name}"
+
+
+def imported(path):
+    """The first parts of the names of modules that a file imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = [alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names]
+    named = [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module]
+    return {name.split(".")[0] for name in plain + named}
