@@ -21,7 +21,7 @@ from PIL import Image
 from places import ROOT
 
 import tf_distill as td
-from tf_distill import main, modes
+from tf_distill import core, main, modes
 from tf_distill.common import UserError, cli
 from tf_distill.evaluation import bench, comparison, ranking, sweep
 from tf_distill.networks import choice
@@ -167,7 +167,7 @@ def nothing_done(monkeypatch):
         (table, "describe"),
         (jobs, "run_each"),
         (modes, "describe_results"),
-        (main, "start_distribution"),
+        (core, "start_distribution"),
     ):
         monkeypatch.setattr(module, function, note)
     return asked
