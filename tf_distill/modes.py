@@ -19,9 +19,9 @@ from tf_distill.runs.run import Run, configure, named_run, recall
 class Call(NamedTuple):
     """What a user asked for.
 
-    settings: of the run, and protocol: of a comparison, None where not given; sizes: of a
-    sweep, as text, and the shard of them that is to be done; distribution: the replicas that
-    share the outer steps.
+    settings: of the run; protocol: of a comparison; both have None for a value that is not given.
+    sizes: of a sweep, as text; shard: the part of them that this process does. distribution: the
+    replicas that share the outer steps.
     """
 
     settings: dict[str, Any]
@@ -32,13 +32,13 @@ class Call(NamedTuple):
 
 
 RANKING_NETWORKS = 5
-"""Random initial networks that each variant is trained on the distilled set with."""
+"""Random initial networks of each variant, trained on the distilled set."""
 
 
 def _resumable(do: Callable[[Call], str]) -> Callable[[Call], str]:
     """A mode that the same command continues.
 
-    Turns Ctrl-C and out-of-memory into a message that says how to continue.
+    It turns Ctrl-C and out-of-memory into a message that says how to continue.
     """
 
     @functools.wraps(do)
@@ -98,7 +98,7 @@ def _original(call: Call) -> str:
 def _sweep(call: Call) -> str:
     config = configure(call.settings)
     if config.start:
-        raise UserError("start= has a set of one size; leave it out of mode=sweep")
+        raise UserError(f"start={config.start} has a set of one size; leave it out of mode=sweep")
     if call.settings["run_dir"] is None:
         config = dataclasses.replace(config, run_dir=f"{config.run_dir}_sweep")
     sizes = jobs.whole_numbers("sizes", call.sizes)
@@ -110,7 +110,7 @@ def _sweep(call: Call) -> str:
 
 def _report(call: Call) -> str:
     folder = call.settings["run_dir"] or configure(call.settings).run_dir
-    return f"figures and {report.write(Path(folder))} are drawn anew"
+    return f"figures and {report.write(Path(folder))} are drawn again"
 
 
 @_resumable
@@ -136,4 +136,4 @@ MODES: dict[str, Callable[[Call], str]] = {
     "ranking": _ranking,
     "report": _report,
 }
-"""Each gives what a person should read. `main` itself does those that need no TensorFlow."""
+"""Each gives a text for a person. `main` itself does the modes that need no TensorFlow."""

@@ -14,7 +14,14 @@ from tf_distill.core.hypergradient import hypergradient
 from tf_distill.core.inner import Samples
 from tf_distill.core.learner import fixed_network
 from tf_distill.core.losses import encode
-from tf_distill.core.outer import Distillation, batch_indices, distill, mean_hypergradient
+from tf_distill.core.outer import (
+    Distillation,
+    OuterStep,
+    batch_indices,
+    distill,
+    mean_hypergradient,
+    outer_update,
+)
 
 OUTER_LR, OUTER_STEPS, OUTER_MOMENTUM = 0.05, 6, 0.5
 
@@ -26,9 +33,10 @@ def start(soft=True, outer_lr=OUTER_LR) -> Distillation:
 
 
 def go(distillation, outer_steps=OUTER_STEPS, dataset=None, learner=None, **settings):
-    settings = {"batch_size": 16, "networks": 1, "init": "fixed", "seed": 0} | settings
+    step = OuterStep(**{"batch_size": 16, **settings})
     learner, dataset = learner or small.learner(), dataset or small.dataset()
-    return distill(distillation, learner, dataset, outer_steps=outer_steps, **settings)
+    update = outer_update(distillation, learner, dataset, step)
+    return distill(distillation, update, dataset, step, outer_steps)
 
 
 def values(distillation) -> list[np.ndarray]:
@@ -198,7 +206,6 @@ def test_batches_cover_every_epoch_exactly_once(size, examples):
 
 def test_a_batch_does_not_depend_on_those_before():
     in_order = [batch_indices(3, step, 7, 10) for step in range(9)]
-    outer._epoch_order.cache_clear()
     for step in (8, 0, 4):
         np.testing.assert_array_equal(batch_indices(3, step, 7, 10), in_order[step])
 

@@ -68,8 +68,8 @@ class Distribution:
         if networks % n and (networks > 1 or batch_size % n):
             what, got = ("networks", networks) if networks > 1 else ("batch_size", batch_size)
             raise UserError(
-                f"--{what} is {got}, expected a multiple of the {n} replicas, which share them "
-                f"equally; use --{what}={-(-got // n) * n}"
+                f"{what}={got}, expected a multiple of the {n} replicas, which share them "
+                f"equally; use {what}={-(-got // n) * n}"
             )
 
     def mean(self, function: Callable[[Parts], _Nest], whole: Parts) -> _Nest:
@@ -183,7 +183,7 @@ def _workers() -> int:
     except (ValueError, LookupError, TypeError, AttributeError):
         got = brief(text) if text else "none"
         raise UserError(
-            f"--distribution=multiworker takes the cluster from TF_CONFIG, got {got}; expected "
+            f"distribution=multiworker takes the cluster from TF_CONFIG, got {got}; expected "
             "jobs chief and worker with a host:port for each task, and the number of this one "
             'among them, for instance {"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
             '"task": {"type": "worker", "index": 0}}'

@@ -14,8 +14,14 @@ import tensorflow as tf
 from tensorflow.types.experimental import ConcreteFunction
 
 from tf_distill.core import Learner, Weights, graph_function
-from tf_distill.datasets import Encoding, ImageEncoding
-from tf_distill.datasets.words import PADDING, UNKNOWN, TextEncoding, number_words
+from tf_distill.datasets import (
+    PADDING,
+    UNKNOWN,
+    Encoding,
+    ImageEncoding,
+    TextEncoding,
+    number_words,
+)
 
 Answer = dict[str, tf.Tensor]
 PREDICT, CLASSIFY = "serving_default", "classify"
