@@ -93,7 +93,7 @@ def test_a_run_leaves_its_folder(
 
 
 def test_a_run_learns_and_keeps_the_best_set_on_held_out_data(tmp_path):
-    settings = {"outer_steps": 8, "eval_every": 1, "outer_lr": 0.5, "keep": "best"}
+    settings = {"outer_steps": 24, "eval_every": 1, "outer_lr": 0.2, "keep": "best"}
     config = small.config(tmp_path, **settings, batch_size=10**5, inner_lr=0.1)
     results = small.carry_out(config)
     assert results["accuracy"]["mean"] > results["accuracy_before"]["mean"] + 0.3
