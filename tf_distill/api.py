@@ -44,8 +44,8 @@ class Result:
         outer step.
 
     Args:
-        run: what was done.
-        finished: what came out.
+        run: settings, data and network.
+        finished: the set, results and history.
     """
 
     def __init__(self, run: Run, finished: Finished):
@@ -71,7 +71,7 @@ class Result:
         """Trains networks on the set and tests them on the whole test split.
 
         Args:
-            networks: fresh random ones; with a fixed initialization there is only one.
+            networks: fresh random networks; with a fixed initialization there is only one.
 
         Returns:
             Mean and population standard deviation over the networks, as fractions.
@@ -80,27 +80,27 @@ class Result:
 
     @property
     def training(self) -> Training:
-        """How the network is trained on all of the data, where nothing else is asked for.
+        """How the network is trained on all of the data, by default.
 
-        A network with a name as the command line trains it; your own by Adam from 0.001, for 20
-        epochs in batches of 64, but for at least 2,000 steps and at most 20,000.
+        A network with a name is trained as on the command line; your own by Adam from 0.001, for
+        20 epochs in batches of 64, but for at least 2,000 steps and at most 20,000.
         """
         return self._run.choice.training(len(self._run.dataset.y_train))
 
     def original(self, training: Training | None = None) -> Original:
         """Trains the network on all of the training data by Keras's Adam (Section 4.1, Table 4).
 
-        `results` then has the "original_accuracy", how it came about, and the "ratio" r_M of the
-        set's accuracy to it; so have the rows of a comparison. Where there is a run_dir its files
-        and its report have them too, a training that was stopped goes on, and the accuracy is
-        kept for later calls in `.originals` beside the folder.
+        `results` then has the "original_accuracy", the full training as "original", and the "ratio"
+        r_M of the set's accuracy to it; the rows of a comparison have their ratios too. With a
+        run_dir its files and its report tell them, a stopped training continues, and the accuracy
+        is kept for later calls in `.originals` beside the folder.
 
         Args:
             training: how; by default `self.training`.
 
         Raises:
-            UserError: a setting out of its range; dropout for a network of your own, which has
-                layers for it; the folder is gone.
+            UserError: a setting is out of its range; a rate of dropout for a network of your own,
+                which has layers for it; the folder is gone.
             Diverged: the loss is NaN or infinite; lower training.lr.
             Interrupted: on SIGINT or SIGTERM, where there is a run_dir.
         """
@@ -125,27 +125,27 @@ class Result:
     ) -> dict[str, Any]:
         """Measures the paper's six baselines, controls, and other networks beside the set.
 
-        The command line has it as `--mode=baselines`. `figures` then has those of the comparison
-        too. Rows are kept as soon as they are measured, so the same call continues one that was
-        stopped. Where there is a run_dir they are kept there, also for the same `td.distill` in
-        another process, and its report has all of them at the end.
+        The command line has it as `--mode=baselines`. `figures` then draws the comparison too.
+        Each row is kept as soon as it is measured, so the same call continues a comparison that
+        was stopped. With a run_dir rows are kept there, also for the same `td.distill` in another
+        process, and its report has all of them at the end.
 
         Args:
             baseline_sets: draws of random real examples, and of shuffled orders; 20.
             baseline_networks: random initial networks to test a row with; 200.
             sgd_epochs: epochs of the control "ordinary SGD"; 100.
             control_steps: at most so many outer steps for the control with learned labels; 2000.
-            training: on all of the data, as for `original`; by default the accuracy of the last
-                call of that is taken, if there was one.
+            training: on all of the data, as for `original`; by default the last original
+                accuracy is taken, if there is one.
 
         Returns:
-            What comparison.json holds: "rows", dicts of "title", "group", "mean", "std",
-            "networks", "ratio", "how" and more (`pandas.DataFrame(found["rows"])`); "original";
-            "curve", the accuracy after each inner step.
+            The content of comparison.json with "original", the full training, and ratios to it.
+            "rows" are dicts of "title", "group", "mean", "std", "networks", "ratio", "how" and
+            more (`pandas.DataFrame(found["rows"])`); "curve" is the accuracy after each inner step.
 
         Raises:
-            UserError: a setting out of its range, or another than an earlier comparison in the
-                folder had; the folder is gone.
+            UserError: a setting is out of its range, or differs from an earlier comparison in
+                the folder; the folder is gone.
             Diverged: the loss of the full training is NaN or infinite; lower training.lr.
             Interrupted: on SIGINT or SIGTERM in the full training, where there is a run_dir.
         """
@@ -162,10 +162,10 @@ class Result:
         return found | {"rows": rows, "original": original}
 
     def figures(self, path: str | Path) -> list[Path]:
-        """Draws the figures of a report as PNG files; for texts also sentences.txt.
+        """Draws the figures of a report as PNG files; for texts it also writes sentences.txt.
 
         Args:
-            path: a folder; it is made if it is not there.
+            path: a folder; it is made if it is missing.
 
         Returns:
             The files that were written.
@@ -214,7 +214,7 @@ class Result:
         return experiment.evaluation(self._run, self._run.dataset)
 
     def _record(self, folder: Path) -> Record:
-        """What the figures are drawn from, as if it had been read from a run's folder."""
+        """The record that figures are drawn from, as if read from a run's folder."""
         settings = {name: self.results[name] for name in ("dataset", "model", "init", "labels")}
         return Record(
             folder,
@@ -286,18 +286,18 @@ def distill(
             made, start from their value in every network.
         samples_per_step: distilled samples in each inner step; by default one a class.
         steps: inner gradient steps an epoch, each with samples of its own.
-        epochs: times that the inner steps are gone through.
+        epochs: passes through the inner steps.
         init: "fixed" for one initial network, the same for distillation and use; "random" for
             any network of the same distribution (Section 3.1).
-        labels: "soft", learned and any real values (Section 3.3); "hard", one-hot and left so.
+        labels: "soft", learned real values (Section 3.3); "hard", one-hot and not learned.
         label_init: "one_hot", or "random" for standard normal labels.
         sample_init: "normal"; "real" to start from training examples, with init="random" the
-            default of all but the recurrent networks; "linear" to start from training examples
+            default except for the recurrent networks; "linear" to start from training examples
             that are moved towards each class along a linear classifier.
         sample_scale: a factor of the samples at the start; 1.
-        start: the folder of a distilled set, of a run that has made one, or of an export. Its
-            samples, labels and learning rates are learned further, in place of new ones; steps,
-            samples_per_step and epochs must be the same. With init="fixed" take its seed too.
+        start: continues from this distilled set: the folder of a set, of a finished run, or of an
+            export. Its samples, labels and learning rates are learned further; steps,
+            samples_per_step and epochs must be the same. With init="fixed" give its seed too.
         inner_lr: learning rate of the inner steps at the start; it is learned.
         outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.
         outer_momentum: Adam's beta1; by default 0.5, for most random networks 0.9.
@@ -307,30 +307,32 @@ def distill(
         eval_networks: fresh networks to evaluate the final set with; 200 with init="random".
         eval_every: outer steps from one evaluation to the next; by default a tenth of all.
         seed: everything random follows from it.
-        run_dir: a folder to write everything to, as the command line does. The same call goes on
-            where an interrupted one stood. Without it nothing is written.
+        run_dir: a folder to write everything to, as the command line does. The same call
+            continues an interrupted one. Without it nothing is written.
         checkpoint_minutes: from one checkpoint in that folder to the next; 2.
-        callbacks: called after each outer step; none of them is stopped at the start.
-        keep: "last" for the set after the last outer step; "best" for the one of the highest
-            accuracy on a tenth of the training data, which is held out and which evaluations
-            on the way are then on. The final accuracy is on the test split, as always.
-        early_stopping: evaluations without a higher accuracy to stop after; keeps the best.
+        callbacks: called after each outer step; one that stopped an earlier call begins anew.
+        keep: "last" for the set after the last outer step; "best" for the set with the highest
+            accuracy on a tenth of the training data. This tenth is held out, and evaluations on
+            the way use it; the final accuracy is on the test split, as always.
+        early_stopping: stops after so many evaluations without a higher accuracy; keeps the best.
         strategy: a tf.distribute.MirroredStrategy, whose devices share each outer step.
         jit_compile: whether XLA compiles the outer step: on a GPU that takes a minute and then is
-            several times as fast, on a CPU it is slower. What is random is drawn otherwise.
+            several times as fast, on a CPU it is slower. Random numbers differ from those without.
 
     Returns:
         The distilled set with its accuracy.
 
     Raises:
-        UserError: a setting out of its range, a model that does not fit the data or can't be
-            differentiated twice, or a folder with a run of other settings.
-        Diverged: loss or gradient is NaN or infinite, again and again; lower inner_lr or outer_lr.
+        UserError: a setting is out of its range, a model does not fit the data or can't be
+            differentiated twice, or a folder has a run of other settings.
+        Diverged: loss or gradient is NaN or infinite five times in a row; lower inner_lr or
+            outer_lr.
         Interrupted: on SIGINT or SIGTERM, where there is a run_dir, after a checkpoint.
         KeyboardInterrupt: on either in an evaluation; work since the last checkpoint is lost.
     """
     told = locals()
-    given = {f.name: told[f.name] for f in dataclasses.fields(Config) if f.name in told}
+    names = {field.name for field in dataclasses.fields(Config)} - {"model"}  # a Choice has it
+    given = {name: value for name, value in told.items() if name in names}
     given["keep"] = keep or ("last" if early_stopping is None else "best")
     given["start"] = warm_start.absolute(start)
     given["run_dir"] = folder_path("run_dir", run_dir)
@@ -340,7 +342,7 @@ def distill(
             f"data is of type {type(data).__name__}, expected a dataset; make one by "
             "tf_distill.datasets.from_arrays, from_texts or another of these"
         )
-    _begin(callbacks)
+    _check_callbacks(callbacks)
     choice = choose(model, data)
     config = _config(given, data, choice)
     files = InMemory() if run_dir is None else RunFolder(Path(config.run_dir).absolute())
@@ -351,8 +353,8 @@ def distill(
     return Result(run, finished)
 
 
-def _begin(callbacks: Sequence[Callback]) -> None:
-    """Lets callbacks that have ended an earlier call begin anew."""
+def _check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Checks the callbacks; those that have stopped an earlier call begin anew."""
     for i, callback in enumerate(callbacks):
         if not isinstance(callback, Callback):
             raise UserError(
@@ -363,7 +365,7 @@ def _begin(callbacks: Sequence[Callback]) -> None:
 
 
 def _distribution(strategy: Any) -> Distribution:
-    """The replicas of a strategy in one process, or none."""
+    """The replicas of a strategy, which must be in one process; None for one replica."""
     if strategy is not None and not isinstance(strategy, tf.distribute.Strategy):
         raise UserError(
             f"strategy is of type {type(strategy).__name__}, expected a "
@@ -379,7 +381,7 @@ def _distribution(strategy: Any) -> Distribution:
 
 
 def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
-    """All settings: those that were given, and for the rest what fits the data and network."""
+    """The given settings, and defaults that fit the data and the network."""
     entry = DATASETS.get(data.name)
     sizes = (entry.batch_size, entry.outer_steps) if entry else (BATCH_SIZE, OUTER_STEPS)
     named = {"dataset": data.name, "model": choice.name, "data_dir": ".", "run_dir": "."}

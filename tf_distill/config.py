@@ -6,9 +6,9 @@ import math
 import numbers
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,12 +24,12 @@ CHOICES = {
     "distribution": ("none", "mirrored", "multiworker"),
 }
 PLACES = ("data_dir", "run_dir")
-"""Folders of this machine; they may differ when a run continues elsewhere."""
+"""Places on this machine: they may differ when a run continues elsewhere."""
 FREE = (*PLACES, "checkpoint_minutes", "distribution")
 """Settings that may differ when a run continues: they change the outcome by rounding at most."""
 OF_NETWORK = ("inner_lr", "outer_lr", "epochs", "outer_momentum", "sample_init")
 BROUGHT = {"sample_init": None, "sample_scale": None, "inner_lr": None, "label_init": "one_hot"}
-"""Settings that do nothing beside `start`, whose set has its own; with the values that say so."""
+"""Settings that do nothing beside `start`, which has its own; each with its neutral value."""
 DEFAULTS_BY = {
     "dataset": ("model", "samples_per_step", "batch_size", "outer_steps", "eval_every"),
     "model": OF_NETWORK,
@@ -41,42 +41,45 @@ DEFAULTS_BY = {
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """One experiment; `main` documents each setting by its flag."""
+    """One experiment; `main` documents each setting by its flag.
+
+    A default here is also the value of a setting that an older config.json does not name.
+    """
 
     dataset: str
     model: str
-    init: str
-    labels: str
-    label_init: str
     samples_per_step: int
-    steps: int
     epochs: int
     inner_lr: float
     outer_steps: int
     outer_lr: float
     batch_size: int
-    networks: int
     eval_networks: int
     eval_every: int
-    eval_split: str
-    keep: str
-    early_stopping: int | None
-    seed: int
-    test_data: str | None
-    text_column: str | None
-    label_column: str | None
-    image_size: str | None
-    embeddings: str | None
     data_dir: str
     run_dir: str
-    checkpoint_minutes: float = 2.0
-    deterministic: bool = False
-    distribution: str = "none"
-    outer_momentum: float = 0.5
+    init: str = "fixed"
+    labels: str = "soft"
+    label_init: str = "one_hot"
     sample_init: str = "normal"
     sample_scale: float = 1.0
     start: str | None = None
+    steps: int = 1
+    outer_momentum: float = 0.5
+    networks: int = 1
+    eval_split: str = "test"
+    keep: str = "last"
+    early_stopping: int | None = None
+    seed: int = 0
+    test_data: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    image_size: str | None = None
+    embeddings: str | None = None
+    checkpoint_minutes: float = 2.0
+    deterministic: bool = False
     jit_compile: bool = False
+    distribution: str = "none"
 
     def __post_init__(self):
         for name, value in plain_numbers(dataclasses.asdict(self)).items():
@@ -91,10 +94,9 @@ class Config:
                 "labels=hard keeps the labels as they start, so label_init must be one_hot, got "
                 "random; use labels=soft to learn random labels"
             )
-        if self.early_stopping is not None and (self.early_stopping < 1 or self.keep == "last"):
+        if self.early_stopping is not None and self.keep == "last":
             raise UserError(
-                "early_stopping must be at least 1 and asks for keep=best, got "
-                f"early_stopping={self.early_stopping} keep={self.keep}"
+                f"early_stopping={self.early_stopping} asks for keep=best, got keep=last; give both"
             )
         if self.init == "fixed" and (self.networks, self.eval_networks) != (1, 1):
             raise UserError(
@@ -107,14 +109,14 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     def deciding(self) -> dict[str, Any]:
-        """The settings that the outcome follows from, and of `start` only whether there is one."""
+        """The settings that decide the outcome; of `start` only whether it was given."""
         told = {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
         return _start_anywhere(told)
 
     def difference(self, other: dict[str, Any]) -> list[str]:
         """How these settings differ from those of another run, such as ["seed=3 (it was 0)"].
 
-        A setting is left out if its default follows from another one that differs.
+        A setting is left out if its default follows from one that is named.
         """
         before = completed(other)
         known = _start_anywhere(before)
@@ -128,12 +130,12 @@ class Config:
 
 
 def _start_anywhere(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings without the place of the set to start from: it may move."""
+    """The settings with a sign in place of the path of `start`."""
     return {**settings, "start": "a set" if settings.get("start") else None}
 
 
 def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that a run has written; a newer setting has the value of before it was there."""
+    """Settings as a run has written them, those that it does not name at their defaults."""
     fields = dataclasses.fields(Config)
     before = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
     return {**before, **settings}
@@ -184,7 +186,7 @@ def network_of(model: str, networks: Mapping[str, Any], data: str, kind: str | N
         model: the name.
         networks: the registry of networks.
         data: what errors call the data.
-        kind: of the data; of an unknown kind any network may do, by its shape.
+        kind: of the data; of a kind that no network has, their shape decides.
 
     Raises:
         UserError: there is none of that name, or it is of another kind than the data.
@@ -228,22 +230,12 @@ def complete(
     outer_steps = told.get("outer_steps", outer_steps)
     defaults = {
         **named,
-        "init": init,
-        "labels": "soft",
-        "label_init": "one_hot",
         "samples_per_step": classes,
-        "steps": 1,
         **network.of(init)._asdict(),
         "batch_size": batch_size,
         "outer_steps": outer_steps,
-        "networks": 1,
         "eval_networks": 200 if init == "random" else 1,
         "eval_every": max(1, outer_steps // 10),
-        "eval_split": "test",
-        "keep": "last",
-        "early_stopping": None,
-        "seed": 0,
-        **dict.fromkeys(("test_data", "text_column", "label_column", "image_size", "embeddings")),
     }
     return Config(**{**defaults, **told})
 
@@ -281,31 +273,29 @@ def shortest_command(settings: dict[str, Any], datasets: dict, networks: dict) -
     return " ".join(["python -m tf_distill.main", *flags])
 
 
-AT_LEAST_ONE = (
-    "samples_per_step",
-    "steps",
-    "epochs",
-    "outer_steps",
-    "batch_size",
-    "networks",
-    "eval_networks",
-    "eval_every",
-    "baseline_sets",
-    "baseline_networks",
-    "sgd_epochs",
-    "control_steps",
-)
-MOST = 2**31
-"""Counts are below it: TensorFlow's whole numbers end there."""
-WHOLE = (*AT_LEAST_ONE, "seed", "early_stopping")
-POSITIVE = ("outer_lr", "inner_lr", "lr", "sample_scale", "checkpoint_minutes")
-TRUTH = ("deterministic", "jit_compile")
-RANGES: dict[str, tuple[float, float]] = {
-    "seed": (0, 2**31),
-    "outer_momentum": (0, 1),
-    "dropout": (0, 1),
-    "weight_decay": (0, math.inf),
+class Limit(NamedTuple):
+    """The numbers that a setting may have: their type, a test, and the same in words."""
+
+    kind: type
+    holds: Callable[[float], bool]
+    words: str
+
+
+LARGEST = 2**31 - 1
+"""TensorFlow's largest whole number."""
+COUNT = Limit(int, lambda v: 1 <= v <= LARGEST, f"a whole number from 1 to {LARGEST}")
+POSITIVE = Limit(float, lambda v: 0 < v < math.inf, "a finite number above 0")
+SHARE = Limit(float, lambda v: 0 <= v < 1, "a number from 0 to less than 1")
+LIMITS = {
+    **dict.fromkeys(("samples_per_step", "steps", "epochs", "outer_steps", "batch_size"), COUNT),
+    **dict.fromkeys(("networks", "eval_networks", "eval_every", "early_stopping"), COUNT),
+    **dict.fromkeys(("baseline_sets", "baseline_networks", "sgd_epochs", "control_steps"), COUNT),
+    **dict.fromkeys(("outer_lr", "inner_lr", "lr", "sample_scale", "checkpoint_minutes"), POSITIVE),
+    **dict.fromkeys(("outer_momentum", "dropout"), SHARE),
+    "weight_decay": Limit(float, lambda v: 0 <= v < math.inf, "a finite number from 0 on"),
+    "seed": Limit(int, lambda v: 0 <= v <= LARGEST, f"a whole number from 0 to {LARGEST}"),
 }
+TRUTH = ("deterministic", "jit_compile")
 
 
 def plain_numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -324,7 +314,7 @@ def _plain(name: str, value: Any) -> Any:
         if not isinstance(value, bool | np.bool_):
             raise UserError(f"{name}={brief(value)}, expected True or False")
         return bool(value)
-    return checked_number(name, value, name) if name in {*WHOLE, *POSITIVE, *RANGES} else value
+    return checked_number(name, value, name) if name in LIMITS else value
 
 
 def folder_path(name: str, value: Any) -> str | None:
@@ -353,19 +343,8 @@ def checked_number(name: str, value: Any, called: str) -> Any:
     Raises:
         UserError: it is no number of its kind and range.
     """
-    told = f"{called}={brief(value)}, expected"
-    kind: Any = numbers.Integral if name in WHOLE else numbers.Real
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise UserError(f"{told} a {'whole ' * (name in WHOLE)}number")
-    try:
-        value = int(value) if name in WHOLE else float(value)
-    except OverflowError:
-        value = math.inf
-    if name in AT_LEAST_ONE and not 1 <= value < MOST:
-        raise UserError(f"{told} at least 1 and less than {MOST}")
-    if name in POSITIVE and not 0 < value < math.inf:
-        raise UserError(f"{told} a finite number above 0")
-    least, below = RANGES.get(name, (-math.inf, math.inf))
-    if not least <= value < below:
-        raise UserError(f"{told} at least {least} and less than {below}")
-    return value
+    limit = LIMITS[name]
+    kind: Any = numbers.Integral if limit.kind is int else numbers.Real
+    if not isinstance(value, kind) or isinstance(value, bool) or not limit.holds(value):
+        raise UserError(f"{called}={brief(value)}, expected {limit.words}")
+    return limit.kind(value)

@@ -5,16 +5,15 @@ The long test measures in processes of their own, since the peak of a process is
   python -m pytest -m long tests/memory_test.py
 """
 
-from places import TESTS
 import json
 import os
 import subprocess
 import sys
 import weakref
-from pathlib import Path
 
 import pytest
 import small
+from places import TESTS
 
 from tf_distill.common.errors import UserError
 from tf_distill.runs import experiment, memory, run

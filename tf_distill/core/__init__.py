@@ -57,13 +57,10 @@ from tf_distill.core.learner import (
 from tf_distill.core.losses import encode
 from tf_distill.core.outer import (
     Distillation,
-    batch_indices,
-    check_step,
+    OuterStep,
     distill,
-    network_drawer,
     outer_graph,
     outer_update,
-    real_batch,
 )
 from tf_distill.core.starts import (
     EMBED_BATCH,

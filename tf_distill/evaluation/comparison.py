@@ -1,4 +1,4 @@
-"""A finished run beside what a user would try first: `mode=baselines`, `Result.compare`.
+"""The rows of a finished run: baselines, controls and other networks beside its distilled set.
 
 Each row is kept in comparison.json as soon as it is measured, and not measured again.
 """
@@ -6,23 +6,18 @@ Each row is kept in comparison.json as soon as it is measured, and not measured 
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tf_distill.common import (
-    UserError,
-    accuracy_words,
-    full_training,
-    named,
-    say,
-)
+from tf_distill.common import UserError, accuracy_words, full_training, named, say
 from tf_distill.config import Protocol, plain_numbers
 from tf_distill.core import Accuracy, Samples
 from tf_distill.evaluation import baselines, controls
 from tf_distill.evaluation.original import original_of
-from tf_distill.evaluation.rows import Row, Subject
+from tf_distill.evaluation.rows import Row, Subject, check_set
 from tf_distill.networks import Training
 from tf_distill.report import report
 from tf_distill.runs.run import Run
@@ -75,7 +70,7 @@ def check_finished(run: Run) -> None:
 
 
 def so_far(run: Run) -> str:
-    """Tells on stopping how many rows are measured, and how to see them; "" for none."""
+    """For the message of a stop: how many rows are measured, if any, and how to see them."""
     found = run.files.read(NAME)
     rows, expected = (len(found.get(name, [])) for name in ("rows", "expected"))
     return f" with {rows} of {expected} rows measured, for mode=report to show" if rows else ""
@@ -89,12 +84,10 @@ def _begun(run: Run, samples: Samples, given: Mapping[str, int | None]) -> tuple
     known = {f.name: before[f.name] for f in dataclasses.fields(Protocol) if f.name in before}
     protocol = Protocol(**plain_numbers(known | told))
     asked = dataclasses.asdict(protocol)
-    path = run.files.path
-    if not path and before != asked:  # in memory another protocol begins anew
+    if not run.files.path and before != asked:  # in memory another protocol begins anew
         earlier = {}
-    subject = Subject(run, protocol, samples)
-    if earlier.get("set", subject.fingerprint) != subject.fingerprint:
-        raise UserError(f"{path}/{NAME} measured another distilled set; delete it to begin again")
+    path = Path(run.files.path or "", NAME)
+    own = check_set(path, earlier, samples)
     settings = earlier.get("settings", asked)
     changed = [
         f"{name} was {settings.get(name)}, now {value}"
@@ -103,20 +96,17 @@ def _begun(run: Run, samples: Samples, given: Mapping[str, int | None]) -> tuple
     ]
     if changed:
         raise UserError(
-            f"{path}/{NAME} differs: {'; '.join(changed)}; leave that out to continue, or delete "
+            f"{path} differs: {'; '.join(changed)}; leave that out to continue, or delete "
             "the file to begin again"
         )
-    new = {
-        "settings": asked,
-        "set": subject.fingerprint,
-        "expected": [row.title for row in rows_of(subject)],
-        "rows": [],
-    }
+    subject = Subject(run, protocol, samples)
+    expected = [row.title for row in rows_of(subject)]
+    new = {"settings": asked, "set": own, "expected": expected, "rows": []}
     return subject, new | earlier
 
 
 def _fill(subject: Subject, comparison: Json, original: Json, save: Callable[[Json], None]) -> None:
-    """Measures the rows that a comparison lacks, saves after each, and tells all."""
+    """Measures the rows that a comparison lacks; saves and prints each."""
     save(comparison)
     told = f"{'original, all data':28} {original['accuracy']:.4f}"
     say("   ".join([told, full_training(original)]).rstrip())
@@ -164,7 +154,7 @@ def line(row: Json) -> str:
 
 
 def curve(subject: Subject) -> Json:
-    """The accuracy after every inner step, or after some of many.
+    """The accuracy after every inner step, or after some of them if there are many.
 
     Returns:
         Lists "step", "mean" and "std", and the number of networks.

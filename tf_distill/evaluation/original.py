@@ -1,8 +1,8 @@
 """Original accuracy: a network trained on all of the training data (Section 4.1, Table 4).
 
 The training itself is Keras's own. It is a function of the seed: weights, dropout,
-order and augmentation follow from it, and the global random state is left alone. So one that
-was stopped goes on to the same bits.
+order and augmentation follow from it, and the global random state is left alone. So a training
+that was stopped continues to the same bits.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from tf_distill._version import __version__
 from tf_distill.common import (
-    OWN,
     Diverged,
     Interrupted,
     Seldom,
@@ -48,7 +47,7 @@ class Keeping(NamedTuple):
 
 
 MOST_UNKNOWN = 0.3
-"""Of the words in training: in a few short texts each word occurs once."""
+"""A share of the words, at most: in a few short texts nearly every word occurs once."""
 Make = Callable[[], Learner]
 """Makes the network that is to be trained, a new one at each call."""
 
@@ -92,20 +91,16 @@ def original_of(run: Run, training: Training | None = None) -> dict[str, Any]:
         ):
             return before
     training = training or run.choice.training(len(run.dataset.y_train))
-    make, seed, name = _maker_for(run, training), run.config.seed, run.choice.name
+    make = _maker_for(run, training)
     if run.files.path:
-        found = cached(make, run.dataset, training, seed, originals(run), name, also=identity)
+        found = cached(run, make, training)
     else:
-        found = original_accuracy(make, run.dataset, training, seed, run.choice.short_name)
+        seed, name = run.config.seed, run.choice.short_name
+        found = original_accuracy(make, run.dataset, training, seed, name)
     told = found._asdict() | ({"network": identity} if identity else {})
     if results := run.files.read("results.json"):
         run.files.write("results.json", results | {"original": told})
     return told
-
-
-def originals(run: Run) -> Keeping:
-    """Where original accuracies are kept for all runs beside this one; hidden from `runs/*`."""
-    return Keeping(Path(run.config.run_dir).parent / ".originals", run.config.checkpoint_minutes)
 
 
 def checked_training(given: Training) -> Training:
@@ -148,14 +143,14 @@ def original_accuracy(
     name: str = "network",
     keeping: Keeping | None = None,
 ) -> Original:
-    """Trains on all of the training data and tests what comes out at the end.
+    """Trains on all of the training data; tests the network at the end.
 
     Args:
         make: makes the network.
-        dataset: the test split is only used at the end.
+        dataset: its test split is only used at the end.
         training: the settings.
         seed: of everything random.
-        name: what progress is said of.
+        name: of the training, for its messages.
         keeping: where checkpoints are kept, None for none.
 
     Raises:
@@ -177,30 +172,25 @@ def original_accuracy(
     return Original(accuracy, epochs, seconds, training._asdict())
 
 
-def cached(
-    make: Make,
-    dataset: Dataset,
-    training: Training,
-    seed: int,
-    cache: Keeping,
-    network: str,
-    variant: str = "",
-    also: Mapping[str, Any] | None = None,
-) -> Original:
-    """The original accuracy, from a file of an earlier call where there is one.
+def cached(run: Run, make: Make, training: Training, variant: str = "") -> Original:
+    """The original accuracy, from a file of an earlier call if there is one.
+
+    The file is `.originals/original_<dataset>_<network>_<hash>.json` beside the run's folder, so
+    that all runs there share it. The hash is of the data, the network, the settings, the seed
+    and the version of tf_distill. A folder of that name has the checkpoints during the training.
 
     Args:
-        make: as for `original_accuracy`.
-        dataset: likewise.
-        training: likewise.
-        seed: likewise.
-        cache: a folder for `original_<dataset>_<network>_<hash>.json`, made if it is missing;
-            a folder of that name has the checkpoints while it trains.
-        network: the name of the network.
-        variant: the name of its variant.
-        also: what else tells the network from others. All three, the data themselves, the
-            settings, the seed and the version of tf_distill are what the hash is made of.
+        run: has a folder.
+        make: makes the network.
+        training: the settings.
+        variant: the name of the variant if `make` does not make the run's own network.
+
+    Raises:
+        Diverged: the loss is NaN or infinite.
+        Interrupted: on SIGINT or SIGTERM.
     """
+    assert run.files.path
+    dataset, network, seed = run.dataset, run.choice.name, run.config.seed
     key = {
         "dataset": dataset.name,
         "data": _fingerprint(dataset),
@@ -209,18 +199,18 @@ def cached(
         "training": training._asdict(),
         "seed": seed,
         "tf_distill": __version__,
-        **(also or {}),
+        **run.choice.identity(run.learner),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    name = network.removeprefix(OWN)
-    path = cache.folder / f"original_{dataset.name}_{name}_{digest}.json"
+    name = run.choice.short_name
+    path = run.files.path.parent / ".originals" / f"original_{dataset.name}_{name}_{digest}.json"
     if found := _read(path, key):
         return found
     title = f"{name} ({variant})" if variant else name
     title = f"{title} on all of {dataset.name}"
     work = path.with_suffix("")
     work.mkdir(parents=True, exist_ok=True)
-    keeping = cache._replace(folder=work / "checkpoints")
+    keeping = Keeping(work / "checkpoints", run.config.checkpoint_minutes)
     with folder_lock(work, seconds=None):
         found = _read(path, key)  # another process may have been faster
         try:
@@ -255,8 +245,8 @@ def set_state(model: keras.Model, weights: Weights, seed: int) -> None:
 def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> tf.data.Dataset:
     """Shuffled training batches, epoch after epoch: embedded inputs and class indices.
 
-    Those before `start` are passed over. Words are taken as unknown at random, as often as new
-    texts will have unknown words: in the training texts themselves hardly a word is.
+    The first is that of step `start`. A share of the words is replaced by "unknown" at random;
+    the share is the Good-Turing estimate for new texts, at most `MOST_UNKNOWN`.
     """
     x, y = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     order_key = seed_key(seed, Stream.BATCHES)
@@ -289,7 +279,7 @@ def _fit(
     name: str,
     keeping: Keeping | None,
 ) -> float:
-    """Trains in place, from the newest checkpoint on; gives the seconds of earlier calls."""
+    """Trains in place, from the newest checkpoint on; returns the seconds of earlier calls."""
     steps = training.length(len(dataset.y_train))
     lr = keras.optimizers.schedules.CosineDecay(training.lr, steps)
     adam = keras.optimizers.Adam(lr, weight_decay=training.weight_decay or None)
@@ -330,7 +320,7 @@ class _Progress(keras.callbacks.Callback):
 
     @property
     def step(self) -> int:
-        """How many are done."""
+        """The number of steps that are done."""
         return int(self._iterations)
 
     def stop(self, *_) -> None:
@@ -361,7 +351,7 @@ def _loss(outputs: int) -> keras.losses.Loss:
 
 
 def _read(path: Path, key: dict[str, Any]) -> Original | None:
-    """What a cache file holds, or None if there is none that is of use."""
+    """The accuracy in a file; None where it is missing, damaged or of other settings."""
     if not path.exists():
         return None
     try:

@@ -28,10 +28,10 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> bool:
     Args:
         config: of every run, but for the samples in a step and the folder.
         sizes: numbers of distilled samples, M; multiples of `config.steps`.
-        shard: the part of them that this process does; others may do the rest at the same time.
+        shard: the part of them that this process does; other processes may do the rest.
 
     Returns:
-        Whether any of the sizes was this process's.
+        Whether this process had a size to do.
 
     Raises:
         UserError: a size that can't be, a mistake in the settings, or another sweep or a run in
@@ -61,7 +61,7 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> bool:
 
 def _add(folder: RunFolder, config: Config, original: dict[str, Any], new: dict[str, Any]) -> None:
     """Enters one size into sweep.json."""
-    _check_earlier(config, folder)  # others may have been faster
+    _check_earlier(config, folder)  # another process may have been faster
     others = [e for e in _measured(folder) if e["samples"] != new["samples"]]
     settings = {k: v for k, v in config.deciding().items() if k != "samples_per_step"}
     sizes = sorted([*others, new], key=lambda e: e["samples"])
@@ -78,7 +78,7 @@ def _check_earlier(config: Config, folder: RunFolder) -> None:
 
 
 def _measured(folder: RunFolder) -> list[dict[str, Any]]:
-    """The sizes that a sweep has measured, as far as all is known of them."""
+    """The sizes that a sweep has measured, without those of which a value is missing."""
     whole = {"std", "networks", "seconds"}
     return [size for size in folder.read(NAME).get("sizes", []) if whole <= size.keys()]
 

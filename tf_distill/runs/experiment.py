@@ -35,7 +35,7 @@ from tf_distill.core import (
     fixed_network,
     initial_samples,
     outer_graph,
-    real_batch,
+    outer_update,
     test_networks,
 )
 from tf_distill.datasets import Dataset, hold_out
@@ -188,7 +188,7 @@ def _distilled(run: Run) -> Finished:
     if best:
         best.go_back(state.distilled)
     finished = _finish(run, state, evaluate, metrics)
-    finished.results["batch_size"] = real_batch(config.batch_size, near)  # as it was
+    finished.results["batch_size"] = run.step.real(near)  # as it was
     if stopped < config.outer_steps:
         finished.results["stopped_after"] = stopped
     if best:
@@ -276,29 +276,14 @@ def outer_loop(
 def _outer_steps(run: Run, state: Distillation, dataset: Dataset) -> Iterator[tuple[int, float]]:
     """The outer steps that are left to do, each with its loss."""
     config = run.config
-
-    def before(graph: tf.Graph) -> None:
+    with run.distribution.watched():
+        update = outer_update(state, run.learner, dataset, run.step, run.distribution)
+        graph = outer_graph(update, dataset, run.step)
         found = memory.estimate_memory(graph, run.learner, dataset, config)
         say(memory.check_memory(found, config))
         if config.jit_compile and int(state.step) < config.outer_steps:
             say("XLA compiles the outer step now, which can take minutes")
-
-    with run.distribution.watched():
-        yield from distill(
-            state,
-            run.learner,
-            dataset,
-            outer_steps=config.outer_steps,
-            distribution=run.distribution,
-            before=before,
-            **_step_settings(run),
-        )
-
-
-def _step_settings(run: Run) -> dict[str, Any]:
-    """The settings of an outer step."""
-    names = ("batch_size", "networks", "init", "seed", "jit_compile")
-    return {name: getattr(run.config, name) for name in names} | {"optimizer": run.optimizer}
+        yield from distill(state, update, dataset, run.step, config.outer_steps)
 
 
 def _until_stopped(steps: Iterator, callbacks: Sequence[Callback]) -> Iterator:
@@ -340,7 +325,8 @@ def describe_estimate(run: Run) -> str:
     config, dataset = run.config, run.dataset
     state = new_distillation(config, dataset)
     _alive = evaluation(run, dataset)  # it holds the test data, as in a run
-    graph = outer_graph(state, run.learner, dataset, **_step_settings(run))
+    update = outer_update(state, run.learner, dataset, run.step)
+    graph = outer_graph(update, dataset, run.step)
     found = memory.estimate_memory(graph, run.learner, dataset, config)
     say(memory.describe_memory(found, config))
     return memory.check_memory(found, config)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
 from tf_distill.common import UserError, brief, count, no_flag_file, say, startup
 
 _Item = TypeVar("_Item")

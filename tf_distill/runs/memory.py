@@ -9,13 +9,23 @@ give back, and holes between them stay; larger ones have memory of their own.
 
 import heapq
 import math
-import tensorflow as tf
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
+
+import tensorflow as tf
+
 from tf_distill.common import UserError, machine
 from tf_distill.config import Config
-from tf_distill.core import Learner, REAL_PART, TEST_BATCH, TRAINING, WAY_BACK, graph_function, parallel
+from tf_distill.core import (
+    REAL_PART,
+    TEST_BATCH,
+    TRAINING,
+    WAY_BACK,
+    Learner,
+    graph_function,
+    parallel,
+)
 from tf_distill.datasets import Dataset
 
 RUNTIME, OPERATION = 60e6, 14e3
@@ -53,7 +63,9 @@ class Estimate(NamedTuple):
         return max(self.so_far, self.program + self.graph + work)
 
 
-def estimate_memory(graph: tf.Graph, learner: Learner, dataset: Dataset, config: Config) -> Estimate:
+def estimate_memory(
+    graph: tf.Graph, learner: Learner, dataset: Dataset, config: Config
+) -> Estimate:
     """The memory of a run, from the graph of its outer step; nothing is run.
 
     Args:

@@ -14,9 +14,8 @@ from tf_distill.core import (
     Distribution,
     Learner,
     Optimizer,
+    OuterStep,
     Samples,
-    check_step,
-    real_batch,
 )
 from tf_distill.datasets import DATASETS, Dataset, hold_out, is_own, load, registry
 from tf_distill.networks import NETWORKS, Choice, choose
@@ -70,6 +69,12 @@ class Run:
         read = functools.partial(warm_start.read_start, self.config, self.dataset, self.learner)
         return functools.cache(read)
 
+    @property
+    def step(self) -> OuterStep:
+        """The settings of an outer step."""
+        c = self.config
+        return OuterStep(c.batch_size, c.networks, c.init, c.seed, c.jit_compile, self.optimizer)
+
     @functools.cached_property
     def inputs(self) -> dict[str, Any]:
         """What the run depends on beside its settings: hashes of the data and of an own network."""
@@ -84,8 +89,7 @@ class Run:
         """
         config = self.config
         self.files.check(config, self.inputs)
-        size = real_batch(config.batch_size, self.dataset)
-        check_step(self.learner, size, config.networks, self.distribution, config.jit_compile)
+        self.step.check(self.learner, self.dataset, self.distribution)
         if self.start and not self.begun:
             self.start()
             if self.files.path:
