@@ -21,11 +21,11 @@ from PIL import Image
 from places import ROOT
 
 import tf_distill as td
-from tf_distill import core, main, modes
+from tf_distill import core, jobs, main, modes
 from tf_distill.common import UserError, cli
 from tf_distill.evaluation import bench, comparison, ranking, sweep
 from tf_distill.report import record, report, table
-from tf_distill.runs import experiment, jobs
+from tf_distill.runs import experiment
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in PATHS}
