@@ -81,7 +81,7 @@ def test_without_flag_files_there_is_one_line(files):
     [
         ("--outer_step=3", "Unknown command line flag 'outer_step'"),
         ("--steps=two", "flag --steps=two"),
-        ("--steps=0", "steps must be at least 1, got 0"),
+        ("--steps=0", "steps=0, expected a whole number from 1"),
         ("--dataset=digit", "'digit'"),
     ],
 )

@@ -3,9 +3,10 @@
 1. `check_set` refuses a distilled set that can't fit, before it is made.
 2. `estimate_memory` adds up the parts of a run. Their sizes come from the graph of an outer step,
    of which nothing is run: `moments` follows its operations and adds up the tensors that are alive
-   at each. Two parts are in no graph and were measured, on Linux: the memory that TensorFlow takes
-   to run one, and the holes that the C library's allocator leaves. It cuts tensors below 32 MiB
-   out of memory that it does not give back; larger ones have memory of their own.
+   at each; that TensorFlow may write a result over an input is left out. Two parts are in no graph
+   and were measured, on Linux: the memory that TensorFlow takes to run one, and the holes that the
+   C library's allocator leaves. It cuts tensors below 32 MiB out of memory that it does not give
+   back; larger ones have memory of their own.
 3. `check_memory` and `describe_memory` say what was found, and name the setting to lower.
 
 tests/runs/memory_test.py compares estimates with measured peaks.
@@ -197,16 +198,6 @@ VIEWS = frozenset(
     "TensorListResize TensorListSetItem".split()
 )
 """Operations whose results share the memory of their input, or are part of it."""
-PARTS = ("Slice", "Split", "StridedSlice", "Unpack")
-"""Operations that do so where they cut the first dimension of their input alone."""
-ELEMENTWISE = frozenset(
-    "Abs Add AddN AddV2 BiasAdd Cos Div DivNoNan Elu EluGrad Exp Expm1 Floor LeakyRelu "  # noqa: SIM905
-    "LeakyReluGrad Log Log1p LogSoftmax Maximum Minimum Mul Neg Pow RealDiv Reciprocal Relu "
-    "Relu6 ReluGrad Rsqrt RsqrtGrad Select SelectV2 Selu SeluGrad Sigmoid SigmoidGrad Sign Sin "
-    "Softmax Softplus SoftplusGrad Sqrt SqrtGrad Square SquaredDifference Sub Tanh TanhGrad "
-    "Xdivy Xlogy ZerosLike".split()
-)
-"""Operations that write over an input of the result's size that is not used again."""
 PUSHES = ("TensorListPushBack", "TensorListSetItem")
 LISTS = ("EmptyTensorList", "TensorListFromTensor", "TensorListReserve")
 """Operations that put a tensor into a list, and operations that make a list."""
@@ -231,7 +222,7 @@ class _Buffer:
 
     size: bytes. own: whether it is freed here. uses: how often it is still to be read. kept: of a
     list of tensors the bytes that loops have put into it. length: of a list the number of its
-    tensors, of a constant its value, as it may become the length of a list; 0 for not known.
+    tensors, of a constant its value, which may become the length of a list; 0 for not known.
     """
 
     size: int
@@ -337,26 +328,9 @@ def _result(op: tf.Operation, tensor: tf.Tensor, given: list[_Buffer]) -> _Buffe
         return _Buffer(0, length=op.inputs[0].shape[0] or 0)
     if op.type in LISTS:
         return _Buffer(0, length=_whole_number(op.inputs[1]) or given[1].length)
-    if given and (op.type in VIEWS or _is_part(op, tensor)):
-        return given[_viewed(op, tensor)]
-    size = _size(tensor)
-    free = (b for b in given if b.own and b.uses == 1 and b.size == size)
-    return (next(free, None) if op.type in ELEMENTWISE else None) or _Buffer(size)
-
-
-def _viewed(op: tf.Operation, tensor: tf.Tensor) -> int:
-    """The number of the input that a view is of."""
-    return tensor.value_index if op.type == "IdentityN" else int(op.type == "Split")
-
-
-def _is_part(op: tf.Operation, tensor: tf.Tensor) -> bool:
-    """Whether a slice is one of the first dimension alone, which lies in one piece."""
-    if op.type not in PARTS:
-        return False
-    whole, part = op.inputs[_viewed(op, tensor)].shape, tensor.shape
-    if whole.rank is None or part.rank is None:
-        return False
-    return list(whole[1:]) in (list(part), list(part[1:]))
+    if given and op.type in VIEWS:
+        return given[tensor.value_index if op.type == "IdentityN" else 0]
+    return _Buffer(_size(tensor))
 
 
 def _inside(
@@ -376,11 +350,7 @@ def _inside(
     rounds = max((b.length for b in lists), default=0) or 1
     for i, (size, length) in _kept(body, rounds, [b.length for b in given]).items():
         made[i].kept, made[i].length = size, length
-    # A variable of the loop whose first value is needed elsewhere lives beside that value.
-    varying = (i for i, t in enumerate(body.outputs) if _root(t) is not body.inputs[i].op)
-    more = sum(b.kept for b in made) + sum(
-        cost(_size(op.inputs[i])) for i in varying if given[i].uses > 1 or not given[i].own
-    )
+    more = sum(b.kept for b in made)
     together = op.get_attr("parallel_iterations") if parallel.LOOP in op.name else 1
     for moment in _walk(body, cost, given):
         yield moment._replace(size=together * moment.size + more)
@@ -388,8 +358,6 @@ def _inside(
 
 def _graphs(op: tf.Operation) -> list[tf.Graph]:
     """The graphs that an operation runs; TensorFlow has no public way to get at them."""
-    if hasattr(op, "_body_graph"):
-        return [op._body_graph]
     if not op.type.endswith(("If", "PartitionedCall", "While")):
         return []
     named = sorted(set(op.node_def.attr) & set(CALLS))
@@ -409,17 +377,12 @@ def _kept(body: tf.Graph, rounds: int, lengths: list[int]) -> dict[int, tuple[in
     """
     places = {t.op.name: i for i, t in enumerate(body.inputs)}
     kept: dict[int, tuple[int, int]] = {}
-    seen = set()
     for push in (o for o in body.get_operations() if o.type in PUSHES):
         place = places.get(_root(push.inputs[0]).name)
         if place is None:
             continue
         length = rounds if push.type == "TensorListPushBack" else lengths[place] or 1
-        item = push.inputs[-1]
-        made_by = _root(item).name
-        size = 0 if made_by in seen else _size(item)  # a tensor in two lists is there once
-        seen.add(made_by)
-        kept[place] = kept.get(place, (0, 0))[0] + size * length, length
+        kept[place] = kept.get(place, (0, 0))[0] + _size(push.inputs[-1]) * length, length
     return kept
 
 
