@@ -12,7 +12,7 @@ from tf_distill.common.errors import Diverged
 from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.inner import Samples
 from tf_distill.core.nonfinite import SKIPS, Guard
-from tf_distill.core.outer import Distillation, batch_indices, distill
+from tf_distill.core.outer import Distillation, OuterStep, batch_indices, distill, outer_update
 
 RATE = 0.125
 NAN, INF = float("nan"), float("inf")
@@ -93,9 +93,9 @@ def test_one_bad_example_costs_only_its_batches(tmp_path):
     x = data.x_train.copy()
     x[row] = INF
     state = start(steps)
-    settings = {"batch_size": 8, "networks": 1, "init": "fixed", "seed": 0}
-    data = dataclasses.replace(data, x_train=x)
-    losses = list(distill(state, small.learner(), data, outer_steps=steps, **settings))
+    data, settings = dataclasses.replace(data, x_train=x), OuterStep(batch_size=8)
+    update = outer_update(state, small.learner(), data, settings)
+    losses = list(distill(state, update, data, settings, steps))
     bad = [step + 1 for step in range(steps) if row in batch_indices(0, step, 8, 40)]
     assert len(bad) == 4
     assert [step for step, loss in losses if not np.isfinite(loss)] == bad
