@@ -194,6 +194,12 @@ def grpc(models: Models, port: int = 0) -> Iterator[str]:
         server.stop(0).wait()
 
 
+def wait_for_ever() -> None:
+    """Ends at Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
 def main() -> None:
     """Serves until it is interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -209,8 +215,7 @@ def main() -> None:
             print(servers.enter_context(grpc(models, arguments.grpc_port)), flush=True)
         except ModuleNotFoundError as error:
             print(f"no gRPC, which needs {error.name}: pip install '.[serving]'", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        wait_for_ever()
 
 
 if __name__ == "__main__":

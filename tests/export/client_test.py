@@ -3,7 +3,6 @@
 import base64
 import http.server
 import json
-import subprocess
 import sys
 import threading
 import urllib.error
@@ -13,16 +12,7 @@ import numpy as np
 import pytest
 import stand_in
 import tensorflow as tf
-from served import (
-    ENVIRONMENT,
-    QUESTIONS,
-    ROOT,
-    dataset,
-    example,
-    expected_answers,
-    program,
-    strings,
-)
+from served import QUESTIONS, dataset, example, expected_answers, program, strings
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +87,14 @@ def test_client_over_rest(rest_url, image_run, tmp_path, expected):
     assert len(refused.splitlines()) == 1
 
 
-def test_the_stand_in_serves_without_grpc(image_run):
-    code = """import sys; sys.modules["tensorflow_serving"] = None; sys.path.insert(0, "tests")
-import stand_in; stand_in.main()"""
-    command = [sys.executable, "-c", code, "--rest_port=0", f"digits={image_run / 'model'}"]
-    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE) as server:
-        lines = [server.stdout.readline().decode() for _ in range(2)]
-        server.kill()
+def test_the_stand_in_serves_without_grpc(models, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
+    monkeypatch.delitem(sys.modules, "grpc_stand_in", raising=False)
+    monkeypatch.setattr(stand_in, "Model", lambda base: models["digits"])
+    monkeypatch.setattr(stand_in, "wait_for_ever", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["stand_in.py", "--rest_port=0", "digits=exports/digits"])
+    stand_in.main()
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("http://127.0.0.1:")
     assert lines[1].startswith("no gRPC, which needs tensorflow_serving")
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from tf_distill import jobs
 from tf_distill.common import UserError
-from tf_distill.runs import jobs
-from tf_distill.runs.jobs import Shard
+from tf_distill.jobs import Shard
 
 
 @pytest.fixture
