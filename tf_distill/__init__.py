@@ -12,7 +12,7 @@ import typing
 from tf_distill._version import __version__
 
 if typing.TYPE_CHECKING:
-    from tf_distill import datasets
+    from tf_distill import datasets, layers
     from tf_distill.api import Result, distill
     from tf_distill.common import Diverged, Interrupted, UserError
     from tf_distill.core import Accuracy, Callback, Samples
@@ -52,7 +52,7 @@ _PLACES = {
     "UserError": ("common", "UserError"),
     "datasets": ("datasets", None),
     "distill": ("api", "distill"),
-    "layers": ("networks.layers", None),
+    "layers": ("layers", None),
     "load_distilled": ("export.distilled_set", "load"),
 }
 
