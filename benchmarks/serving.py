@@ -78,7 +78,7 @@ def time_served(
     requests = [(classifier.PREDICT, {"text": batch}) for batch in texts]
     with tempfile.TemporaryDirectory() as scratch:
         model, asked, given = (Path(scratch, name) for name in ("model", "asked", "given"))
-        servable.write(model, classifier.classifier(learner, weights, classes, encoding))
+        servable.write(model, classifier.classifier_for(learner, weights, classes, encoding))
         asked.write_bytes(pickle.dumps(requests))
         command = [sys.executable, LOADER, model, asked, given, str(repeats + 1)]
         subprocess.run(command, check=True)

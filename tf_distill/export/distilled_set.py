@@ -6,29 +6,32 @@ import itertools
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_distill.common import (
+    OWN,
     UserError,
     brief,
     check_schema,
+    network_name,
     read_json,
-    read_npz_arrays,
     size_of_set,
     unknown_name,
     whole,
     without_operation,
     write_json,
 )
-from tf_distill.config import OWN
 from tf_distill.core import (
+    GRADIENT_DESCENT,
     Learner,
+    Optimizer,
     Samples,
     Weights,
     call_once,
@@ -38,31 +41,164 @@ from tf_distill.core import (
     train,
 )
 from tf_distill.export import versions
-from tf_distill.networks import checks
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.networks import NETWORKS, check_outputs, outputs_for
 
 HOW_TO_TRAIN = (
     "for t in range(len(lr)): take samples x[t % steps] and labels y[t % steps], all of them as "
     "one batch; weights -= lr[t] * gradient of the mean over the batch of -sum(y * "
     "log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with labels y"
 )
+METADATA = Path("assets", "metadata.json")
+FROZEN_NAME = "frozen_weights.npz"
+FORMAT = 1
+"""The format that this version writes; it reads all up to this one."""
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class LoadedSet:
+    """A distilled set to train networks on.
+
+    samples: x `[steps, n, ...]`, y `[steps, n, outputs]`, lr `[epochs * steps]`, float32.
+    initial_weights: what training starts from for a fixed initialization, else empty.
+    metadata: what the numbers mean: classes, network, input and more.
+    build: makes the network that the set was distilled for, if that is the user's own; a set
+        that was loaded from disk has none.
+    frozen_weights: of layers that are not trained, in the order of Keras's
+        non_trainable_weights; mostly empty.
+    """
+
+    samples: Samples
+    initial_weights: Weights
+    metadata: dict[str, Any]
+    build: Callable[[], keras.Model] | None = None
+    frozen_weights: Weights = dataclasses.field(default_factory=list)
+
+    def __repr__(self) -> str:
+        size = size_of_set(self.samples.x.shape, self.samples.lr.shape[0])
+        name, init = self.metadata.get("dataset"), "fixed" if self.initial_weights else "random"
+        return f"<distilled {name}: {size}; for {self._network_name}, {init} initialization>"
+
+    def network(self) -> keras.Model:
+        """The network that the set was distilled for, with the weights that belong to the set.
+
+        These are the frozen weights and, for a fixed initialization, the initial ones.
+
+        Raises:
+            UserError: this version has no network of that name, or it was one of your own.
+        """
+        model = self._fresh_network()
+        if self.initial_weights or self.frozen_weights:
+            call_once(model, self._shape)  # builds it
+            self._give_weights(model)
+        return model
+
+    def train(self, model: keras.Model, optimizer: Optimizer = GRADIENT_DESCENT) -> keras.Model:
+        """Trains a Keras model on the set, as the set expects it (equation 2).
+
+        Args:
+            model: from embedded inputs to logits; functional, sequential or subclassed, built
+                or not. It starts from the set's initial weights if the set has some, else from
+                its own. Its frozen layers take the set's frozen weights.
+            optimizer: turns gradients into weights; the one that the set was distilled with.
+
+        Returns:
+            The same model, trained.
+
+        Raises:
+            UserError: the model's inputs, outputs or weights don't fit the set, or it gives
+                probabilities instead of logits.
+        """
+        self._check_inputs(model)
+        check_outputs(model, self._shape, self.samples.y.shape[-1])
+        self._give_weights(model)
+        learner = Learner(model, self._shape)
+        start = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
+        samples = Samples(*(tf.cast(v, start[0].dtype) for v in self.samples))
+        fit = compiled(lambda samples, start: train(learner, samples, start, optimizer))
+        give_weights(model.trainable_variables, fit(samples, start))
+        return model
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return tuple(self.samples.x.shape[2:])
+
+    @property
+    def _network_name(self) -> str:
+        return network_name(self.metadata.get("network"))
+
+    def _fresh_network(self) -> keras.Model:
+        name = self.metadata["network"]
+        if self.build:
+            return self.build()
+        if name.startswith(OWN):
+            raise UserError(
+                f"the set was distilled for a network of your own, {self._network_name}; make it, "
+                "and hand it to train()"
+            )
+        if name not in NETWORKS:
+            raise unknown_name("network of a distilled set", name, NETWORKS)
+        return NETWORKS[name].build(self._shape, self.samples.y.shape[-1])
+
+    def _check_inputs(self, model: keras.Model) -> None:
+        """Raises UserError if a model has other inputs or outputs than the set."""
+        outputs = self.samples.y.shape[-1]
+        try:
+            takes, gives = tuple(model.input_shape[1:]), model.output_shape[-1]
+        except (AttributeError, TypeError):  # subclassed or unbuilt: found by calling it
+            takes, gives = self._shape, outputs_for(model, self._shape)
+        if not _fits(self._shape, takes) or outputs != gives:
+            raise UserError(
+                f"the model maps {takes} to {gives} outputs, but the distilled set has samples of "
+                f"{self._shape} and labels of {outputs}; build the model for these"
+            )
+        if not model.trainable_variables:
+            raise UserError("the model has no trainable weights; leave some layers unfrozen")
+
+    def _give_weights(self, model: keras.Model) -> None:
+        """Gives a built model the initial and the frozen weights of the set, if it has some.
+
+        Warns if the model's frozen weights do not match the set's.
+
+        Raises:
+            UserError: the set is for one fixed network, and the model is another.
+        """
+        start, frozen = self.initial_weights, self.frozen_weights
+        if start and not give_weights(model.trainable_variables, start):
+            raise UserError(
+                f"the set was distilled for one fixed initial {self._network_name}, and the "
+                "model's trainable weights have other shapes; use that network, with the same "
+                "layers frozen, or a set for random initialization"
+            )
+        found = len(model.non_trainable_weights)
+        expected = len(frozen) or self.metadata.get("frozen_weights", 0)  # old sets only count them
+        if give_weights(model.non_trainable_weights, frozen) or (not frozen and found == expected):
+            return
+        warnings.warn(
+            f"{found} weights of {model.name} are frozen and stay as they are, but the set was "
+            f"distilled for a network with {expected}{' of other shapes' * (found == expected)}",
+            stacklevel=3,
+        )
+
+
+def _fits(sample: tuple[int, ...], takes: tuple[int | None, ...]) -> bool:
+    return len(sample) == len(takes) and all(
+        t in (None, s) for s, t in zip(sample, takes, strict=True)
+    )
 
 
 class SavedSet(tf.Module):
-    """What the SavedModel holds.
+    """The SavedModel of a set.
 
     Args:
-        samples: the learned values.
-        weights: for a fixed initialization the initial weights, else none.
+        loaded: the set.
         metadata: a JSON file with what the numbers mean; it becomes an asset.
-        kept: weights of frozen layers.
     """
 
-    def __init__(self, samples: Samples, weights: Weights, metadata: Path, kept: Sequence = ()):
+    def __init__(self, loaded: LoadedSet, metadata: Path):
         super().__init__(name="distilled_set")
-        self.x, self.y, self.lr = (tf.Variable(v, trainable=False) for v in samples)
-        self.weights = [tf.Variable(w, trainable=False) for w in weights]
-        self.frozen = [tf.Variable(w, trainable=False) for w in kept]
+        self.x, self.y, self.lr = (tf.Variable(v, trainable=False) for v in loaded.samples)
+        self.weights = [tf.Variable(w, trainable=False) for w in loaded.initial_weights]
+        self.frozen = [tf.Variable(w, trainable=False) for w in loaded.frozen_weights]
         self.metadata = tf.saved_model.Asset(str(metadata))
 
     @graph_function(input_signature=[])
@@ -100,151 +236,19 @@ class SavedSet(tf.Module):
         return tf.io.read_file(self.metadata.asset_path)
 
 
-def save(
-    path: Path, samples: Samples, weights: Weights, metadata: dict[str, Any], kept: Sequence = ()
-) -> None:
-    """Writes the SavedModel to `path`, whole or not at all."""
+def save(path: Path, loaded: LoadedSet) -> None:
+    """Writes a set as a SavedModel to `path`, whole or not at all."""
     described = {
         "format": FORMAT,
         "how_to_train": HOW_TO_TRAIN,
-        **metadata,
-        "initial_weights": len(weights),
-        "frozen_weights": len(kept),
+        **loaded.metadata,
+        "initial_weights": len(loaded.initial_weights),
+        "frozen_weights": len(loaded.frozen_weights),
     }
     with tempfile.TemporaryDirectory() as scratch, whole(path) as part:
         asset = Path(scratch, "metadata.json")
         write_json(asset, described)
-        tf.saved_model.save(SavedSet(samples, weights, asset, kept), str(part))
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class LoadedSet:
-    """A distilled set to train networks on.
-
-    samples: x `[steps, n, ...]`, y `[steps, n, outputs]`, lr `[epochs * steps]`, float32.
-    initial_weights: what training starts from for a fixed initialization, else empty.
-    metadata: what the numbers mean: classes, network, input and more.
-    build: makes the network that the set was distilled for, where that is no name of the
-        registry; a set that was loaded from disk has none.
-    frozen_weights: of the layers that stayed as they are, in the order of Keras's
-        non_trainable_weights; mostly empty.
-    """
-
-    samples: Samples
-    initial_weights: Weights
-    metadata: dict[str, Any]
-    build: Callable[[], keras.Model] | None = None
-    frozen_weights: Weights = dataclasses.field(default_factory=list)
-
-    def __repr__(self) -> str:
-        size = size_of_set(self.samples.x.shape, self.samples.lr.shape[0])
-        name, init = self.metadata.get("dataset"), "fixed" if self.initial_weights else "random"
-        return f"<distilled {name}: {size}; for {self._network_name}, {init} initialization>"
-
-    def network(self) -> keras.Model:
-        """The network that the set was distilled for, with the weights that belong to the set.
-
-        These are those of frozen layers and, for a fixed initialization, the initial ones.
-
-        Raises:
-            UserError: this version has no network of that name, or it was one of your own.
-        """
-        model = self._fresh_network()
-        if self.initial_weights or self.frozen_weights:
-            call_once(model, self._shape)  # builds it
-            self._give_weights(model)
-        return model
-
-    def train(self, model: keras.Model) -> keras.Model:
-        """Trains a Keras model on the set, as the set expects it (equation 2).
-
-        Args:
-            model: from embedded inputs to logits; functional, sequential or subclassed, built
-                or not. Where the set belongs to a fixed initialization the model takes that
-                one first; else it starts from its own weights. Its frozen layers take the
-                weights that the set was distilled with, and stay so.
-
-        Returns:
-            The same model, trained.
-
-        Raises:
-            UserError: the model's inputs, outputs or weights don't fit the set, or it gives
-                probabilities in place of logits.
-        """
-        self._check_inputs(model)
-        checks.check_outputs(model, self._shape, self.samples.y.shape[-1])
-        self._give_weights(model)
-        learner = Learner(model, self._shape)
-        start = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
-        samples = Samples(*(tf.cast(v, start[0].dtype) for v in self.samples))
-        give_weights(model.trainable_variables, compiled(train)(learner, samples, start))
-        return model
-
-    @property
-    def _shape(self) -> tuple[int, ...]:
-        return tuple(self.samples.x.shape[2:])
-
-    @property
-    def _network_name(self) -> str:
-        return str(self.metadata.get("network")).removeprefix(OWN)
-
-    def _fresh_network(self) -> keras.Model:
-        name = self.metadata["network"]
-        if self.build:
-            return self.build()
-        if name.startswith(OWN):
-            raise UserError(
-                f"the set was distilled for a network of your own, {self._network_name}; make it, "
-                "and hand it to train()"
-            )
-        if name not in NETWORKS:
-            raise unknown_name("network of a distilled set", name, NETWORKS)
-        try:
-            return NETWORKS[name].build(self._shape, self.samples.y.shape[-1])
-        except ValueError as error:  # of a set that was not made by this package
-            raise UserError(f"{name} can't take samples of shape {self._shape}") from error
-
-    def _check_inputs(self, model: keras.Model) -> None:
-        """Raises UserError where a model that knows its inputs, and outputs, wants others."""
-        outputs = self.samples.y.shape[-1]
-        try:
-            takes, gives = tuple(model.input_shape[1:]), model.output_shape[-1]
-        except (AttributeError, TypeError):  # subclassed or unbuilt: found by calling it
-            takes, gives = self._shape, checks.outputs_for(model, self._shape)
-        if not _fits(self._shape, takes) or outputs != gives:
-            raise UserError(
-                f"the model maps {takes} to {gives} outputs, but the distilled set has samples of "
-                f"{self._shape} and labels of {outputs}; build the model for these"
-            )
-        if not model.trainable_variables:
-            raise UserError("the model has no trainable weights; leave some layers unfrozen")
-
-    def _give_weights(self, model: keras.Model) -> None:
-        """Gives a built model the initial and the frozen weights of the set, where it has them.
-
-        Raises:
-            UserError: the set is for one fixed network, and the model is another.
-        """
-        start = self.initial_weights
-        if start and not give_weights(model.trainable_variables, start):
-            raise UserError(
-                f"the set was distilled for one fixed initial {self._network_name}, and the "
-                "model's trainable weights have other shapes; use that network, with the same "
-                "layers frozen, or a set for random initialization"
-            )
-        put_back_frozen(model, self.frozen_weights, self.metadata.get("frozen_weights", 0))
-
-
-def load(path: str | Path) -> LoadedSet:
-    """Loads a distilled set from a SavedModel folder, such as a run's `distilled/1`.
-
-    Its values are read as data; nothing in its graph is run, so it may come from anywhere.
-
-    Raises:
-        UserError: there is no distilled set, a damaged one, or one of a newer format.
-    """
-    samples, weights, metadata, kept = read_stored(Path(path).expanduser())
-    return LoadedSet(samples, weights, metadata, frozen_weights=kept)
+        tf.saved_model.save(SavedSet(loaded, asset), str(part))
 
 
 def publish(source: Path, export_dir: Path) -> Path:
@@ -260,64 +264,28 @@ def publish(source: Path, export_dir: Path) -> Path:
     return versions.publish_version(export_dir, lambda part: shutil.copytree(source, part))
 
 
-def _fits(sample: tuple[int, ...], takes: tuple[int | None, ...]) -> bool:
-    return len(sample) == len(takes) and all(
-        t in (None, s) for s, t in zip(sample, takes, strict=True)
-    )
+def load(path: str | Path) -> LoadedSet:
+    """Loads a distilled set from a SavedModel folder, such as a run's `distilled/1`.
 
-
-METADATA = Path("assets", "metadata.json")
-FORMAT = 1
-"""Of the metadata; a reader refuses what is newer than itself."""
-VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
-"""The end of a variable's name in a checkpoint of TensorFlow."""
-MOST_INDEX = 2**22
-"""Bytes of the index of the variables: 40,000 of them."""
-FLOATS = (tf.float32, tf.float64, tf.bfloat16, tf.float16)
-INTEGERS = (tf.bool, tf.uint8, tf.int8, tf.uint32, tf.int32, tf.int64)
-LISTS = {"weights": FLOATS, "frozen": (*FLOATS, *INTEGERS)}
-"""Lists of variables, which may be empty, and the types that they may have."""
-LENGTHS = {"weights": "initial_weights", "frozen": "frozen_weights"}
-"""Where the metadata says how many there are."""
-UNREADABLE = (tf.errors.OpError, OSError, RuntimeError, TypeError, ValueError)
-"""What TensorFlow raises for a folder that has no sound variables."""
-
-Lengths = dict[str, int | None]
-
-
-class Stored(NamedTuple):
-    """What a folder holds.
-
-    samples: the learned values; weights: the initial ones, none for random ones; metadata: what
-    the numbers mean; frozen: weights that stay as they are.
-    """
-
-    samples: Samples
-    weights: Weights
-    metadata: dict[str, Any]
-    frozen: Weights
-
-
-def read_stored(path: Path) -> Stored:
-    """Reads the folder of a distilled set.
+    Its values are read as data; nothing in its graph is run.
 
     Raises:
-        UserError: it is none, damaged, or of a newer format.
+        UserError: there is no distilled set, a damaged one, or one of a newer format.
     """
+    path = Path(path).expanduser()
     metadata = _metadata(path)
+    variables = str(path / "variables" / "variables")
     try:
-        values = dict(_bounded(path / "variables", _lengths(metadata)))
-        samples = Samples(*(values[name] for name in Samples._fields))
-        _check(samples, metadata)
-        if metadata.get("init") == "fixed" and "weights/0" not in values:
-            raise ValueError("init is fixed, but there are no initial weights")
-    except UNREADABLE as error:
+        samples = Samples(*(_variable(variables, name, FLOATS) for name in Samples._fields))
+        weights = _variables(variables, "weights", FLOATS, metadata.get("initial_weights"))
+        frozen = _variables(variables, "frozen", TYPES, metadata.get("frozen_weights"))
+        _check(samples, weights, metadata)
+    except (tf.errors.OpError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = without_operation(" ".join(str(error).split()))[:200]
         raise UserError(
             f"{path} is no sound distilled set ({reason}); export it again, or name another"
         ) from error
-    lists = {key: [v for name, v in values.items() if name.startswith(f"{key}/")] for key in LISTS}
-    return Stored(samples, metadata=metadata, **lists)
+    return LoadedSet(samples, weights, metadata, frozen_weights=frozen)
 
 
 def _metadata(path: Path) -> dict[str, Any]:
@@ -337,58 +305,37 @@ def _metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def _lengths(metadata: dict[str, Any]) -> Lengths:
-    """How many variables each list has; None in a set of a writer that did not say."""
-    if LENGTHS["weights"] not in metadata:
-        return dict.fromkeys(LISTS)
-    return {key: metadata.get(name, 0) for key, name in LENGTHS.items()}
+FLOATS = (tf.float32, tf.float64, tf.bfloat16, tf.float16)
+TYPES = (*FLOATS, tf.bool, tf.uint8, tf.int8, tf.uint32, tf.int32, tf.int64)
 
 
-def _bounded(folder: Path, lengths: Lengths) -> Iterator[tuple[str, tf.Tensor]]:
-    """The variables by name; together they have no more bytes than the files."""
-    index = folder / "variables.index"
-    if not 0 < index.stat().st_size <= MOST_INDEX:
-        raise ValueError(f"{index.name} has {index.stat().st_size} bytes")
-    held = sum(file.stat().st_size for file in folder.glob("variables.data-*"))
-    for name, value in _values(str(folder / "variables"), lengths):
-        held -= value.dtype.size * int(tf.size(value))
-        if held < 0:
-            raise ValueError("its index promises more bytes than the files have")
-        yield name, value
+def _variables(
+    prefix: str, name: str, types: Sequence[tf.DType], length: int | None
+) -> list[tf.Tensor]:
+    """The variables name/0, name/1, ...; old sets do not say how many (None)."""
+    found = []
+    try:
+        for i in itertools.count() if length is None else range(length):
+            found.append(_variable(prefix, f"{name}/{i}", types))
+    except tf.errors.NotFoundError:
+        if length is not None:
+            raise
+    return found
 
 
-def _values(prefix: str, lengths: Lengths) -> Iterator[tuple[str, tf.Tensor]]:
-    """x, y, lr, weights/0, weights/1, ..., frozen/0, frozen/1, ..."""
-    for name in Samples._fields:
-        yield name, _restored(prefix, name, FLOATS)
-    for key, types in LISTS.items():
-        length = lengths[key]
-        numbers = itertools.count() if length is None else range(length)
-        try:
-            for i in numbers:
-                yield f"{key}/{i}", _restored(prefix, f"{key}/{i}", types)
-        except tf.errors.NotFoundError:
-            if length is not None:
-                raise  # else it was one after the last
-
-
-def _restored(prefix: str, name: str, types: Sequence[tf.DType]) -> tf.Tensor:
-    """One variable, which has one of these types.
-
-    By this operation and not by tf.train.load_checkpoint, which ends the whole process at
-    an index that is made to harm.
-    """
-    names, slices = [name + VALUE], [""]
+def _variable(prefix: str, name: str, types: Sequence[tf.DType]) -> tf.Tensor:
+    """The variable of a name, whatever of these types it has."""
+    key = f"{name}/.ATTRIBUTES/VARIABLE_VALUE"
     for dtype in types:
         with contextlib.suppress(tf.errors.InvalidArgumentError):  # of another type
             return tf.raw_ops.RestoreV2(
-                prefix=prefix, tensor_names=names, shape_and_slices=slices, dtypes=[dtype]
+                prefix=prefix, tensor_names=[key], shape_and_slices=[""], dtypes=[dtype]
             )[0]
-    raise ValueError(f"{name} has a type that is none of {', '.join(d.name for d in types)}")
+    raise ValueError(f"{name} has a type other than {', '.join(d.name for d in types)}")
 
 
-def _check(samples: Samples, metadata: dict[str, Any]) -> None:
-    """Raises ValueError where the values fit neither each other nor the metadata."""
+def _check(samples: Samples, weights: Weights, metadata: dict[str, Any]) -> None:
+    """Raises ValueError if the values fit neither each other nor the metadata."""
     x, y, lr = (tuple(v.shape) for v in samples)
     if len(x) < 3 or len(y) != 3 or len(lr) != 1 or x[:2] != y[:2] or 0 in (*x, *y, *lr):
         raise ValueError(f"shapes of x, y and lr are {x}, {y} and {lr}")
@@ -396,69 +343,37 @@ def _check(samples: Samples, metadata: dict[str, Any]) -> None:
         raise ValueError(f"{lr[0]} learning rates are no multiple of {x[0]} steps")
     if not all(np.isfinite(np.asarray(v, np.float64)).all() for v in samples):
         raise ValueError("numbers that are not finite")
-    if y[2] != (1 if len(metadata["classes"]) == 2 else len(metadata["classes"])):
-        raise ValueError(f"labels of {y[2]} numbers for {len(metadata['classes'])} classes")
-    given = metadata["input"]
-    if tuple(given["shape"]) != x[2:]:
-        raise ValueError(f"x of shape {x[2:]}, and metadata of {given['shape']}")
-    rank = {"image": 3, "text": 2}.get(given["kind"], len(x) - 2)
-    if len(x) - 2 != rank or (given["kind"] == "image" and x[-1] not in (1, 3)):
-        raise ValueError(f"{given['kind']} of shape {x[2:]}")
-    if given["kind"] == "text" and "vocabulary" not in given:
-        raise ValueError("no vocabulary")
-    if given["kind"] in ("image", "array") and not all(
-        len(given.get(name, ())) in (1, x[-1]) for name in ("mean", "std")
-    ):
-        raise ValueError(f"no mean and std of {x[-1]} numbers")
+    classes, shape = len(metadata["classes"]), tuple(metadata["input"]["shape"])
+    if y[2] != (1 if classes == 2 else classes):
+        raise ValueError(f"labels of {y[2]} numbers for {classes} classes")
+    if x[2:] != shape:
+        raise ValueError(f"x of shape {x[2:]}, and metadata of {shape}")
+    if metadata.get("init") == "fixed" and not weights:
+        raise ValueError("init is fixed, but there are no initial weights")
 
 
-FROZEN_NAME = "frozen_weights.npz"
-
-
-def put_back_frozen(model: keras.Model, values: Sequence[tf.Tensor], told: int) -> None:
-    """Gives a built model those of a set, and warns the caller's caller where it has others.
-
-    Args:
-        model: to be trained on the set.
-        values: that the set has; sets of older versions have none.
-        told: how many the set says that there were.
-    """
-    found = len(model.non_trainable_weights)
-    if give_weights(model.non_trainable_weights, values) or (not values and found == told):
-        return
-    expected = len(values) or told
-    warnings.warn(
-        f"{found} weights of {model.name} are frozen and stay as they are, but the set was "
-        f"distilled for a network with {expected}{' of other shapes' * (found == expected)}",
-        stacklevel=4,
-    )
-
-
-def remember_frozen(folder: Path, values: Sequence[tf.Tensor | np.ndarray]) -> None:
-    """Writes the values to a folder, in order, where there are any."""
+def write_frozen(folder: Path, values: Sequence[tf.Tensor | np.ndarray]) -> None:
+    """Writes frozen weights to a folder, in order; no file if there are none."""
     if values:
+        arrays = [np.asarray(value) for value in values]
         with whole(folder / FROZEN_NAME) as part, part.open("wb") as file:
-            np.savez(file, *map(_plain, values))
+            # numpy can't store bfloat16 and the like, which have kind V
+            np.savez(file, *(a.astype(np.float32) if a.dtype.kind == "V" else a for a in arrays))
 
 
-def recall_frozen(model: keras.Model, folder: Path) -> None:
-    """Gives a built model the values that a folder has for it, if any.
+def read_frozen(folder: Path) -> list[np.ndarray]:
+    """The frozen weights in a folder, in order; [] if there is no file of them.
 
     Raises:
-        UserError: they can't be read.
+        UserError: the file can't be read.
     """
-    variables = model.non_trainable_weights
-    names = [f"arr_{i}" for i in range(len(variables))]
+    path = folder / FROZEN_NAME
+    if not path.exists():
+        return []
     try:
-        if (folder / FROZEN_NAME).exists():
-            give_weights(variables, list(read_npz_arrays(folder / FROZEN_NAME, names).values()))
-    except (OSError, ValueError) as error:
+        with np.load(path, allow_pickle=False) as archive:
+            return [archive[name] for name in archive.files]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"can't read {folder / FROZEN_NAME} ({error}); put it back, or name another --run_dir"
+            f"can't read {path} ({error}); put it back, or name another run_dir"
         ) from error
-
-
-def _plain(value: tf.Tensor | np.ndarray) -> np.ndarray:
-    """The value in a type that numpy can store: bfloat16 and its like are none of its own."""
-    array = np.asarray(value)
-    return array.astype(np.float32) if array.dtype.kind == "V" else array

@@ -1,35 +1,29 @@
-"""The network that a call of `distill` names or makes, ready and checked."""
+"""The network of a run: a name of the registry, or a function of the user's, ready and checked."""
 
 import functools
 import hashlib
 import inspect
 import json
-import re
+import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
-import tensorflow as tf
-from keras.initializers import Initializer
+import numpy as np
 
-from tf_distill.common import UserError, say
-from tf_distill.config import OWN, network_of
-from tf_distill.core import LOCK, Learner, graph_function
-from tf_distill.datasets import DATASETS
-from tf_distill.datasets.base import Dataset, usual_model
-from tf_distill.evaluation import original
-from tf_distill.export import distilled_set
+from tf_distill.common import OWN, UserError, say
+from tf_distill.config import network_of
+from tf_distill.core import Learner, give_weights
+from tf_distill.datasets import DATASETS, Dataset, usual_model
 from tf_distill.networks import checks, second_derivative
 from tf_distill.networks.registry import NETWORKS, ByInit, Defaults, Training
-from tf_distill.runs.folder import begun
 
 OWN_DEFAULTS = ByInit(
     Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3), NETWORKS["lenet"].defaults.random
 )
-"""Where a network of a user starts from."""
+"""The settings that a user's own network starts from."""
 STEPS, EPOCHS = 2_000, 20
-"""Of a user's network on all of the data: both are done, up to ten times the first."""
+"""How long a user's network is trained on all of the data, at least; at most 10 * STEPS."""
 Model = str | Callable[..., keras.Model]
 
 
@@ -37,7 +31,7 @@ class Choice(NamedTuple):
     """A network that fits a dataset.
 
     name: of the registry, or `python:` and the function's; build: makes the Keras model;
-    defaults: settings of its own; shape: of one embedded input; outputs: logits.
+    defaults: its own settings; shape: of one embedded input; outputs: logits.
     """
 
     name: str
@@ -48,7 +42,7 @@ class Choice(NamedTuple):
 
     @property
     def own(self) -> bool:
-        """Whether it is a network of the user's own."""
+        """Whether it is a user's own network."""
         return self.name.startswith(OWN)
 
     @property
@@ -56,75 +50,61 @@ class Choice(NamedTuple):
         """The name for a person."""
         return self.name.removeprefix(OWN)
 
-    def learner(self, folder: Path | None = None) -> Learner:
+    def learner(self, frozen: Sequence[np.ndarray] = ()) -> Learner:
         """The network as pure functions.
 
         Args:
-            folder: of a run, whose frozen weights go on being those of its first call.
+            frozen: values for the non-trainable weights of a user's own network, in the order of
+                Keras's non_trainable_weights. Values of other shapes are ignored, as are all for
+                a network of the registry.
 
         Raises:
-            UserError: a model of one's own that does not fit the data, or has what can't be
-                differentiated twice, as far as names tell.
+            UserError: the user's model does not fit the data, or has a layer or an operation
+                that can't be differentiated twice, as far as names tell.
         """
-        with LOCK:  # no other thread's change of Keras's precision
-            return self._own_learner(folder) if self.own else Learner(self.build())
-
-    def _own_learner(self, folder: Path | None) -> Learner:
+        if not self.own:
+            return Learner(self.build())
         model, initializers = checks.build(self.build, self.shape)
-        if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
-            raise UserError(
-                f"the model {model.name} has weights of {', '.join(sorted(odd))}, expected "
-                "float32; build it with keras.config.set_dtype_policy('float32')"
-            )
-        checks.check(model, self.shape, self.outputs)
-        if folder and begun(folder):
-            distilled_set.recall_frozen(model, folder)
+        checks.check_model(model, self.shape, self.outputs)
+        give_weights(model.non_trainable_weights, frozen)
         return Learner(model, self.shape, initializers)
 
     def training(self, examples: int) -> Training:
-        """How it is trained on all of the data, where nothing else is asked for."""
+        """How the network is trained on all of the data, by default."""
         if not self.own:
             return NETWORKS[self.name].training
         usual = Training(lr=0.001, batch_size=64, epochs=EPOCHS, steps=10 * STEPS)
         return usual._replace(epochs=max(EPOCHS, -(-STEPS // usual.per_epoch(examples))))
 
-    def trainee(self, dataset: Dataset, training: Training, folder: Path | None) -> original.Make:
-        """How to make the network for full training.
+    def identity(self, learner: Learner) -> dict[str, Any]:
+        """What tells a user's own network from another one; {} for a network of the registry.
 
-        Raises:
-            UserError: a rate of dropout for a network of one's own.
+        Changes inside of a `call` or a lambda are not noticed, since Keras can't describe them.
+
+        Returns:
+            weights: the shapes of the trainable weights; network: 16 hex digits of a hash over
+            these, the model's class and its `get_config()`, if it has one.
         """
         if not self.own:
-            return original.maker(NETWORKS[self.name].build, dataset, training)
-        if training.dropout:
-            raise UserError(
-                f"training.dropout is for networks with a name, got {training.dropout}; put "
-                "layers of dropout into your own, which full training heeds"
-            )
-        return lambda: self.learner(folder)
-
-    def fingerprint(self, learner: Learner) -> dict[str, str]:
-        """What tells a network of one's own from others; a name of the registry says all."""
-        return fingerprint_network(learner, self.shape) if self.own else {}
-
-    def training_fingerprint(self, learner: Learner) -> dict[str, str]:
-        """The same for full training, where dropout and regularizers play a part too."""
-        told = fingerprint_training(learner, self.shape) if self.own else {}
-        return self.fingerprint(learner) | told
+            return {}
+        shapes = [list(shape) for shape in learner.shapes]
+        described = [type(learner.model).__name__, shapes, _plain_config(learner.model)]
+        text = json.dumps(described, sort_keys=True, default=lambda value: type(value).__name__)
+        return {"weights": shapes, "network": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
     def try_out(self, learner: Learner) -> None:
-        """Differentiates a model of one's own twice, before a run on it.
+        """Differentiates a user's own model twice, before a run on it.
 
-        What plays no part in the run, and which weights are the same in every network, is told in
-        a line each.
+        It says in a line each what of the model is ignored, and which weights are the same in
+        every network.
 
         Raises:
-            UserError: it has no second derivative, or a wrong one.
+            UserError: the model has no second derivative, or a wrong one.
         """
         if not self.own:
             return
         say(f"trying whether {self.short_name} can be differentiated twice")
-        second_derivative.check(self.build, self.shape, self.outputs)
+        second_derivative.differentiate(self.build, self.shape, self.outputs)
         for note in checks.ignored(learner.model):
             say(note)
         if learner.kept:
@@ -135,12 +115,12 @@ class Choice(NamedTuple):
 
 
 def choose(model: Model | None, dataset: Dataset) -> Choice:
-    """The network for a dataset; a model of one's own is not made yet.
+    """The network for a dataset; a user's own model is not made yet.
 
     Args:
         model: a name of the registry, or a function that makes a Keras model: without
-            arguments, or with those of the registry's, (input_shape, outputs). None for the one
-            of the command line.
+            arguments, or with (input_shape, outputs) as the registry's take them. None for the
+            default network of the data.
         dataset: to be distilled.
 
     Raises:
@@ -164,7 +144,7 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
 
 
 def _usual(dataset: Dataset) -> str:
-    """The network by default: that of the registry where the dataset is one of it."""
+    """The default network: the registry's for a known dataset, else one for the kind of data."""
     kind, entry = dataset.encoding.metadata().get("kind"), DATASETS.get(dataset.name)
     if entry and entry.kind == kind:
         return entry.model
@@ -183,13 +163,43 @@ def _without_arguments(
     return model
 
 
+def _plain_config(model: keras.Model) -> Any:
+    """The model's `get_config()` without names and seeds, or None if it has none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about lambdas, which nobody loads from this
+            return _anonymous(model.get_config(), {})
+    except (NotImplementedError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _anonymous(config: Any, numbers: dict[str, int]) -> Any:
+    """A config with a number for each name, as Keras numbers layers anew in a process.
+
+    Seeds go too, since a run draws by its own. So does the code of a lambda, which Python does
+    not write the same way twice.
+    """
+    if isinstance(config, dict):
+        if config.get("class_name") == "__lambda__":
+            return "lambda"
+        apart = ("name", "seed", "dtype")  # a dtype has the name of a precision
+        rest = {k: _anonymous(v, numbers) for k, v in config.items() if k not in apart}
+        number = numbers.setdefault(config.get("name", ""), len(numbers))
+        return {**rest, "name": number, "dtype": config.get("dtype")}
+    if not isinstance(config, list | tuple):
+        return config
+    if len(config) == 3 and isinstance(config[0], str):  # the layer, node and index of a tensor
+        return [numbers.setdefault(config[0], len(numbers)), *config[1:]]
+    return [_anonymous(value, numbers) for value in config]
+
+
 AXES = {"image": 3, "text": 2}
-"""Of one embedded input: height, width and channels; words and numbers a word."""
+"""Axes of one embedded input: height, width and channels; words and the numbers of a word."""
 REMEDY = "give a function that makes a Keras model for these"
 
 
 def fitting_names(dataset: Dataset) -> list[str]:
-    """The names of all that do."""
+    """The names of all networks of the registry that take a dataset's inputs."""
     return [name for name in NETWORKS if _takes(name, dataset)]
 
 
@@ -202,7 +212,7 @@ def check_fits(name: str, dataset: Dataset, what: str) -> None:
         what: what errors call the network.
 
     Raises:
-        UserError: it does not; or there is none of that name.
+        UserError: the network does not take them; or there is none of that name.
     """
     network = network_of(name, NETWORKS, dataset.name, dataset.encoding.metadata().get("kind"))
     shape = dataset.encoding.shape
@@ -234,60 +244,3 @@ def _takes(name: str, dataset: Dataset) -> bool:
     except UserError:
         return False
     return True
-
-
-VERSIONS = f"(keras {keras.__version__}, tensorflow {tf.__version__})"
-
-
-def fingerprint_network(learner: Learner, shape: tuple[int, ...]) -> dict[str, str]:
-    """A hash of a network, under the versions that build the same graph.
-
-    Args:
-        learner: the network.
-        shape: of one embedded input.
-    """
-    weights = [str(learner.shapes), *map(_settings, learner.initializers)]
-    digest = _digest([*_graph(checks.traced(learner.model, shape)), *weights])
-    return {f"network {VERSIONS}": digest}
-
-
-def fingerprint_training(learner: Learner, shape: tuple[int, ...]) -> dict[str, str]:
-    """The same of what it does in full training: dropout, regularizers and the like too."""
-    model = learner.model
-    function = graph_function(lambda x: [model(x, training=True), *model.losses])
-    graph = function.get_concrete_function(tf.TensorSpec([2, *shape], tf.float32))
-    return {f"training {VERSIONS}": _digest(_graph(graph))}
-
-
-def _graph(function: Any) -> list[str]:
-    """The operations of a concrete function, and of those that it calls."""
-    graph = function.graph.as_graph_def()
-    inner = [
-        _text([a.name for a in f.signature.input_arg], f.node_def) for f in graph.library.function
-    ]
-    return [_text([], graph.node), *sorted(inner)]
-
-
-def _digest(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _text(arguments: Sequence[str], nodes: Sequence[Any]) -> str:
-    """Operations with numbers in place of names, which differ each time that a model is made."""
-    numbers = {name: str(i) for i, name in enumerate([*arguments, *(node.name for node in nodes)])}
-    return "\n".join(_line(node, numbers) for node in nodes)
-
-
-def _line(node: Any, numbers: dict[str, str]) -> str:
-    inputs = [re.sub("[^:^]+", lambda m: numbers.get(m[0], m[0]), i, count=1) for i in node.input]
-    inputs.sort(key=lambda i: i if i.startswith("^") else "")  # control inputs are in any order
-    told = sorted((key, str(value)) for key, value in node.attr.items() if not key.startswith("_"))
-    named = re.compile('name: ".*?"')  # a function's, which is new each time too
-    return f"{node.op} {inputs} {[(key, named.sub('', value)) for key, value in told]}"
-
-
-def _settings(initializer: Any) -> str:
-    name = getattr(initializer, "__name__", type(initializer).__name__)
-    settings = initializer.get_config() if isinstance(initializer, Initializer) else {}
-    settings.pop("seed", None)  # all is drawn from the run's
-    return f"{name} {json.dumps(settings, sort_keys=True, default=lambda v: type(v).__name__)}"

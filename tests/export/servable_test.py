@@ -1,23 +1,18 @@
-"""The export programs, numbered versions, TFDS directories and warm-up requests."""
+"""Trained models on disk: exported, rebuilt, checked for a server, with warm-up requests."""
 
-import dataclasses
-import json
 import shutil
 
 import numpy as np
 import pytest
 import small
 import tensorflow as tf
-from served import QUESTIONS, ROOT, expected_answers, in_cpp, program, strings
+from served import FORMAT_1, QUESTIONS, ROOT, expected_answers, in_cpp, program, strings
 
 import tf_distill
-from tf_distill.common.errors import UserError
-from tf_distill.core import evaluate
-from tf_distill.core.inner import train
-from tf_distill.core.learner import Learner
-from tf_distill.export import servable, tfds, versions
-
-FORMAT_1 = ROOT / "tests" / "data" / "distilled_format_1"
+from tf_distill.common import UserError
+from tf_distill.core import Learner, evaluate, train
+from tf_distill.core.inner import Optimizer
+from tf_distill.export import servable
 
 
 @pytest.mark.long
@@ -35,9 +30,8 @@ def test_warm_up_replays_in_cpp(run, request, tmp_path):
         "tensorflow_serving.apis.prediction_log_pb2", reason="needs the extra: .[serving]"
     )
     model = request.getfixturevalue(run) / "model" / "1"
-    records = tf.data.TFRecordDataset(
-        str(model / "assets.extra" / "tf_serving_warmup_requests")
-    ).as_numpy_iterator()
+    file = model / "assets.extra" / "tf_serving_warmup_requests"
+    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
     asked = [as_asked(logs.PredictionLog.FromString(record)) for record in records]
     assert {len(next(iter(inputs.values()))) for _, inputs in asked} == {1, 32}
     assert all(isinstance(answer, dict) for answer in in_cpp(model, asked, tmp_path))
@@ -54,7 +48,7 @@ def as_asked(log):
     return request.model_spec.signature_name, inputs
 
 
-def test_models_config_is_one():
+def test_the_models_config_of_the_readme_is_sound():
     config = pytest.importorskip(
         "tensorflow_serving.config.model_server_config_pb2", reason="needs the extra: .[serving]"
     )
@@ -65,32 +59,7 @@ def test_models_config_is_one():
     assert [c.name for c in parsed.model_config_list.config] == ["trec6", "digits"]
 
 
-# Folders
-
-
-def test_versions_grow(tmp_path):
-    for name in ("1", "9", "backup", ".part-10"):
-        (tmp_path / name).mkdir()
-    assert versions.publish_version(tmp_path, lambda part: part.mkdir()) == tmp_path / "10"
-    assert versions.publish_version(tmp_path / "new", lambda part: part.mkdir()).name == "1"
-
-
-def test_a_version_that_fails_leaves_nothing(tmp_path):
-    def fail(part):
-        part.mkdir()
-        raise UserError("no")
-
-    with pytest.raises(UserError, match="no"):
-        versions.publish_version(tmp_path, fail)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_can_not_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"can't write to .*file"):
-        versions.publish_version(tmp_path / "file", lambda part: part.mkdir())
-    with pytest.raises(UserError, match=r"can't write to .*file"):
-        tfds.write(tf_distill.load_distilled(FORMAT_1), tmp_path / "file")
+# A run without its trained model
 
 
 def test_a_model_is_rebuilt_from_the_distilled_set(text_run, tmp_path):
@@ -113,20 +82,28 @@ def test_a_random_initialization_exports_its_first_evaluation_network(tmp_path):
     distilled = tf_distill.load_distilled(FORMAT_1)
     learner = Learner(distilled.network())
     start = next(iter(evaluate.test_networks(learner, "random", 20, distilled.metadata["seed"])))
-    for one, other in zip(
-        classifier.weights, train(learner, distilled.samples, start), strict=True
-    ):
+    expected = train(learner, distilled.samples, start)
+    for one, other in zip(classifier.weights, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def test_the_inner_optimizer_trains_the_servable():
+    still = Optimizer(lambda weights: [], lambda weights, state, gradients, lr: (weights, state))
+    learner = small.learner()
+    classifier = servable.trained(learner, small.samples(), small.dataset(), "fixed", 0, still)
+    start = next(iter(evaluate.test_networks(learner, "fixed", 1, 0)))
+    for one, other in zip(classifier.weights, start, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def without_model(data, network, folder):
-    """A run from Python whose trained model is gone; with what that gave for an input."""
+    """A run from Python whose trained model is gone."""
     tf_distill.distill(data, network, outer_steps=2, epochs=1, run_dir=folder)
     (folder / "model" / "1").rename(folder / "gone")
     return folder
 
 
-def test_a_model_on_arrays_is_rebuilt_from_the_metadata(tmp_path):
+def test_a_model_on_arrays_is_rebuilt_from_the_metadata(undrawn, tmp_path):
     x = np.random.default_rng(0).normal(3, 2, (40, 16, 16, 1)).astype(np.float32)
     data = tf_distill.datasets.from_arrays(x, np.arange(40) % 2)
     run = without_model(data, "lenet", tmp_path / "run")
@@ -138,7 +115,7 @@ def test_a_model_on_arrays_is_rebuilt_from_the_metadata(tmp_path):
     np.testing.assert_allclose(one["probabilities"], other["probabilities"], atol=1e-5)
 
 
-def test_a_model_on_texts_of_python_can_only_be_exported_there(tmp_path):
+def test_a_model_on_texts_of_python_can_only_be_exported_there(undrawn, tmp_path):
     texts = ["a fine film of five words", "a dull film of five words"] * 10
     data = tf_distill.datasets.from_texts(texts, ["good", "bad"] * 10)
     run = without_model(data, "textconvnet", tmp_path / "run")
@@ -154,23 +131,43 @@ def test_no_run_to_export(tmp_path):
     assert not (tmp_path / "export").exists()
 
 
-def test_tfds_directory(image_run, tmp_path):
-    tfds = pytest.importorskip("tensorflow_datasets")
-    distilled = tf_distill.load_distilled(image_run / "distilled" / "1")
-    distilled = dataclasses.replace(distilled, frozen_weights=[tf.ones(3), tf.constant(2)])
-    paths = [tfds.write(distilled, tmp_path) for _ in range(2)]
-    assert [p.name for p in paths] == ["1.0.0", "2.0.0"]
-    named = tfds.load("digits_lenet_distilled:1.0.0", data_dir=tmp_path, split="train")
-    found = tfds.builder_from_directory(paths[1]).as_dataset(split="train")
-    for examples in (named, found):
-        for t, one in enumerate(examples.as_numpy_iterator()):
-            assert (one["step"], one["lr"]) == (t, distilled.samples.lr[t])
-            np.testing.assert_array_equal(one["x"], distilled.samples.x[0])
-            np.testing.assert_array_equal(one["y"], distilled.samples.y[0])
-        assert t == 2
-    with np.load(paths[0] / "initial_weights.npz") as weights:
-        for one, other in zip(weights.values(), distilled.initial_weights, strict=True):
-            np.testing.assert_array_equal(one, other)
-    with np.load(paths[0] / "frozen_weights.npz") as weights:
-        assert [w.tolist() for w in weights.values()] == [[1, 1, 1], 2]
-    assert json.loads((paths[0] / "distilled.json").read_text()) == distilled.metadata
+# What a server can't run
+
+
+def double(x):
+    return x * 2
+
+
+def in_python(x):
+    return tf.ensure_shape(tf.numpy_function(double, [x], tf.float32), [None])
+
+
+def in_eager_python(x):
+    return tf.ensure_shape(tf.py_function(double, [x], tf.float32), [None])
+
+
+def without_batch(x):
+    return tf.reduce_sum(double(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "signature", "fault"),
+    [
+        (in_python, "serving_default", "PyFunc"),
+        (in_eager_python, "serving_default", "EagerPyFunc"),
+        (tf.function(double, jit_compile=True), "serving_default", "jit_compile"),
+        (without_batch, "serving_default", "does not begin with the batch"),
+        (double, "other", "no signature serving_default"),
+        (double, "serving_default", None),
+    ],
+)
+def test_an_export_that_no_server_runs_is_refused(function, signature, fault, tmp_path):
+    module = tf.Module()
+    module.f = tf.function(lambda x: {"y": function(x)})
+    concrete = module.f.get_concrete_function(tf.TensorSpec([None], tf.float32, "x"))
+    tf.saved_model.save(module, str(tmp_path), {signature: concrete})
+    if fault is None:
+        servable.check_servable(tmp_path)
+        return
+    with pytest.raises(UserError, match=fault):
+        servable.check_servable(tmp_path)

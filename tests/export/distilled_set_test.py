@@ -12,15 +12,15 @@ import own_models
 import pytest
 import small
 import tensorflow as tf
-from served import ROOT, dataset, in_keras, program
+from served import FORMAT_1, ROOT, dataset, in_keras, program
 
 import tf_distill
-from tf_distill.common.errors import UserError
-from tf_distill.core.inner import train
-from tf_distill.core.learner import Learner, call_once
-from tf_distill.export import distilled_set
+from tf_distill.common import UserError
+from tf_distill.core import Learner, Samples, call_once, train
+from tf_distill.core.inner import Optimizer
+from tf_distill.export import LoadedSet, distilled_set, load, read_frozen, save, write_frozen
 
-FORMAT_1 = ROOT / "tests" / "data" / "distilled_format_1"
+SHAPE = (small.FEATURES,)
 
 
 def results(run):
@@ -51,9 +51,7 @@ def test_plain_tensorflow_of_the_readme(image_run, tmp_path):
 
 
 def test_metadata(text_run, image_run):
-    text, image = (
-        tf_distill.load_distilled(run / "distilled" / "1").metadata for run in (text_run, image_run)
-    )
+    text, image = (load(run / "distilled" / "1").metadata for run in (text_run, image_run))
     assert text["input"]["vocabulary"] == list(dataset(text_run).encoding.words)
     assert len([line for line in text["sentences"] if line.startswith("step 1, sentence")]) == 3
     assert image["input"] == {
@@ -75,9 +73,8 @@ def test_functions_of_the_saved_model():
     draw = np.random.default_rng(0).random
     x, y = draw((2, 3, 4), np.float32), draw((2, 3, 5), np.float32)
     lr = np.arange(1, 7, dtype=np.float32)
-    module = distilled_set.SavedSet(
-        distilled_set.Samples(x, y, lr), [], FORMAT_1 / "assets/metadata.json"
-    )
+    loaded = LoadedSet(Samples(x, y, lr), [], {})
+    module = distilled_set.SavedSet(loaded, FORMAT_1 / "assets/metadata.json")
     assert module.initial_weights() == []
     np.testing.assert_array_equal(module.distilled()["lr"], lr)
     order = list(module.dataset().as_numpy_iterator())
@@ -98,18 +95,26 @@ def test_importing_the_package_leaves_tensorflow_alone():
         tf_distill.nothing  # noqa: B018
 
 
-# Sets of other versions and what is no set
+# Sets of other versions, and folders that hold no sound set
+
+
+def with_metadata(source, folder, **changes):
+    """A copy of a set with other metadata; None takes an entry away."""
+    path = shutil.copytree(source, folder / "set")
+    file = path / "assets" / "metadata.json"
+    found = {**json.loads(file.read_text()), **changes}
+    file.write_text(json.dumps({name: v for name, v in found.items() if v is not None}))
+    return path
 
 
 def test_format_1_loads():
-    distilled = tf_distill.load_distilled(FORMAT_1)
+    distilled = load(FORMAT_1)
     assert distilled.initial_weights == []
     model = distilled.network()
     before = [v.numpy() for v in model.trainable_variables]
     distilled.train(model)
-    assert any(
-        np.any(b != v.numpy()) for b, v in zip(before, model.trainable_variables, strict=True)
-    )
+    after = [v.numpy() for v in model.trainable_variables]
+    assert any(np.any(a != b) for a, b in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -122,19 +127,96 @@ def test_format_1_loads():
 )
 def test_other_formats_are_refused(change, message, tmp_path):
     with pytest.raises(UserError, match=message):
-        tf_distill.load_distilled(changed(tmp_path, change))
+        load(with_metadata(FORMAT_1, tmp_path, **change))
 
 
 def test_an_unknown_network_is_refused(tmp_path):
-    distilled = tf_distill.load_distilled(changed(tmp_path, {"network": "textconvent"}))
+    distilled = load(with_metadata(FORMAT_1, tmp_path, network="textconvent"))
     with pytest.raises(UserError, match="did you mean textconvnet"):
         distilled.network()
 
 
-def test_what_is_no_set_is_refused(tmp_path, text_run):
+def test_a_folder_without_a_set_is_refused(tmp_path, text_run):
     for path in (tmp_path, tmp_path / "none", text_run / "model" / "1"):
         with pytest.raises(UserError, match="is no distilled set; expected a folder"):
-            tf_distill.load_distilled(path)
+            load(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"x": np.zeros((2, 3, 8, 16), "f4")}, "shapes of x, y and lr"),
+        ({"x": np.zeros((1, 3, 8, 17), "f4")}, r"metadata of \(8, 16\)"),
+        ({"x": np.full((1, 3, 8, 16), np.nan, "f4")}, "not finite"),
+        ({"x": np.zeros((1, 3, 8, 16), "i4")}, "x has a type other than"),
+        ({"y": np.zeros((1, 3, 4), "f4")}, "labels of 4 numbers for 3 classes"),
+        (
+            {"x": np.zeros((2, 3, 8, 16), "f4"), "y": np.zeros((2, 3, 3), "f4"),
+             "lr": np.ones(3, "f4")},
+            "3 learning rates are no multiple of 2 steps",
+        ),
+    ],
+)  # fmt: skip
+def test_values_that_do_not_fit_are_refused(tmp_path, values, message):
+    sound = load(FORMAT_1)
+    changed = dataclasses.replace(sound, samples=sound.samples._replace(**values))
+    save(tmp_path / "set", changed)
+    with pytest.raises(UserError, match=f"is no sound distilled set.*{message}"):
+        load(tmp_path / "set")
+
+
+@pytest.mark.parametrize("file", ["variables.index", "variables.data-00000-of-00001"])
+def test_a_damaged_file_is_one_line(tmp_path, file):
+    path = shutil.copytree(FORMAT_1, tmp_path / "set")
+    damaged = path / "variables" / file
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    with pytest.raises(UserError, match="is no sound distilled set") as error:
+        load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_the_graph_of_a_distilled_set_never_runs(tmp_path):
+    """A SavedModel is a program; a set from elsewhere is read as data."""
+
+    class Harmful(distilled_set.SavedSet):
+        @tf.function(input_signature=[])
+        def metadata_json(self):
+            with tf.control_dependencies([tf.io.write_file(str(tmp_path / "harm"), "harm")]):
+                return tf.io.read_file(self.metadata.asset_path)
+
+        distilled = initial_weights = metadata_json
+
+    sound = load(FORMAT_1)
+    harmful = Harmful(sound, FORMAT_1 / "assets" / "metadata.json")
+    tf.saved_model.save(harmful, str(tmp_path / "set"))
+    np.testing.assert_array_equal(load(tmp_path / "set").samples.x, sound.samples.x)
+    assert not (tmp_path / "harm").exists()
+    tf.saved_model.load(str(tmp_path / "set")).metadata_json()
+    assert (tmp_path / "harm").exists()  # what it would have done
+
+
+def test_only_what_is_there_is_asked_for(image_run, monkeypatch):
+    asked, restore = [], tf.raw_ops.RestoreV2
+    monkeypatch.setattr(
+        tf.raw_ops, "RestoreV2", lambda **given: (asked.append(given), restore(**given))[1]
+    )
+    assert len(load(image_run / "distilled" / "1").initial_weights) == 10
+    assert len(asked) == 13  # with x, y and lr; TensorFlow logs a warning for each that is missing
+
+
+def test_initial_weights_come_back_in_their_order_however_many_the_metadata_tell(tmp_path):
+    weights = [np.full((i + 1,), i, "f4") for i in range(12)]
+    save(tmp_path / "whole", dataclasses.replace(load(FORMAT_1), initial_weights=weights))
+    untold = {"initial_weights": None, "frozen_weights": None}
+    for path in (tmp_path / "whole", with_metadata(tmp_path / "whole", tmp_path, **untold)):
+        for one, other in zip(load(path).initial_weights, weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+    path = with_metadata(tmp_path / "whole", tmp_path / "more", initial_weights=13)
+    with pytest.raises(UserError, match=r"no sound distilled set \(Key weights/12/\S* not found"):
+        load(path)
+
+
+# Training of models
 
 
 @pytest.mark.parametrize(
@@ -147,40 +229,38 @@ def test_what_is_no_set_is_refused(tmp_path, text_run):
 )
 def test_a_model_that_does_not_fit_is_refused(shape, units, message, text_run):
     layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(units)]
-    distilled = tf_distill.load_distilled(text_run / "distilled" / "1")
+    distilled = load(text_run / "distilled" / "1")
     with pytest.raises(UserError, match=message):
         distilled.train(keras.Sequential(layers))
 
 
-def changed(folder, change):
-    """A copy of the old set with other metadata."""
-    path = shutil.copytree(FORMAT_1, folder / "set")
-    file = path / "assets" / "metadata.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
-    return path
-
-
-# Models of users
-
-
-def random_set(metadata=()):
+def random_set(**metadata):
     """A set that fits any network of `small.dataset`."""
-    return distilled_set.LoadedSet(
-        small.samples(), [], {"network": "python:mine", **dict(metadata)}
-    )
+    return LoadedSet(small.samples(), [], {"network": "python:mine", **metadata})
+
+
+def weights_of(model):
+    return [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
 
 
 def test_an_unbuilt_subclassed_model_is_trained():
     distilled, model = random_set(), own_models.Subclassed()
     assert distilled.train(model) is model
-    learner = Learner(model, (small.FEATURES,))
-    before = own_models.Subclassed()
-    call_once(before, (small.FEATURES,))
-    start = [tf.convert_to_tensor(v) for v in before.trainable_variables]
+    learner, before = Learner(model, SHAPE), own_models.Subclassed()
+    call_once(before, SHAPE)
+    expected = train(learner, distilled.samples, weights_of(before))
     distilled.train(before)
-    for a, b in zip(before.trainable_variables, train(learner, distilled.samples, start),
-                    strict=True):  # fmt: skip
+    for a, b in zip(before.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_the_inner_optimizer_trains_the_model():
+    still = Optimizer(lambda weights: [], lambda weights, state, gradients, lr: (weights, state))
+    model = small.learner().model
+    before = weights_of(model)
+    random_set().train(model, still)
+    for a, b in zip(before, weights_of(model), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
@@ -200,25 +280,34 @@ def test_probabilities_are_refused(activation):
         random_set().train(model)
 
 
+def test_a_network_of_ones_own_is_made_by_its_function_or_asked_for():
+    made = dataclasses.replace(random_set(), build=own_models.Subclassed)
+    assert isinstance(made.network(), own_models.Subclassed)
+    with pytest.raises(UserError, match=r"network of your own, mine; make it, .* to train\(\)"):
+        random_set().network()
+
+
+# Frozen weights
+
+
 def frozen_model(units=4):
     """A layer that is drawn anew for each model and stays so, and integers that stay too."""
     frozen = keras.layers.Dense(units, "tanh", trainable=False)
     counted = keras.layers.Normalization()
-    return keras.Sequential([counted, frozen, keras.layers.Dense(small.CLASSES)])
+    model = keras.Sequential([counted, frozen, keras.layers.Dense(small.CLASSES)])
+    call_once(model, SHAPE)
+    return model
 
 
 @pytest.mark.parametrize("fixed", [True, False])
 def test_frozen_weights_belong_to_the_set(tmp_path, fixed):
     model = frozen_model()
-    call_once(model, (small.FEATURES,))
-    learner = Learner(model)
-    start = [tf.convert_to_tensor(v) for v in model.trainable_variables]
-    metadata = tf_distill.load_distilled(FORMAT_1).metadata
+    learner, start = Learner(model), weights_of(model)
+    metadata = load(FORMAT_1).metadata
     metadata |= {"input": {"kind": "vector", "shape": [small.FEATURES]}, "network": "python:mine"}
-    distilled_set.save(
-        tmp_path / "set", small.samples(), start if fixed else [], metadata, learner.frozen
-    )
-    loaded = tf_distill.load_distilled(tmp_path / "set")
+    made = LoadedSet(small.samples(), start if fixed else [], metadata, None, learner.frozen)
+    save(tmp_path / "set", made)
+    loaded = load(tmp_path / "set")
     plain = tf.saved_model.load(str(tmp_path / "set"))
     assert any(w.dtype.is_integer for w in loaded.frozen_weights)
     for a, b, c in zip(loaded.frozen_weights, plain.frozen_weights(), learner.frozen, strict=True):
@@ -227,7 +316,6 @@ def test_frozen_weights_belong_to_the_set(tmp_path, fixed):
     expected = train(learner, small.samples(), start)
     for other in (frozen_model(), dataclasses.replace(loaded, build=frozen_model).network()):
         if not fixed:
-            call_once(other, (small.FEATURES,))
             for variable, value in zip(other.trainable_variables, start, strict=True):
                 variable.assign(value)
         loaded.train(other)
@@ -237,79 +325,43 @@ def test_frozen_weights_belong_to_the_set(tmp_path, fixed):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def told(run, folder, changes):
-    """A copy of a run's set whose metadata say something else; None takes an entry away."""
-    shutil.copytree(run / "distilled" / "1", folder / "set")
-    path = folder / "set" / "assets" / "metadata.json"
-    found = {**json.loads(path.read_text()), **changes}
-    path.write_text(json.dumps({name: v for name, v in found.items() if v is not None}))
-    return folder / "set"
-
-
-def test_only_what_is_there_is_asked_for(image_run, monkeypatch):
-    asked, restore = [], tf.raw_ops.RestoreV2
-    monkeypatch.setattr(
-        tf.raw_ops, "RestoreV2", lambda **given: (asked.append(given), restore(**given))[1]
-    )
-    assert len(tf_distill.load_distilled(image_run / "distilled" / "1").initial_weights) == 10
-    assert len(asked) == 13  # with x, y and lr; TensorFlow logs a warning for each that is missing
-
-
-def test_a_set_that_does_not_say_how_many_weights_it_has_is_read_whole(image_run, tmp_path):
-    untold = told(image_run, tmp_path, {"initial_weights": None, "frozen_weights": None})
-    found, expected = (
-        tf_distill.load_distilled(path).initial_weights
-        for path in (untold, image_run / "distilled" / "1")
-    )
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_weights_that_are_told_but_missing_are_one_line(image_run, tmp_path):
-    with pytest.raises(UserError, match=r"no sound distilled set \(Key weights/10/\S* not found"):
-        tf_distill.load_distilled(told(image_run, tmp_path, {"initial_weights": 11}))
-
-
-def test_frozen_weights_of_other_shapes_are_told():
-    model = frozen_model()
-    call_once(model, (small.FEATURES,))
-    kept = [tf.convert_to_tensor(v) for v in model.non_trainable_weights]
+def test_frozen_weights_that_do_not_match_are_warned_of():
+    kept = [tf.convert_to_tensor(v) for v in frozen_model().non_trainable_weights]
     distilled = dataclasses.replace(random_set(), frozen_weights=kept)
     with pytest.warns(UserWarning, match="a network with 5 of other shapes") as told:
         distilled.train(frozen_model(units=6))
     assert told[0].filename == __file__
     with pytest.warns(UserWarning, match="^0 weights of .* a network with 5$"):
         distilled.train(keras.Sequential([keras.layers.Dense(small.CLASSES)]))
-
-
-def test_frozen_weights_are_told_unless_the_set_was_made_with_as_many():
-    def model():
-        frozen = keras.layers.Dense(4, trainable=False)
-        return keras.Sequential([frozen, keras.layers.Dense(small.CLASSES)])
-
-    with pytest.warns(UserWarning, match="2 weights of .* are frozen .* a network with 0"):
-        random_set().train(model())
+    with pytest.warns(UserWarning, match="5 weights of .* are frozen .* a network with 0"):
+        random_set().train(frozen_model())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        random_set({"frozen_weights": 2}).train(model())
+        random_set(frozen_weights=5).train(frozen_model())  # an old set only counts them
+
+
+def test_frozen_weights_in_a_folder(tmp_path):
+    write_frozen(tmp_path, [])
+    assert read_frozen(tmp_path) == []
+    values = [tf.constant(i, tf.int32) for i in range(11)] + [tf.ones(3, tf.bfloat16)]
+    write_frozen(tmp_path, values)
+    for one, other in zip(read_frozen(tmp_path), values, strict=True):
+        np.testing.assert_array_equal(one, np.asarray(other, one.dtype))
+    for damaged in (b"PK", np.random.default_rng(0).bytes(99)):
+        (tmp_path / "frozen_weights.npz").write_bytes(damaged)
+        with pytest.raises(UserError, match=r"can't read .*frozen_weights.npz .*; put it back, or"):
+            read_frozen(tmp_path)
 
 
 def test_a_set_is_one_line():
-    assert repr(random_set({"dataset": "vectors"})) == (
+    assert repr(random_set(dataset="vectors")) == (
         "<distilled vectors: 6 samples of (5,) in 2 steps, 2 epochs; for mine, random "
         "initialization>"
     )
-    assert len(repr(tf_distill.load_distilled(FORMAT_1))) < 120
+    assert len(repr(load(FORMAT_1))) < 120
 
 
 def test_a_set_is_found_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     shutil.copytree(FORMAT_1, tmp_path / "set")
     assert tf_distill.load_distilled("~/set").metadata["network"] == "textconvnet"
-
-
-def test_a_network_of_ones_own_is_made_by_its_function_or_asked_for():
-    made = dataclasses.replace(random_set(), build=own_models.Subclassed)
-    assert isinstance(made.network(), own_models.Subclassed)
-    with pytest.raises(UserError, match=r"network of your own, mine; make it, .* to train\(\)"):
-        random_set().network()
