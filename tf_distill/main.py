@@ -19,9 +19,9 @@ from typing import Any
 
 from absl import flags
 
+from tf_distill import jobs
 from tf_distill.common import UserError, cli, startup, unknown_name
 from tf_distill.report import table
-from tf_distill.runs import jobs
 
 _text = functools.partial(flags.DEFINE_string, default=None)
 _count = functools.partial(flags.DEFINE_integer, default=None)

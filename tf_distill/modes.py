@@ -6,14 +6,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tf_distill import jobs
 from tf_distill.common import Interrupted, UserError, percent
 from tf_distill.core import Distribution
 from tf_distill.evaluation import comparison, ranking, sweep
 from tf_distill.evaluation.original import original_of
 from tf_distill.report import record, report
-from tf_distill.runs import experiment, jobs
-from tf_distill.runs.results import describe_results
-from tf_distill.runs.run import Run, configure, named_run, recall
+from tf_distill.runs import (
+    Run,
+    carry_out,
+    configure,
+    describe_estimate,
+    describe_results,
+    finished_run,
+    named_run,
+    recall,
+)
 
 
 class Call(NamedTuple):
@@ -57,13 +65,13 @@ def _resumable(do: Callable[[Call], str]) -> Callable[[Call], str]:
 @_resumable
 def _distill(call: Call) -> str:
     run = named_run(configure(call.settings), call.distribution)
-    if not (finished := experiment.carry_out(run)):
+    if not (finished := carry_out(run)):
         return "this worker's part is done; the chief has the results"
     return describe_results(finished.results, run.config)
 
 
 def _estimate(call: Call) -> str:
-    return experiment.describe_estimate(named_run(configure(call.settings)))
+    return describe_estimate(named_run(configure(call.settings)))
 
 
 @_resumable
@@ -71,8 +79,8 @@ def _baselines(call: Call) -> str:
     run = named_run(recall(call.settings))
     try:
         if not run.files.read("results.json"):
-            experiment.carry_out(run)
-        samples = experiment.read(run).distilled.samples
+            carry_out(run)
+        samples = finished_run(run).distilled.samples
         comparison.compare(run, samples, call.protocol)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped{comparison.so_far(run)}") from None
@@ -102,8 +110,9 @@ def _sweep(call: Call) -> str:
     if call.settings["run_dir"] is None:
         config = dataclasses.replace(config, run_dir=f"{config.run_dir}_sweep")
     sizes = jobs.whole_numbers("sizes", call.sizes)
-    if not sweep.sweep(config, sizes, call.shard):
+    if not (mine := call.shard.of(sorted(set(sizes)))) and sizes:
         return f"none of the sizes {', '.join(call.sizes)} is this process's"
+    sweep.sweep(config, sizes, mine)
     report.write(Path(config.run_dir))
     return sweep.describe(Path(config.run_dir))
 
@@ -118,7 +127,7 @@ def _ranking(call: Call) -> str:
     run = named_run(recall(call.settings))
     if not run.files.read("results.json"):
         raise UserError(f"{run.files.path} holds no finished run; distill it first")
-    samples = experiment.read(run).distilled.samples
+    samples = finished_run(run).distilled.samples
     found = ranking.complete_ranking(run, samples, RANKING_NETWORKS)
     return f"{ranking.describe(found)}\nfigures are in {report.write(_folder(run))}"
 

@@ -21,12 +21,11 @@ from PIL import Image
 from places import ROOT
 
 import tf_distill as td
-from tf_distill import main, modes
+from tf_distill import core, jobs, main, modes
 from tf_distill.common import UserError, cli
 from tf_distill.evaluation import bench, comparison, ranking, sweep
-from tf_distill.networks import choice
 from tf_distill.report import record, report, table
-from tf_distill.runs import experiment, jobs
+from tf_distill.runs import experiment
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in PATHS}
@@ -130,7 +129,9 @@ def test_the_first_command_is_the_default_and_a_run_has_what_the_readme_says(the
 @pytest.mark.parametrize("name", WITH_CODE)
 def test_the_blocks_of_a_page_run(there, capsys, monkeypatch, distill_once, name):
     monkeypatch.setattr(td, "distill", distill_once)
-    monkeypatch.setattr(choice, "fitting_names", lambda dataset: [])  # other networks take minutes
+    rows_of = comparison.rows_of  # all rows take minutes
+    shown = lambda subject: [r for r in rows_of(subject) if f"\n{r.title}  " in GUIDE]  # noqa: E731
+    monkeypatch.setattr(comparison, "rows_of", shown)
     monkeypatch.setattr(bench, "LEARNING_STEPS", 1)  # of each baseline's learning rates
     assert page_code.stale(PAGES[name]) == []
     follow(page_code.blocks(PAGES[name]), printed(capsys))
@@ -167,7 +168,7 @@ def nothing_done(monkeypatch):
         (table, "describe"),
         (jobs, "run_each"),
         (modes, "describe_results"),
-        (main, "start_distribution"),
+        (core, "start_distribution"),
     ):
         monkeypatch.setattr(module, function, note)
     return asked

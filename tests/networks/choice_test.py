@@ -10,7 +10,7 @@ from keras import layers, ops
 
 import tf_distill as td
 from tf_distill.core import Learner
-from tf_distill.datasets import image_folder
+from tf_distill.datasets import images as images_
 from tf_distill.networks import NETWORKS, choose, fitting_names
 
 
@@ -58,7 +58,7 @@ def test_too_small_data_are_refused_in_a_line(data, model, message):
 
 
 def test_small_image_files_are_enlarged_so_that_lenet_takes_them():
-    assert NETWORKS["lenet"].least == image_folder.SMALLEST
+    assert NETWORKS["lenet"].least == images_.SMALLEST
 
 
 def frozen_model():

@@ -22,7 +22,7 @@ machines), callbacks (after each outer step).
 """
 
 from tf_distill.core.callbacks import Callback, KeepBest
-from tf_distill.core.compiled import compiled, graph_function
+from tf_distill.core.compiling import compiled, graph_function
 from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.distribution import Distribution, start_distribution
 from tf_distill.core.evaluate import (

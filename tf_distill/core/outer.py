@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_distill.common import Stream, UserError, numpy_generator, seed_key
 from tf_distill.core import parallel
-from tf_distill.core.compiled import Compiled, check_compilable, compiled
+from tf_distill.core.compiling import Compiled, check_compilable, compiled
 from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.distribution import Distribution, Parts
 from tf_distill.core.hypergradient import Hypergradient, hypergradient

@@ -8,7 +8,18 @@
 - `warm_start`: a run that continues from a distilled set.
 - `memory`: how much memory a run takes, and whether there is enough.
 - `results`: the results in numbers and words.
-- `jobs`: several runs one after the other, or shared by processes.
-
-This door imports nothing: `jobs` must not load TensorFlow.
 """
+
+from tf_distill.runs.checkpoints import Checkpoints, handling
+from tf_distill.runs.experiment import (
+    Finished,
+    carry_out,
+    describe_estimate,
+    evaluation,
+    finished_run,
+    write_model,
+)
+from tf_distill.runs.folder import Files, InMemory, RunFolder, check_settings
+from tf_distill.runs.results import describe_results
+from tf_distill.runs.run import Run, configure, named_run, recall
+from tf_distill.runs.warm_start import prepared

@@ -112,7 +112,7 @@ def _of_chief(run: Run) -> Finished:
                 return finished
     run.distribution.share(DONE)
     say(f"{run.files.path} is finished; delete it, or name another run_dir, to run again")
-    return read(run)
+    return finished_run(run)
 
 
 def write(run: Run, finished: Finished) -> None:
@@ -135,7 +135,7 @@ def write_model(run: Run, samples: Samples, path: Path) -> None:
     servable.write(path, model)
 
 
-def read(run: Run) -> Finished:
+def finished_run(run: Run) -> Finished:
     """The finished run of a folder; its report is drawn again if it is gone.
 
     Raises:

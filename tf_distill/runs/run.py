@@ -17,7 +17,7 @@ from tf_distill.core import (
     OuterStep,
     Samples,
 )
-from tf_distill.datasets import DATASETS, Dataset, hold_out, is_own, load, registry
+from tf_distill.datasets import DATASETS, Dataset, Entry, hold_out, is_own, load, registry
 from tf_distill.networks import NETWORKS, Choice, choose
 from tf_distill.runs import warm_start
 from tf_distill.runs.folder import Files, RunFolder, data_inputs
@@ -110,22 +110,20 @@ def configure(given: dict[str, Any]) -> Config:
     Raises:
         UserError: one of them is wrong, or does nothing.
     """
-    return _completed(warm_start.without_brought(given))
-
-
-def _completed(given: dict[str, Any], any_embeddings: bool = False) -> Config:
-    given = {**given, "start": warm_start.absolute(given.get("start"))}
-    named = {name: value for name, value in given.items() if value is not None}
-    known = registry({"dataset": DATASET, "data_dir": data_dir(), **named})
-    config = resolve(given, known, NETWORKS)
-    entry = known[config.dataset]
-    takes_vectors = entry.kind == "text" and entry.vectors
-    if config.embeddings is not None and not takes_vectors and not any_embeddings:
+    config, entry = _completed(warm_start.prepared(given))
+    if config.embeddings is not None and not (entry.kind == "text" and entry.vectors):
         raise UserError(
             f"embeddings={config.embeddings} is not for dataset={config.dataset}, expected texts "
             "without vectors of their own; leave it out"
         )
     return config
+
+
+def _completed(given: dict[str, Any]) -> tuple[Config, Entry]:
+    named = {name: value for name, value in given.items() if value is not None}
+    known = registry({"dataset": DATASET, "data_dir": data_dir(), **named})
+    config = resolve(given, known, NETWORKS)
+    return config, known[config.dataset]
 
 
 def recall(given: dict[str, Any]) -> Config:
@@ -149,8 +147,8 @@ def recall(given: dict[str, Any]) -> Config:
     stored = completed(folder.read("config.json"))
     _check_named(folder.path, stored)
     known = {field.name: stored.get(field.name) for field in dataclasses.fields(Config)}
-    # An earlier version's settings may name embeddings that do nothing.
-    config = _completed(known | told, any_embeddings=True)
+    told |= {"start": warm_start.absolute(told["start"])} if "start" in told else {}
+    config, _ = _completed(known | told)  # an earlier version's may name what does nothing
     folder.check(config, {})
     return config
 

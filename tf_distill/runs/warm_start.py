@@ -27,14 +27,17 @@ def absolute(start: Any) -> str | None:
     return path and os.path.abspath(path)
 
 
-def without_brought(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without those that do nothing beside `start`; prints a line about each."""
+def prepared(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with an absolute `start`, and without those that do nothing beside it.
+
+    A line tells each setting that does nothing.
+    """
     if given.get("start") is None:
         return {**given}
-    for name, nothing in BROUGHT.items():
-        if given.get(name) not in (None, nothing):
+    for name, neutral in BROUGHT.items():
+        if given.get(name) not in (None, neutral):
             say(f"{name}={given[name]} does nothing: the set to start from has its own")
-    return {**given, **BROUGHT}
+    return {**given, **BROUGHT, "start": absolute(given["start"])}
 
 
 def as_begun(config: Config, files: Files) -> Config:

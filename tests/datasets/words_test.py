@@ -142,7 +142,7 @@ def test_any_number_of_texts_is_split_part_by_part(monkeypatch):
     whole = survey(texts, 3), encoding.number(texts)
     assert whole[0][0] == ["the", "cat", "?"]
     np.testing.assert_array_equal(whole[0][1], [3, 0, 2, 2, 1])
-    monkeypatch.setattr("tf_distill.text.AT_ONCE", 2)
+    monkeypatch.setattr("tf_distill.datasets.words.AT_ONCE", 2)
     parted = survey(texts, 3), encoding.number(texts)
     assert parted[0][0] == whole[0][0]
     np.testing.assert_array_equal(parted[0][1], whole[0][1])

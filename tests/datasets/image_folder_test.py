@@ -1,26 +1,13 @@
-"""Folders of images: their classes, sizes and colours, and files that are none."""
+"""Folders of images: their classes, sizes and colours, and damaged files."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from pictures import fill, write
 from PIL import Image
 
 from tf_distill.common.errors import UserError
-from tf_distill.datasets import from_directory, image_folder
-
-
-def write(path, size=(16, 16), mode="L", value=None, seed=0):
-    """An image of noise, or of one value."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shape = (*size, 3) if mode == "RGB" else size
-    array = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-    Image.fromarray(array if value is None else np.full(shape, value, np.uint8)).save(path)
-
-
-def fill(folder, classes=("cat", "dog"), each=5, ending="png", **settings):
-    for i, name in enumerate(classes):
-        for j in range(each):
-            write(folder / name / f"{j}.{ending}", seed=10 * i + j, **settings)
+from tf_distill.datasets import from_directory
 
 
 def test_a_folder_a_class(tmp_path):
@@ -70,34 +57,13 @@ def test_one_image_in_colour_makes_all_so(tmp_path):
 def test_sizes_of_most_images_win_and_it_is_said(tmp_path, capsys):
     fill(tmp_path)
     write(tmp_path / "dog" / "large.png", size=(30, 40), value=90)
-    parts = image_folder.read(tmp_path, None, None)
-    large = [x for x in [*parts.x_train, *parts.x_test] if np.all(x == 90)]
+    data = from_directory(tmp_path)
+    large = [x for x in [*data.x_train, *data.x_test] if np.all(x == 90)]
     assert [x.shape for x in large] == [(16, 16, 1)]
-    assert "10 of 11 images are 16x16, 1 have other sizes: all are brought to 16x16" in (
+    assert "10 of 11 images are 16x16, 1 have other sizes: all are scaled to 16x16" in (
         capsys.readouterr().out
     )
-    assert image_folder.read(tmp_path, None, (20, 24)).x_train.shape[1:] == (20, 24, 1)
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [((28, 28), (28, 28)), ((8, 8), (28, 28)), ((480, 640), (48, 64)), ((10, 1000), (12, 64))],
-)
-def test_working_size_is_bounded(size, expected):
-    assert image_folder.working_size(size) == expected
-
-
-def test_scaling_is_what_a_served_model_does():
-    """Pillow's and TensorFlow's bilinear scaling over an area differ by a rounding."""
-    image = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
-    ours = image_folder.pixels(Image.fromarray(image), (16, 16), 3)
-    served = tf.image.resize(image, (16, 16), antialias=True).numpy()
-    assert np.abs(ours - served).max() < 1.5
-
-
-def test_sixteen_bits_are_scaled_not_cut():
-    image = Image.fromarray(np.full((12, 12), 65535 // 2, np.uint16))
-    assert set(image_folder.pixels(image, (12, 12), 1).ravel().tolist()) <= {127, 128}
+    assert from_directory(tmp_path, image_size=(20, 24)).encoding.shape == (20, 24, 1)
 
 
 def test_other_files_are_passed_over_and_counted(tmp_path, capsys):
@@ -110,20 +76,23 @@ def test_other_files_are_passed_over_and_counted(tmp_path, capsys):
     assert "empty has no images" in out
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n broken"])
-def test_an_unreadable_image_is_named(tmp_path, content):
-    fill(tmp_path)
-    (tmp_path / "cat" / "bad.png").write_bytes(content)
-    with pytest.raises(UserError, match=r"can't read the image .*cat/bad\.png"):
-        from_directory(tmp_path)
-
-
-def test_a_cut_image_is_named(tmp_path):
-    fill(tmp_path, size=(64, 64), ending="jpg")
-    whole = (tmp_path / "dog" / "1.jpg").read_bytes()
-    (tmp_path / "dog" / "1.jpg").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=r"can't read the image .*dog/1\.jpg"):
-        from_directory(tmp_path)
+def test_a_damaged_image_is_named(tmp_path):
+    fill(tmp_path, size=(64, 64))
+    path = tmp_path / "cat" / "1.png"
+    whole = path.read_bytes()
+    write(tmp_path / "a.jpg", size=(64, 64))
+    jpeg = (tmp_path / "a.jpg").read_bytes()
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.gif")
+    for content, told in {
+        b"": "its format is not known",
+        (tmp_path / "a.gif").read_bytes(): "its format is not known",
+        whole[:20]: "",
+        whole[:-40]: "",
+        jpeg[: len(jpeg) // 2]: "truncated",
+    }.items():
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=rf"can't read the image .*cat/1\.png \(.*{told}"):
+            from_directory(tmp_path)
 
 
 def test_refuses_folders_that_have_no_classes(tmp_path):
@@ -139,16 +108,3 @@ def test_refuses_folders_that_have_no_classes(tmp_path):
         from_directory(tmp_path)
     with pytest.raises(UserError, match="image_size is 8x8, expected at least 12"):
         from_directory(tmp_path, image_size=8)
-
-
-@pytest.mark.parametrize("size", ["big", 28.5, (28,), (28, "x")])
-def test_what_is_no_size_is_refused(size):
-    with pytest.raises(UserError, match=r"image_size is .*, expected pixels: 28, or"):
-        image_folder.checked_size(size)
-
-
-def test_an_image_of_too_many_pixels_is_told_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(image_folder, "MOST_PIXELS", 1000)
-    Image.new("L", (40, 30)).save(tmp_path / "a.png")
-    with pytest.raises(UserError, match="it is 30x40 pixels, of which 1,000 are the most"):
-        image_folder.header(tmp_path / "a.png")
