@@ -22,7 +22,7 @@ from cases import CASES, Case, Problem, learner, problem, with_steps
 
 from tf_distill.common import machine
 from tf_distill.core import evaluate, parallel
-from tf_distill.core.compiled import compiled
+from tf_distill.core.compiling import compiled
 from tf_distill.core.hypergradient import hypergradient
 from tf_distill.core.inner import Samples
 from tf_distill.core.learner import Learner

@@ -119,10 +119,9 @@ def begin(distribution: Distribution, networks: int):
     )  # fmt: skip
     total = WARM_UP + _REPEATS.value
     distillation = outer.Distillation(DistilledSet(samples), 0.01, total, 0.5)
-    return distillation, outer.distill(
-        distillation, learner, dataset, outer_steps=total, batch_size=BATCH, networks=networks,
-        init="random", seed=0, distribution=distribution,
-    )  # fmt: skip
+    step = outer.OuterStep(BATCH, networks, init="random")
+    update = outer.outer_update(distillation, learner, dataset, step, distribution)
+    return distillation, outer.distill(distillation, update, dataset, step, total)
 
 
 if __name__ == "__main__":

@@ -41,10 +41,13 @@ def image_run(tmp_path_factory):
 
 
 def _short_run(dataset, folder):
-    from tf_distill.runs import run
+    from tf_distill.runs.experiment import carry_out
+    from tf_distill.runs.run import configure, named_run
 
     settings = {"outer_steps": 30, "batch_size": 64, "eval_every": 30, "seed": 3}
-    run.run(run.configure({"dataset": dataset, "run_dir": str(folder / "run"), **settings}))
+    carry_out(
+        named_run(configure({"dataset": dataset, "run_dir": str(folder / "run"), **settings}))
+    )
     return folder / "run"
 
 

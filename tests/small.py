@@ -10,8 +10,10 @@ from tf_distill.config import Config
 from tf_distill.core.inner import Samples
 from tf_distill.core.learner import Learner
 from tf_distill.datasets.base import Dataset, Encoding
-from tf_distill.runs import run
-from tf_distill.runs.folder import RunFolder
+from tf_distill.networks import NETWORKS, Choice
+from tf_distill.runs import experiment
+from tf_distill.runs.folder import Files, InMemory, RunFolder
+from tf_distill.runs.run import Run, configure, named_run
 
 FEATURES, CLASSES = 5, 3
 TREES = {
@@ -42,6 +44,13 @@ def learner(outputs: int = CLASSES) -> Learner:
     return Learner(keras.Sequential([keras.Input([FEATURES]), dense(4, "tanh"), dense(outputs)]))
 
 
+def run(config: Config, files: Files | None = None, **more) -> Run:
+    """The run of these settings on `dataset` with the network of `learner`."""
+    defaults = NETWORKS["lenet"].defaults
+    choice = Choice("small", lambda: learner().model, defaults, (FEATURES,), CLASSES)
+    return Run(config, dataset(), choice, files or InMemory(), **more)
+
+
 def samples(steps: int = 2, n: int = 3, epochs: int = 2, outputs: int = CLASSES) -> Samples:
     """Random distilled samples for `learner`."""
     rng = np.random.default_rng(0)
@@ -69,20 +78,17 @@ def config(run_dir: Path, **settings) -> Config:
         "run_dir": str(run_dir),
         **settings,
     }
-    return run.configure(given)
+    return configure(given)
 
 
-def settled(config: Config) -> RunFolder:
-    """A folder with the settings alone, of a call that has done nothing yet."""
-    folder = RunFolder(config.run_dir)
-    with folder.locked():
-        folder.settle(config)
-    return folder
+def carry_out(config: Config) -> dict:
+    """The results of the run of these settings, in its folder."""
+    return experiment.carry_out(named_run(config)).results
 
 
 def begun(config: Config) -> RunFolder:
-    """A folder in which a run has come to a checkpoint, as far as names tell."""
-    folder = settled(config)
-    (folder.path / "checkpoints").mkdir()
-    (folder.path / "checkpoints" / "ckpt-1.index").touch()
+    """A folder in which a run has come to its first checkpoint, as far as settings tell."""
+    folder = RunFolder(config.run_dir)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    (folder.path / "config.json").write_text(config.to_json())
     return folder

@@ -1,6 +1,5 @@
 """The Python interface: one call from data and a Keras model to a distilled set."""
 
-import copy
 import dataclasses
 import functools
 from collections.abc import Sequence
@@ -14,9 +13,6 @@ from tf_distill.common import (
     UserError,
     accuracy_over,
     network_name,
-    read_checked,
-    read_metrics,
-    say,
     size_of_set,
     write_bytes,
     write_text,
@@ -24,31 +20,24 @@ from tf_distill.common import (
 )
 from tf_distill.config import Config, complete, folder_path
 from tf_distill.core import Accuracy, Callback, Distribution
-from tf_distill.datasets import DATASETS
-from tf_distill.datasets.base import Dataset, refuse_stream
+from tf_distill.datasets import DATASETS, Dataset, refuse_stream
 from tf_distill.evaluation import comparison
-from tf_distill.evaluation.original import Original
-from tf_distill.export import distilled_set, versions
-from tf_distill.export.distilled_set import LoadedSet
-from tf_distill.networks.choice import Choice, Model, choose
-from tf_distill.networks.registry import Training
-from tf_distill.report.figures import gallery
-from tf_distill.report.figures.style import missing_letters_told, render
-from tf_distill.report.record import Record
-from tf_distill.runs import experiment, run, warm_start
-from tf_distill.runs.experiment import Experiment, Finished, carry_out
-from tf_distill.runs.folder import (
-    Inputs,
-    Metrics,
+from tf_distill.evaluation.original import Original, checked_training, original_of
+from tf_distill.export import publish_version, save
+from tf_distill.networks import Choice, Model, Training, choose
+from tf_distill.report import report
+from tf_distill.report.figures import missing_letters_told, plates, render
+from tf_distill.report.record import Record, distillation_ratio, with_ratios
+from tf_distill.runs import (
+    Finished,
+    InMemory,
+    Run,
     RunFolder,
-    begun,
-    check_inputs,
-    of_data,
-    recall_inputs,
-    remember_inputs,
+    carry_out,
+    evaluation,
+    prepared,
+    write_model,
 )
-from tf_distill.runs.results import compared_with, with_original
-from tf_distill.runs.run import carry_out_once
 
 
 class Result:
@@ -56,35 +45,19 @@ class Result:
 
     distilled: the set: `distilled.train(model)` trains a Keras model on it, `distilled.samples`
         has its tensors x, y and lr.
-    results: settings, accuracies and times, as results.json has them.
     history: a dict of "step", "loss" and, where the set was evaluated, "accuracy" for each
         outer step.
 
     Args:
-        experiment: what was done.
-        finished: what came out.
-        choice: the network.
-        folder: that all of it is in, or None.
+        run: settings, data and network.
+        finished: the set, results and history.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        finished: Finished,
-        choice: Choice,
-        folder: RunFolder | None = None,
-    ):
-        self._path = folder.path.absolute() if folder else None  # wherever Python goes later
-        if self._path:
-            config = dataclasses.replace(experiment.config, run_dir=str(self._path))
-            experiment = dataclasses.replace(experiment, config=config)
-        self._experiment, self._finished, self._choice = experiment, finished, choice
-        self._kept = comparison.Kept(self._path)
-        self.distilled = LoadedSet(
-            finished.samples, finished.weights, finished.metadata, choice.build, finished.frozen
-        )
-        self.results: dict[str, Any] = finished.results
-        self.history: list[dict[str, float]] = finished.history
+    def __init__(self, run: Run, finished: Finished):
+        self._run = run
+        self.distilled = finished.distilled
+        self.results = _with_ratio(finished.results)
+        self.history = finished.history
 
     def __repr__(self) -> str:
         described, samples = self.results, self.distilled.samples
@@ -103,7 +76,7 @@ class Result:
         """Trains networks on the set and tests them on the whole test split.
 
         Args:
-            networks: fresh random ones; with a fixed initialization there is only one.
+            networks: fresh random networks; with a fixed initialization there is only one.
 
         Returns:
             Mean and population standard deviation over the networks, as fractions.
@@ -112,33 +85,38 @@ class Result:
 
     @property
     def training(self) -> Training:
-        """How the network is trained on all of the data, where nothing else is asked for.
+        """How the network is trained on all of the data, by default.
 
-        A network with a name as the command line trains it; your own by Adam from 0.001, for 20
-        epochs in batches of 64, but for at least 2,000 steps and at most 20,000.
+        A network with a name is trained as on the command line; your own by Adam from 0.001, for
+        20 epochs in batches of 64, but for at least 2,000 steps and at most 20,000.
         """
-        return self._choice.training(len(self._experiment.dataset.y_train))
+        return self._run.choice.training(len(self._run.dataset.y_train))
 
     def original(self, training: Training | None = None) -> Original:
         """Trains the network on all of the training data by Keras's Adam (Section 4.1, Table 4).
 
-        `results` then has the "original_accuracy", how it came about, and the "ratio" r_M of the
-        set's accuracy to it; so have the rows of a comparison. Where there is a run_dir its files
-        and its report have them too, a training that was stopped goes on, and the accuracy is
-        kept for later calls in `.originals` beside the folder.
+        `results` then has the "original_accuracy", the full training as "original", and the "ratio"
+        r_M of the set's accuracy to it; the rows of a comparison have their ratios too. With a
+        run_dir its files and its report tell them, a stopped training continues, and the accuracy
+        is kept for later calls in `.originals` beside the folder.
 
         Args:
             training: how; by default `self.training`.
 
         Raises:
-            UserError: a setting out of its range; dropout for a network of your own, which has
-                layers for it; the folder is gone.
-            Diverged: the loss is no number; lower training.lr.
+            UserError: a setting is out of its range; a rate of dropout for a network of your own,
+                which has layers for it; the folder is gone.
+            Diverged: the loss is NaN or infinite; lower training.lr.
             Interrupted: on SIGINT or SIGTERM, where there is a run_dir.
         """
-        told = self.training if training is None else comparison.settings(training)
-        with self._kept.locked(self._experiment.config):
-            found = self._original(told)
+        told = self.training if training is None else checked_training(training)
+        run = self._run
+        with run.files.locked():
+            comparison.check_finished(run)
+            found = original_of(run, told)
+            if run.files.path:
+                report.write(run.files.path)
+        self.results = _with_ratio(self.results | {"original": found})
         return Original(*(found[name] for name in Original._fields))
 
     def compare(
@@ -152,9 +130,9 @@ class Result:
     ) -> dict[str, Any]:
         """Measures the paper's six baselines, controls, and other networks beside the set.
 
-        That is what `--mode=baselines` does. `figures` then has those of the comparison too. Rows
-        are kept as soon as they are measured, so another call after one that was stopped goes on.
-        Where there is a run_dir they are kept there, also for the same `td.distill` in another
+        The command line has it as `--mode=baselines`. `figures` then draws the comparison too.
+        Each row is kept as soon as it is measured, so the same call continues a comparison that
+        was stopped. With a run_dir rows are kept there, also for the same `td.distill` in another
         process, and its report has all of them at the end.
 
         Args:
@@ -162,18 +140,18 @@ class Result:
             baseline_networks: random initial networks to test a row with; 200.
             sgd_epochs: epochs of the control "ordinary SGD"; 100.
             control_steps: at most so many outer steps for the control with learned labels; 2000.
-            training: on all of the data, as for `original`; by default the accuracy of the last
-                call of that is taken, if there was one.
+            training: on all of the data, as for `original`; by default the last original
+                accuracy is taken, if there is one.
 
         Returns:
-            What comparison.json holds: "rows", dicts of "title", "group", "mean", "std",
-            "networks", "ratio", "how" and more (`pandas.DataFrame(found["rows"])`); "original";
-            "curve", the accuracy after each inner step.
+            The content of comparison.json with "original", the full training, and ratios to it.
+            "rows" are dicts of "title", "group", "mean", "std", "networks", "ratio", "how" and
+            more (`pandas.DataFrame(found["rows"])`); "curve" is the accuracy after each inner step.
 
         Raises:
-            UserError: a setting out of its range, or another than an earlier comparison in the
-                folder had; the folder is gone.
-            Diverged: the loss of the full training is no number; lower training.lr.
+            UserError: a setting is out of its range, or differs from an earlier comparison in
+                the folder; the folder is gone.
+            Diverged: the loss of the full training is NaN or infinite; lower training.lr.
             Interrupted: on SIGINT or SIGTERM in the full training, where there is a run_dir.
         """
         given = {
@@ -182,19 +160,17 @@ class Result:
             "sgd_epochs": sgd_epochs,
             "control_steps": control_steps,
         }
-        told = None if training is None else comparison.settings(training)
-        work, samples, kept = self._experiment, self.distilled.samples, self._kept
-        with kept.locked(work.config):
-            subject, found = comparison.own_begun(work, samples, given, kept.read(), self._path)
-            found = compared_with(found, self._original(told))
-            comparison.fill(subject, found, kept.write)
-        return copy.deepcopy(found)
+        told = None if training is None else checked_training(training)
+        found, original = comparison.compare(self._run, self.distilled.samples, given, told)
+        self.results = _with_ratio(self.results | {"original": original})
+        rows = with_ratios(found["rows"], original["accuracy"])
+        return found | {"rows": rows, "original": original}
 
     def figures(self, path: str | Path) -> list[Path]:
-        """Draws the figures of a report as PNG files; for texts also sentences.txt.
+        """Draws the figures of a report as PNG files; for texts it also writes sentences.txt.
 
         Args:
-            path: a folder; it is made if it is not there.
+            path: a folder; it is made if it is missing.
 
         Returns:
             The files that were written.
@@ -208,10 +184,10 @@ class Result:
         record = self._record(folder)
         written = []
         with missing_letters_told():
-            for plate in gallery.plates(record):
+            for plate in plates(record):
                 written.append(folder / f"{plate.name}.png")
                 write_bytes(written[-1], render(functools.partial(plate.draw, record)))
-        if sentences := record.metadata.get("sentences"):
+        if sentences := self.distilled.metadata.get("sentences"):
             written.append(folder / "sentences.txt")
             write_text(written[-1], "\n".join([*sentences, ""]))
         return written
@@ -230,48 +206,38 @@ class Result:
         Raises:
             UserError: the folder can't be written, or TensorFlow Serving could not run the model.
         """
-        folder, samples = Path(path).expanduser(), self.distilled.samples
+        folder = Path(path).expanduser()
+        write_set = functools.partial(save, loaded=self.distilled)
+        write = functools.partial(write_model, self._run, self.distilled.samples)
         return {
-            "distilled": versions.publish_version(
-                folder / "distilled",
-                functools.partial(run.write_set, self._finished),
-            ),
-            "model": versions.publish_version(
-                folder / "model",
-                lambda part: run.write_model(self._experiment, samples, part),
-            ),
+            "distilled": publish_version(folder / "distilled", write_set),
+            "model": publish_version(folder / "model", write),
         }
 
     @functools.cached_property
     def _evaluate(self):
-        e = self._experiment
-        return experiment.evaluation(e.config, e.learner, e.dataset)
-
-    def _original(self, training: Training | None) -> dict[str, Any]:
-        """What all ratios are to from now on; None takes the last training, or else the usual."""
-        if self._path:  # another process, or another result, may have written there
-            self.results |= read_checked(self._path / "results.json")
-        earlier = (self._kept.read(), self.results)
-        found = comparison.original(self._experiment, self._choice, training, self._path, *earlier)
-        self.results |= with_original(self.results, found)
-        self._kept.set_original(found)
-        return found
+        return evaluation(self._run, self._run.dataset)
 
     def _record(self, folder: Path) -> Record:
-        """What the figures are drawn from, as if it had been read from a run's folder."""
+        """The record that figures are drawn from, as if read from a run's folder."""
         settings = {name: self.results[name] for name in ("dataset", "model", "init", "labels")}
-        found = self._finished
         return Record(
             folder,
             settings,
             self.results,
-            self._kept.read(),
-            sweep={},
-            ranking={},
+            self._run.files.read(comparison.NAME),
             metrics=self.history,
-            metadata=found.metadata,
-            samples=found.samples,
+            distilled=self.distilled,
         )
+
+
+def _with_ratio(results: dict[str, Any]) -> dict[str, Any]:
+    """Results with the ratio r_M where the original accuracy is known."""
+    if "original" not in results:
+        return results
+    original = results["original"]["accuracy"]
+    ratio = distillation_ratio(results["accuracy"]["mean"], original)
+    return results | {"original_accuracy": original, "ratio": ratio}
 
 
 BATCH_SIZE, OUTER_STEPS = 256, 1000
@@ -325,18 +291,18 @@ def distill(
             made, start from their value in every network.
         samples_per_step: distilled samples in each inner step; by default one a class.
         steps: inner gradient steps an epoch, each with samples of its own.
-        epochs: times that the inner steps are gone through.
+        epochs: passes through the inner steps.
         init: "fixed" for one initial network, the same for distillation and use; "random" for
             any network of the same distribution (Section 3.1).
-        labels: "soft", learned and any real values (Section 3.3); "hard", one-hot and left so.
+        labels: "soft", learned real values (Section 3.3); "hard", one-hot and not learned.
         label_init: "one_hot", or "random" for standard normal labels.
         sample_init: "normal"; "real" to start from training examples, with init="random" the
-            default of all but the recurrent networks; "linear" to start from training examples
+            default except for the recurrent networks; "linear" to start from training examples
             that are moved towards each class along a linear classifier.
         sample_scale: a factor of the samples at the start; 1.
-        start: the folder of a distilled set, of a run that has made one, or of an export. Its
-            samples, labels and learning rates are learned further, in place of new ones; steps,
-            samples_per_step and epochs must be the same. With init="fixed" take its seed too.
+        start: continues from this distilled set: the folder of a set, of a finished run, or of an
+            export. Its samples, labels and learning rates are learned further; steps,
+            samples_per_step and epochs must be the same. With init="fixed" give its seed too.
         inner_lr: learning rate of the inner steps at the start; it is learned.
         outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.
         outer_momentum: Adam's beta1; by default 0.5, for most random networks 0.9.
@@ -346,73 +312,53 @@ def distill(
         eval_networks: fresh networks to evaluate the final set with; 200 with init="random".
         eval_every: outer steps from one evaluation to the next; by default a tenth of all.
         seed: everything random follows from it.
-        run_dir: a folder to write everything to, as the command line does. The same call goes on
-            where an interrupted one stood. Without it nothing is written.
+        run_dir: a folder to write everything to, as the command line does. The same call
+            continues an interrupted one. Without it nothing is written.
         checkpoint_minutes: from one checkpoint in that folder to the next; 2.
-        callbacks: called after each outer step; none of them is stopped at the start.
-        keep: "last" for the set after the last outer step; "best" for the one of the highest
-            accuracy on a tenth of the training data, which is held out and which evaluations
-            on the way are then on. The final accuracy is on the test split, as always.
-        early_stopping: evaluations without a higher accuracy to stop after; keeps the best.
+        callbacks: called after each outer step; one that stopped an earlier call begins anew.
+        keep: "last" for the set after the last outer step; "best" for the set with the highest
+            accuracy on a tenth of the training data. This tenth is held out, and evaluations on
+            the way use it; the final accuracy is on the test split, as always.
+        early_stopping: stops after so many evaluations without a higher accuracy; keeps the best.
         strategy: a tf.distribute.MirroredStrategy, whose devices share each outer step.
         jit_compile: whether XLA compiles the outer step: on a GPU that takes a minute and then is
-            several times as fast, on a CPU it is slower. What is random is drawn otherwise.
+            several times as fast, on a CPU it is slower. Random numbers differ from those without.
 
     Returns:
         The distilled set with its accuracy.
 
     Raises:
-        UserError: a setting out of its range, a model that does not fit the data or can't be
-            differentiated twice, or a folder with a run of other settings.
-        Diverged: loss or gradient is no number, again and again; lower inner_lr or outer_lr.
+        UserError: a setting is out of its range, a model does not fit the data or can't be
+            differentiated twice, or a folder has a run of other settings.
+        Diverged: loss or gradient is NaN or infinite five times in a row; lower inner_lr or
+            outer_lr.
         Interrupted: on SIGINT or SIGTERM, where there is a run_dir, after a checkpoint.
         KeyboardInterrupt: on either in an evaluation; work since the last checkpoint is lost.
     """
-    given = {
-        "samples_per_step": samples_per_step,
-        "steps": steps,
-        "epochs": epochs,
-        "init": init,
-        "labels": labels,
-        "label_init": label_init,
-        "sample_init": sample_init,
-        "sample_scale": sample_scale,
-        "start": warm_start.place(start),
-        "inner_lr": inner_lr,
-        "outer_lr": outer_lr,
-        "outer_momentum": outer_momentum,
-        "outer_steps": outer_steps,
-        "batch_size": batch_size,
-        "networks": networks,
-        "eval_networks": eval_networks,
-        "eval_every": eval_every,
-        "keep": keep or ("last" if early_stopping is None else "best"),
-        "early_stopping": early_stopping,
-        "seed": seed,
-        "run_dir": folder_path("run_dir", run_dir),
-        "checkpoint_minutes": checkpoint_minutes,
-        "jit_compile": jit_compile,
-    }
+    told = locals()
+    names = {field.name for field in dataclasses.fields(Config)} - {"model"}  # a Choice has it
+    given = {name: value for name, value in told.items() if name in names}
+    given["keep"] = keep or ("last" if early_stopping is None else "best")
+    given["run_dir"] = folder_path("run_dir", run_dir)
     refuse_stream(data, "data")
     if not isinstance(data, Dataset):
         raise UserError(
             f"data is of type {type(data).__name__}, expected a dataset; make one by "
             "tf_distill.datasets.from_arrays, from_texts or another of these"
         )
-    _begin(callbacks)
+    _check_callbacks(callbacks)
     choice = choose(model, data)
     config = _config(given, data, choice)
-    folder = None if run_dir is None else RunFolder(config.run_dir)
-    path = folder.path if folder else None
-    learner = choice.learner(distilled_set.read_frozen(path) if path and begun(path) else ())
-    config, first = warm_start.of(config, data, learner, path)
-    work = Experiment(config, learner, data, callbacks, _distribution(strategy), first)
-    work.check()
-    return Result(work, _finished(work, choice, folder), choice, folder)
+    files = InMemory() if run_dir is None else RunFolder(Path(config.run_dir).absolute())
+    shared = _distribution(strategy)
+    run = Run.of(config, data, choice, files, callbacks=callbacks, distribution=shared)
+    finished = carry_out(run)
+    assert finished  # a strategy of one process has no other workers
+    return Result(run, finished)
 
 
-def _begin(callbacks: Sequence[Callback]) -> None:
-    """Lets callbacks that have ended an earlier call begin anew."""
+def _check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Checks the callbacks; those that have stopped an earlier call begin anew."""
     for i, callback in enumerate(callbacks):
         if not isinstance(callback, Callback):
             raise UserError(
@@ -423,7 +369,7 @@ def _begin(callbacks: Sequence[Callback]) -> None:
 
 
 def _distribution(strategy: Any) -> Distribution:
-    """The replicas of a strategy in one process, or none."""
+    """The replicas of a strategy, which must be in one process; None for one replica."""
     if strategy is not None and not isinstance(strategy, tf.distribute.Strategy):
         raise UserError(
             f"strategy is of type {type(strategy).__name__}, expected a "
@@ -433,64 +379,14 @@ def _distribution(strategy: Any) -> Distribution:
     if distribution.workers > 1:
         raise UserError(
             f"strategy has {distribution.workers} workers, expected those of one process; use "
-            "the command line for a cluster, with --distribution=multiworker"
+            "the command line for a cluster, with distribution=multiworker"
         )
     return distribution
 
 
 def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
-    """All settings: those that were given, and for the rest what fits the data and network."""
-    given = warm_start.without_what_it_brings(given)
+    """The given settings, and defaults that fit the data and the network."""
     entry = DATASETS.get(data.name)
     sizes = (entry.batch_size, entry.outer_steps) if entry else (BATCH_SIZE, OUTER_STEPS)
     named = {"dataset": data.name, "model": choice.name, "data_dir": ".", "run_dir": "."}
-    return complete(given, named, choice.defaults, len(data.classes), *sizes)
-
-
-def _finished(work: Experiment, choice: Choice, folder: RunFolder | None) -> Finished:
-    """Carries the work out, or reads what a folder holds of it already."""
-    if not folder:
-        choice.try_out(work.learner)
-        return carry_out(work)
-    folder.check(work.config)
-    now = _inputs(work, choice)
-    check_inputs(folder.path, _remembered(work, folder), now)
-
-    def begin() -> None:
-        choice.try_out(work.learner)
-        remember_inputs(folder.path, now)
-        distilled_set.write_frozen(folder.path, work.learner.frozen)
-
-    if finished := carry_out_once(work, folder, begin):
-        return finished
-    say(f"{folder.path} is finished; delete it, or name another run_dir, to run again")
-    return _read(folder)
-
-
-def _inputs(work: Experiment, choice: Choice) -> Inputs:
-    """What the run depends on beside its settings; a name of the registry says all of a network."""
-    shapes = {"weights": [list(shape) for shape in work.learner.shapes]}
-    return {**of_data(work.dataset), **shapes, **choice.identity(work.learner)}
-
-
-def _remembered(work: Experiment, folder: RunFolder) -> Inputs:
-    """What a folder remembers; of the command line's runs on named data, what it would load."""
-    if not folder.begun:
-        return {}
-    before, config = recall_inputs(folder.path), work.config
-    if before or config.dataset not in DATASETS:
-        return before
-    place = read_checked(folder.path / "config.json").get("data_dir", config.data_dir)
-    return of_data(DATASETS[config.dataset].load(Path(place), config.embeddings))
-
-
-def _read(folder: RunFolder) -> Finished:
-    loaded = distilled_set.load(folder.path / "distilled" / "1")
-    return Finished(
-        loaded.samples,
-        loaded.initial_weights,
-        read_checked(folder.path / "results.json"),
-        loaded.metadata,
-        read_metrics(folder.path / Metrics.FILE),
-        loaded.frozen_weights,
-    )
+    return complete(prepared(given), named, choice.defaults, len(data.classes), *sizes)

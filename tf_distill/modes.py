@@ -1,4 +1,4 @@
-"""What the program can do, by the name of its --mode."""
+"""The modes of the program, by the name that `mode` gives them."""
 
 import dataclasses
 import functools
@@ -6,37 +6,48 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tf_distill import jobs
 from tf_distill.common import Interrupted, UserError, percent
 from tf_distill.core import Distribution
 from tf_distill.evaluation import comparison, ranking, sweep
-from tf_distill.report import report
-from tf_distill.runs import jobs, run
-from tf_distill.runs.folder import RunFolder
-from tf_distill.runs.jobs import Shard
-from tf_distill.runs.results import describe_results
+from tf_distill.evaluation.original import original_of
+from tf_distill.report import record, report
+from tf_distill.runs import (
+    Run,
+    carry_out,
+    configure,
+    describe_estimate,
+    describe_results,
+    finished_run,
+    named_run,
+    recall,
+)
 
 
 class Call(NamedTuple):
     """What a user asked for.
 
-    settings: of the run, and protocol: of a comparison, None where not given; sizes: of a
-    sweep, as text, and the shard of them that is to be done; distribution: the replicas that
-    share the outer steps.
+    settings: of the run; protocol: of a comparison; both have None for a value that is not given.
+    sizes: of a sweep, as text; shard: the part of them that this process does. distribution: the
+    replicas that share the outer steps.
     """
 
     settings: dict[str, Any]
     protocol: dict[str, int | None]
     sizes: Sequence[str]
-    shard: Shard
+    shard: jobs.Shard
     distribution: Distribution
 
 
 RANKING_NETWORKS = 5
-"""Random initial networks that each variant is trained on the distilled set with."""
+"""Random initial networks of each variant, trained on the distilled set."""
 
 
-def _going_on(do: Callable[[Call], str]) -> Callable[[Call], str]:
-    """A mode that keeps what it has done: its ends before its time say what can be done."""
+def _resumable(do: Callable[[Call], str]) -> Callable[[Call], str]:
+    """A mode that the same command continues.
+
+    It turns Ctrl-C and out-of-memory into a message that says how to continue.
+    """
 
     @functools.wraps(do)
     def done(call: Call) -> str:
@@ -51,72 +62,78 @@ def _going_on(do: Callable[[Call], str]) -> Callable[[Call], str]:
     return done
 
 
-@_going_on
+@_resumable
 def _distill(call: Call) -> str:
-    config = run.configure(call.settings)
-    results = run.run(config, call.distribution)
-    if not results:
+    run = named_run(configure(call.settings), call.distribution)
+    if not (finished := carry_out(run)):
         return "this worker's part is done; the chief has the results"
-    return describe_results(results, config)
+    return describe_results(finished.results, run.config)
 
 
 def _estimate(call: Call) -> str:
-    return run.estimate(run.configure(call.settings))
+    return describe_estimate(named_run(configure(call.settings)))
 
 
-@_going_on
+@_resumable
 def _baselines(call: Call) -> str:
-    config = run.recall(call.settings)
+    run = named_run(recall(call.settings))
     try:
-        earlier = comparison.kept(Path(config.run_dir))
-        comparison.complete(config, comparison.protocol(earlier, call.protocol))
+        if not run.files.read("results.json"):
+            carry_out(run)
+        samples = finished_run(run).distilled.samples
+        comparison.compare(run, samples, call.protocol)
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped{comparison.so_far(config)}") from None
-    return f"the comparison is in {report.write(Path(config.run_dir))}"
+        raise Interrupted(f"stopped{comparison.so_far(run)}") from None
+    return f"the comparison is in {_folder(run) / report.NAME}"
 
 
-@_going_on
+@_resumable
 def _original(call: Call) -> str:
-    config = run.recall(call.settings)
-    folder = RunFolder(config.run_dir)
-    dataset = run.load_dataset(config)
-    found = run.original_of(config, dataset)
-    told = ""
-    if folder.begun and folder.results():  # not of another run, begun meanwhile
-        ratio = run.set_original(folder.path, found)
-        told = f"\nratio {percent(ratio, 1) or '-'} %, also in {report.write(folder.path)}"
+    run = named_run(recall(call.settings))
+    found, told = original_of(run), ""
+    if run.files.read("results.json"):
+        page = report.write(_folder(run))
+        told = f"\nratio {percent(record.read(_folder(run)).ratio, 1) or '-'} %, also in {page}"
+    config = run.config
     return (
-        f"accuracy {found['accuracy']:.4f} on {len(dataset.y_test)} "
+        f"accuracy {found['accuracy']:.4f} on {len(run.dataset.y_test)} "
         f"{config.eval_split.replace('_', '-')} examples, {config.model} after {found['epochs']:g} "
         f"epochs on all of {config.dataset}, {found['seconds']:.0f} s{told}"
     )
 
 
-@_going_on
+@_resumable
 def _sweep(call: Call) -> str:
-    config = run.configure(call.settings)
+    config = configure(call.settings)
     if config.start:
-        raise UserError("--start has a set of one size; leave it out of --mode=sweep")
+        raise UserError(f"start={config.start} has a set of one size; leave it out of mode=sweep")
     if call.settings["run_dir"] is None:
         config = dataclasses.replace(config, run_dir=f"{config.run_dir}_sweep")
     sizes = jobs.whole_numbers("sizes", call.sizes)
-    found = sweep.sweep(config, sizes, call.shard)
-    if not found:
+    if not (mine := call.shard.of(sorted(set(sizes)))) and sizes:
         return f"none of the sizes {', '.join(call.sizes)} is this process's"
+    sweep.sweep(config, sizes, mine)
     report.write(Path(config.run_dir))
-    return sweep.describe(found, config)
+    return sweep.describe(Path(config.run_dir))
 
 
 def _report(call: Call) -> str:
-    folder = call.settings["run_dir"] or run.configure(call.settings).run_dir
-    return f"figures and {report.write(Path(folder))} are drawn anew"
+    folder = call.settings["run_dir"] or configure(call.settings).run_dir
+    return f"figures and {report.write(Path(folder))} are drawn again"
 
 
-@_going_on
+@_resumable
 def _ranking(call: Call) -> str:
-    config = run.recall(call.settings)
-    found = comparison.complete_ranking(config, RANKING_NETWORKS)
-    return f"{ranking.describe(found)}\nfigures are in {report.write(Path(config.run_dir))}"
+    run = named_run(recall(call.settings))
+    if not run.files.read("results.json"):
+        raise UserError(f"{run.files.path} holds no finished run; distill it first")
+    samples = finished_run(run).distilled.samples
+    found = ranking.complete_ranking(run, samples, RANKING_NETWORKS)
+    return f"{ranking.describe(found)}\nfigures are in {report.write(_folder(run))}"
+
+
+def _folder(run: Run) -> Path:
+    return Path(run.config.run_dir)
 
 
 MODES: dict[str, Callable[[Call], str]] = {
@@ -128,4 +145,4 @@ MODES: dict[str, Callable[[Call], str]] = {
     "ranking": _ranking,
     "report": _report,
 }
-"""Each gives what a person should read. `main` itself does those that need no TensorFlow."""
+"""Each gives a text for a person. `main` itself does the modes that need no TensorFlow."""

@@ -1,29 +1,30 @@
-"""A run beside its baselines: what is measured, that it goes on, that test data choose nothing."""
+"""A run beside its baselines: what is measured, that it continues, no choice by test data."""
 
 import dataclasses
 import functools
 import json
 import shutil
-from pathlib import Path
 
+import evaluated
 import keras
 import numpy as np
 import pytest
 import small
+import tensorflow as tf
+from own_run import PROTOCOL, QUICK, distilled
 
 import tf_distill as td
-from tf_distill.common.errors import UserError
-from tf_distill.config import Protocol
-from tf_distill.core.learner import Learner
-from tf_distill.evaluation import baselines, comparison, controls, ranking
-from tf_distill.evaluation.rows import Subject
-from tf_distill.networks import choice, registry
-from tf_distill.runs import run
-from tf_distill.runs.experiment import new_distillation
+from tf_distill import api
+from tf_distill.core.inner import Optimizer
+from tf_distill.evaluation import baselines, bench, comparison, controls, original, ranking
+from tf_distill.evaluation.rows import Protocol, Subject
+from tf_distill.networks import choice, registry, second_derivative
+from tf_distill.report import record, report
+from tf_distill.runs.experiment import carry_out, new_distillation, read
+from tf_distill.runs.folder import InMemory, RunFolder
+from tf_distill.runs.run import Run, named_run
 
-PROTOCOL = Protocol(baseline_sets=5, baseline_networks=3, sgd_epochs=3, control_steps=3)
-BASELINES = [row.name for row in baselines.ROWS]
-CONTROLS = [row.name for row in controls.ROWS]
+NAMES = [row.name for row in (*baselines.ROWS, *controls.ROWS)]
 
 
 def tiny(shape, outputs, width=1.0, depth=0, dropout=0.0):
@@ -35,52 +36,99 @@ def tiny(shape, outputs, width=1.0, depth=0, dropout=0.0):
 
 @pytest.fixture(scope="module", autouse=True)
 def small_work():
-    """A small network beside one of the registry, and full training in two epochs."""
+    """Two small networks alone, full training in two epochs, and no figures."""
     with pytest.MonkeyPatch.context() as patch:
-        textconvnet = registry.NETWORKS["textconvnet"]
-        training = textconvnet.training._replace(epochs=2, dropout=0.0)
-        patch.setitem(
-            registry.NETWORKS, "tiny", textconvnet._replace(build=tiny, training=training)
-        )
-        few = {name: registry.NETWORKS[name] for name in ("tiny", "textconvnet")}
-        patch.setattr(choice, "NETWORKS", few)
+        network = registry.NETWORKS["textconvnet"]
+        network = network._replace(training=network.training._replace(epochs=2, dropout=0.0))
+        few = {"tiny": tiny, "deep": functools.partial(tiny, depth=1)}
+        for name, build in few.items():
+            patch.setitem(registry.NETWORKS, name, network._replace(build=build))
+        patch.setattr(choice, "NETWORKS", {name: registry.NETWORKS[name] for name in few})
+        patch.setattr(second_derivative, "check", lambda *_: None)  # has tests of its own
+        for module in (report, api):
+            patch.setattr(module, "render", lambda *_: b"\x89PNG" + bytes(30))
+        patch.setattr(bench, "SUBSET", 100)
+        patch.setattr(bench, "LEARNING_STEPS", 10)
         yield
+
+
+def compare(config, **changed):
+    """The comparison of a run in a folder, and the original accuracy."""
+    run = named_run(config)
+    return comparison.compare(run, read(run).distilled.samples, PROTOCOL | changed)
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """The folder of a text run with two steps, its configuration and its comparison."""
+    """The folder of a text run with two steps, its configuration, comparison and original."""
     folder = tmp_path_factory.mktemp("compared") / "run"
     config = small.config(folder, model="tiny", steps=2)
-    return folder, config, comparison.complete(config, PROTOCOL)
+    small.carry_out(config)
+    return folder, config, *compare(config)
 
 
-def test_every_baseline_and_control_is_measured(compared):
-    folder, _, found = compared
+@pytest.fixture
+def copied(compared, tmp_path):
+    """The configuration of a copy, and its comparison.json."""
+    folder, config, *_ = compared
+    shutil.copytree(folder, tmp_path / "run")
+    return dataclasses.replace(
+        config, run_dir=f"{tmp_path}/run"
+    ), tmp_path / "run" / comparison.NAME
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The names of the rows that are measured."""
+    names, measure = [], comparison.measure
+
+    def told(row, *rest):
+        names.append(row.name)
+        return measure(row, *rest)
+
+    monkeypatch.setattr(comparison, "measure", told)
+    return names
+
+
+def accuracies(found):
+    """Those of all rows, by name."""
+    return {row["name"]: row["accuracies"] for row in found["rows"]}
+
+
+def test_every_row_is_measured_kept_and_drawn(compared):
+    folder, config, found, full = compared
     rows = {row["name"]: row for row in found["rows"]}
-    assert list(rows) == [*BASELINES, *CONTROLS, "textconvnet"]
+    assert list(rows) == [*NAMES, "deep"]
     for row in rows.values():
         assert row["mean"] == pytest.approx(np.mean(row["accuracies"]))
         assert row["networks"] == len(row["accuracies"])
-        assert row["ratio"] == pytest.approx(row["mean"] / found["original"]["accuracy"])
         assert row["how"].endswith(".")
     counts = {name: row["networks"] for name, row in rows.items()}
-    assert counts["random_real"] == counts["shuffled"] == 5
+    assert counts["random_real"] == counts["shuffled"] == PROTOCOL["baseline_sets"]
     assert counts["optimized_real"] == counts["distilled"] == counts["learned_labels"] == 1
-    assert counts["other_initial_networks"] == counts["textconvnet"] == 3
-    assert (
-        rows["distilled"]["mean"]
-        == json.loads((folder / "results.json").read_text())["accuracy"]["mean"]
-    )
-    assert json.loads((folder / "comparison.json").read_text()) == found
+    assert counts["other_initial_networks"] == counts["deep"] == 2
+    assert json.loads((folder / comparison.NAME).read_text()) == found
+    results = json.loads((folder / "results.json").read_text())
+    assert rows["distilled"]["mean"] == results["accuracy"]["mean"]
+    assert results["original"] == full
+    assert found["curve"]["step"] == list(range(config.steps * config.epochs + 1))
+    assert found["curve"]["mean"][-1] == rows["distilled"]["mean"]
+    assert "random real, learned labels" in (folder / "report.html").read_text()
+    assert (folder / "figures" / "comparison.png").is_file()
+
+
+def test_ratios_are_worked_out_from_the_original_accuracy(compared):
+    folder, _, found, full = compared
+    for row in record.read_numbers(folder).rows:
+        assert row["ratio"] == row["mean"] / full["accuracy"]
+    assert not any("ratio" in row for row in found["rows"])
 
 
 def test_learned_labels_have_the_outer_optimizer_of_the_set(tmp_path, monkeypatch):
     settings = {"outer_momentum": 0.9, "outer_lr": 0.03, "init": "random", "networks": 2}
-    config = small.config(tmp_path / "run", model="tiny", eval_networks=2, **settings)
-    dataset = run.load_dataset(config)
-    own, learner = new_distillation(config, dataset), Learner(tiny(dataset.encoding.shape, 3))
-    subject = Subject(config, PROTOCOL, dataset, learner, own.distilled.samples)
+    run = named_run(small.config(tmp_path / "run", model="tiny", eval_networks=2, **settings))
+    own = new_distillation(run.config, run.dataset)
+    subject = Subject(run, Protocol(**PROTOCOL), own.distilled.samples)
     asked = []
 
     def note(distillation, learner, dataset, **settings):
@@ -92,95 +140,72 @@ def test_learned_labels_have_the_outer_optimizer_of_the_set(tmp_path, monkeypatc
     [(distillation, told)] = asked
     assert optimizer(distillation) == optimizer(own)
     for name in ("batch_size", "networks", "init", "seed"):
-        assert told[name] == getattr(config, name)
+        assert told[name] == getattr(run.config, name)
 
 
 def optimizer(distillation):
-    """What an outer optimizer does, and its first rate."""
+    """The settings of an outer optimizer, and its first rate."""
     adam = distillation.optimizer
     kept = {k: v for k, v in adam.get_config().items() if k not in ("name", "learning_rate")}
     return {**kept, "first_rate": float(adam.learning_rate)}
 
 
-def test_the_curve_ends_where_the_set_does(compared):
-    _, config, found = compared
-    assert found["curve"]["step"] == list(range(config.steps * config.epochs + 1))
-    assert found["curve"]["mean"][-1] == found["rows"][0]["mean"]
-
-
-def test_results_get_the_ratio(compared):
-    folder, _, found = compared
-    results = json.loads((folder / "results.json").read_text())
-    assert results["original_accuracy"] == found["original"]["accuracy"]
-    assert results["ratio"] == results["accuracy"]["mean"] / results["original_accuracy"]
-
-
-def test_it_goes_on_where_it_stopped_with_the_same_numbers(compared, tmp_path, monkeypatch):
-    folder, config, found = compared
-    shutil.copytree(folder, tmp_path / "run")
-    config = dataclasses.replace(config, run_dir=str(tmp_path / "run"))
+def test_it_continues_where_it_stopped_with_the_same_numbers(
+    compared, copied, measured, monkeypatch
+):
+    _, _, found, full = compared
+    config, path = copied
+    some = {"distilled", "random_real", "optimized_real", "learned_labels", "shuffled", "deep"}
+    every = comparison.rows_of
+    monkeypatch.setattr(comparison, "rows_of", lambda s: [r for r in every(s) if r.name in some])
     cut = {**found, "rows": found["rows"][:2]}
     del cut["curve"]
-    path = tmp_path / "run" / "comparison.json"
     path.write_text(json.dumps(cut))
-    measured = []
-    measure = comparison.measure
-    monkeypatch.setattr(
-        comparison, "measure", lambda row, *rest: measured.append(row.name) or measure(row, *rest)
-    )
-    again = comparison.complete(config, PROTOCOL)
-    assert measured == [row["name"] for row in found["rows"][2:]]
-    accuracies = [{r["name"]: r["accuracies"] for r in c["rows"]} for c in (found, again)]
-    assert accuracies[0] == accuracies[1]
+    again = compare(config)
+    assert {*measured} == some - {"distilled", "random_real"}
+    assert accuracies(again[0]) == {k: v for k, v in accuracies(found).items() if k in some}
+    assert again[0]["curve"] == found["curve"]
+    assert again[1] == full
 
 
-def test_python_goes_on_with_what_the_command_line_began(compared, monkeypatch):
-    folder, config, found = compared
+def test_python_continues_what_the_command_line_began(compared, monkeypatch, capsys):
+    folder, config, found, full = compared
     monkeypatch.setattr(comparison, "measure", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(original, "original_accuracy", lambda *_: pytest.fail("trained again"))
     settings = {name: getattr(config, name) for name in ("outer_steps", "batch_size", "epochs")}
-    data = run.load_dataset(config)
+    data = named_run(config).whole
     result = td.distill(data, "tiny", steps=2, eval_every=2, run_dir=folder, **settings)
-    assert result.compare() == found
-    assert result.original().accuracy == found["original"]["accuracy"]
+    told = result.compare()
+    assert "average real" in capsys.readouterr().out
+    rows = [{**row, "ratio": row["mean"] / full["accuracy"]} for row in found["rows"]]
+    assert told == {**found, "rows": rows, "original": full}
+    assert result.original(td.Training(**full["settings"])).accuracy == full["accuracy"]
+    assert result.results["original_accuracy"] == full["accuracy"]
+    assert result.results["ratio"] == result.accuracy.mean / full["accuracy"]
 
 
-def test_another_protocol_is_refused(compared):
-    _, config, _ = compared
-    with pytest.raises(
-        UserError, match=r"comparison.json differs: --sgd_epochs was 3, now 4; leave that out"
-    ) as error:
-        comparison.complete(config, dataclasses.replace(PROTOCOL, sgd_epochs=4))
-    assert "\n" not in str(error.value)
-    given = {"sgd_epochs": None, "baseline_sets": 7}
-    assert comparison.protocol(comparison.kept(Path(config.run_dir)), given) == dataclasses.replace(
-        PROTOCOL, baseline_sets=7
+def test_another_protocol_or_set_is_refused(copied):
+    config, path = copied
+    with pytest.raises(td.UserError) as error:
+        compare(config, sgd_epochs=4, baseline_sets=None)
+    assert str(error.value) == (
+        f"{path} differs: sgd_epochs was 2, now 4; leave that out to continue, or delete the file "
+        "to begin again"
     )
-
-
-def test_another_set_is_refused(compared, tmp_path):
-    folder, config, _ = compared
-    shutil.copytree(folder, tmp_path / "run")
-    path = tmp_path / "run" / "comparison.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "set": "of another"}))
-    config = dataclasses.replace(config, run_dir=str(tmp_path / "run"))
-    with pytest.raises(UserError, match="measured another distilled set; delete it"):
-        comparison.complete(config, PROTOCOL)
+    with pytest.raises(td.UserError, match="measured another distilled set; delete it"):
+        compare(config)
 
 
-def test_poisoned_test_labels_change_no_choice(compared, tmp_path, monkeypatch):
+def test_poisoned_test_labels_change_no_choice(compared):
     """Rates, sets and neighbours chosen are the same; only what is measured changes."""
-    folder, config, found = compared
-    shutil.copytree(folder, tmp_path / "run")
-    (tmp_path / "run" / "comparison.json").unlink()
-    load = run.load_dataset
-
-    def poisoned(config):
-        data = load(config)
-        return dataclasses.replace(data, y_test=(data.y_test + 1) % 3)
-
-    monkeypatch.setattr(run, "load_dataset", poisoned)
-    config = dataclasses.replace(config, run_dir=str(tmp_path / "run"))
-    rows = {row["name"]: row for row in comparison.complete(config, PROTOCOL)["rows"]}
+    _, config, found, _ = compared
+    run = named_run(config)
+    samples = read(run).distilled.samples
+    poisoned = dataclasses.replace(run.whole, y_test=(run.whole.y_test + 1) % 3)
+    run = Run(config, poisoned, run.choice, InMemory())
+    run.files.write("results.json", {"accuracy": {}})
+    rows = {row["name"]: row for row in comparison.compare(run, samples, PROTOCOL)[0]["rows"]}
     for row in found["rows"]:
         other = rows[row["name"]]
         assert (row["lr"], row["how"]) == (other["lr"], other["how"])
@@ -189,23 +214,135 @@ def test_poisoned_test_labels_change_no_choice(compared, tmp_path, monkeypatch):
 
 @pytest.mark.long
 def test_a_random_run_is_tested_over_networks(tmp_path):
-    config = small.config(
-        tmp_path / "run", model="tiny", init="random", networks=1, eval_networks=2
-    )
-    found = comparison.complete(config, PROTOCOL)
+    settings = {"model": "tiny", "init": "random", "networks": 1, "eval_networks": 2}
+    config = small.config(tmp_path / "run", **settings)
+    small.carry_out(config)
+    found, _ = compare(config)
     counts = {row["name"]: row["networks"] for row in found["rows"]}
     assert "other_initial_networks" not in counts
-    assert counts["distilled"] == counts["average"] == counts["sgd"] == 3
-    assert counts["random_real"] == 5
-    assert found["curve"]["networks"] == 3
+    assert counts["distilled"] == counts["average"] == counts["sgd"] == 2
+    assert counts["random_real"] == 3
+    assert found["curve"]["networks"] == 2
 
 
 @pytest.mark.long
-def test_the_ranking_check_is_kept_variant_by_variant(compared, monkeypatch):
-    folder, config, _ = compared
+def test_the_ranking_check_is_kept_variant_by_variant(copied, monkeypatch):
+    config, path = copied
     some = {f"depth {d}": functools.partial(tiny, depth=d) for d in range(3)}
-    monkeypatch.setattr(comparison.ranking.models, "variants", lambda name: some)
-    found = comparison.complete_ranking(config, networks=2)
+    monkeypatch.setattr(registry, "variants", lambda name: some)
+    run = named_run(config)
+    found = ranking.complete_ranking(run, read(run).distilled.samples, networks=2)
     assert [v["name"] for v in found["variants"]] == list(some)
-    assert json.loads((folder / "ranking.json").read_text()) == found
+    assert json.loads((path.parent / "ranking.json").read_text()) == found
     assert "Spearman" in ranking.describe(found)
+
+
+# From Python
+
+
+@pytest.fixture(scope="module")
+def result():
+    """Of a network of one's own, without a folder."""
+    return distilled()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"baseline_sets": 0}, "baseline_sets=0, expected at least 1 and less than 2147483648"),
+        ({"sgd_epochs": "many"}, "sgd_epochs='many', expected a whole number"),
+        ({"training": 0.9}, "training is of type float, expected a tf_distill.Training, such as"),
+        (
+            {"training": QUICK._replace(lr=0.0)},
+            "training.lr=0.0, expected a finite number above 0",
+        ),
+        ({"training": QUICK._replace(lr=None)}, "training.lr=None, expected a number"),
+        (
+            {"training": QUICK._replace(epochs=0.5)},
+            "training.epochs=0.5, expected a whole number",
+        ),
+        (
+            {"training": QUICK._replace(epochs=2**31)},
+            "training.epochs=2147483648, expected at least 1 and less than 2147483648",
+        ),
+        ({"training": QUICK._replace(dropout=0.5)}, "put layers of dropout into your own"),
+    ],
+)
+def test_mistakes_are_told_in_a_line_of_python(result, wrong, told):
+    with pytest.raises(td.UserError) as error:
+        result.compare(**wrong)
+    assert told in str(error.value)
+    assert "--" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def _stop(*_):
+    raise KeyboardInterrupt
+
+
+def test_without_a_folder_all_is_in_memory(result, tmp_path, monkeypatch, measured):
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(controls, "sgd", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            result.compare(**PROTOCOL, training=QUICK)
+    measured.clear()
+    found = result.compare(**PROTOCOL)
+    assert measured[0] == "sgd"
+    texts = ("decoded_words", "decoded_words_hard")
+    assert list(accuracies(found)) == [name for name in NAMES if name not in texts]
+    assert found["original"]["settings"] == QUICK._asdict()
+    assert "comparison" in {path.stem for path in result.figures(tmp_path / "drawn")}
+    assert [path.name for path in tmp_path.iterdir()] == ["drawn"]
+    monkeypatch.setattr(comparison, "rows_of", lambda _: list(baselines.ROWS[:2]))
+    more = result.compare(**PROTOCOL | {"baseline_sets": 4}, training=QUICK)
+    assert [len(accuracies(told)["random_real"]) for told in (found, more)] == [3, 4]
+
+
+def test_a_report_of_python_names_calls_of_python(tmp_path):
+    folder = tmp_path / "run"
+    distilled(folder).original(QUICK)
+    begun = {"rows": [evaluated.row("distilled", "distilled", 0.5, 1)], "expected": ["more"]}
+    evaluated.write(folder, comparison=begun)
+    page = report.write(folder).read_text()
+    assert "compare()" in page
+    assert "--mode=baselines" not in page
+    assert "Adam from 0.01, batches of 16, 3 epochs." in page
+
+
+# Another inner optimizer
+
+
+def heavy_ball(momentum):
+    """Gradient descent with momentum."""
+
+    def update(weights, velocity, gradients, lr):
+        velocity = [momentum * v + g for v, g in zip(velocity, gradients, strict=True)]
+        return [w - lr * v for w, v in zip(weights, velocity, strict=True)], velocity
+
+    return Optimizer(lambda weights: [tf.zeros_like(w) for w in weights], update)
+
+
+def test_another_inner_optimizer_distils_and_is_compared(tmp_path, monkeypatch):
+    sgd = heavy_ball(0.9)
+    config = small.config(tmp_path / "run", model="tiny", outer_steps=20, inner_lr=0.1)
+    plain = named_run(config)
+    run = Run(config, plain.whole, plain.choice, RunFolder(config.run_dir), optimizer=sgd)
+    finished = carry_out(run)
+    accuracy = finished.results["accuracy"]["mean"]
+    assert accuracy > finished.results["accuracy_before"]["mean"] + 0.2
+    data, loaded = run.dataset, td.load_distilled(tmp_path / "run" / "distilled" / "1")
+
+    def trained(**optimizer):
+        model = loaded.train(run.choice.build(), **optimizer)
+        logits = model(data.encoding(tf.constant(data.x_test)))
+        return np.mean(np.argmax(logits, 1) == data.y_test)
+
+    assert trained(optimizer=sgd) == pytest.approx(accuracy, abs=1e-9)
+    assert trained() != pytest.approx(accuracy, abs=1e-9)
+    monkeypatch.setattr(comparison, "rows_of", lambda _: list(baselines.ROWS[:2]))
+    found, _ = comparison.compare(run, loaded.samples, PROTOCOL)
+    assert found["rows"][0]["mean"] == found["curve"]["mean"][-1] == accuracy
+    assert [row["name"] for row in found["rows"]] == ["distilled", "random_real"]
+    served = tf.saved_model.load(str(tmp_path / "run" / "model" / "1"))
+    assert served.signatures

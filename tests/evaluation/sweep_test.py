@@ -7,9 +7,9 @@ import small
 
 from tf_distill.common.errors import UserError
 from tf_distill.evaluation import sweep
+from tf_distill.jobs import Shard
 from tf_distill.report import report
 from tf_distill.runs import run
-from tf_distill.runs.jobs import Shard
 
 
 def entries(**ratios):
@@ -66,9 +66,9 @@ def at_once(original, monkeypatch):
 
 def test_shards_enter_their_sizes_into_one_table(tmp_path, at_once):
     config = small.config(tmp_path / "sweep")
-    first = sweep.sweep(config, [3, 1, 2], Shard(1, 2))
+    first = sweep.sweep(config, [3, 1, 2], Shard(1, 2).of([1, 2, 3]))
     assert [e["samples"] for e in first["sizes"]] == [1, 3]
-    both = sweep.sweep(config, [3, 1, 2], Shard(2, 2))
+    both = sweep.sweep(config, [3, 1, 2], Shard(2, 2).of([1, 2, 3]))
     assert [e["samples"] for e in both["sizes"]] == [1, 2, 3]
 
 

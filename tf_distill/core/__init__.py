@@ -1,21 +1,48 @@
-"""TODO core."""
+"""The two-level problem: a set on which training leads to a small loss on real data.
+
+    inner:  w[t+1] = w[t] - lr[t] * grad_w loss(f(x[s]; w[t]), y[s])     s = t mod steps
+    outer:  min over x, y, lr of  E_{w[0]}  loss(f(x_real; w[T]), y_real)     t = 0 .. T-1
+
+T = steps * epochs: each epoch goes through the same samples again, with rates of its own.
+
+| symbol | is | file |
+| --- | --- | --- |
+| f, w[0] | a Keras model as pure functions of its weights, and their random start | learner |
+| loss | cross-entropy with labels of any real values | losses |
+| the inner step | plain descent, or another `Optimizer`; x, y, lr are `Samples` | inner |
+| d loss / d (x, y, lr) | the hypergradient, by a manual adjoint | hypergradient |
+| min, E | the outer steps with Adam, averaged over networks; real batches | outer |
+| x, y, lr as variables | lr stays positive by a softplus | distilled |
+| x, y at the start | noise, real examples, or real ones moved along a linear classifier | starts |
+| the accuracy of f(.; w[T]) | on real test data, over networks | evaluate |
+
+Around it: nonfinite (a step with a NaN is skipped), parallel (parts that the cores compute
+together), compiled (`tf.function` without Grappler), distribution (steps shared by devices and
+machines), callbacks (after each outer step).
+"""
 
 from tf_distill.core.callbacks import Callback, KeepBest
-from tf_distill.core.compiled import LOCK, compiled, graph_function
-from tf_distill.core.distilled import DistilledSet, initial_samples
+from tf_distill.core.compiling import compiled, graph_function
+from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.distribution import Distribution, start_distribution
 from tf_distill.core.evaluate import (
     TEST_BATCH,
     Accuracy,
     Fit,
     compiled_train,
-    distillation_ratio,
     evaluator,
     test_networks,
     tester,
 )
 from tf_distill.core.hypergradient import REAL_PART, TRAINING, WAY_BACK
-from tf_distill.core.inner import Samples, descend, train, value_and_gradients
+from tf_distill.core.inner import (
+    GRADIENT_DESCENT,
+    Optimizer,
+    Samples,
+    descend,
+    train,
+    value_and_gradients,
+)
 from tf_distill.core.learner import (
     SEED_STATE,
     Initializers,
@@ -30,12 +57,17 @@ from tf_distill.core.learner import (
 from tf_distill.core.losses import encode
 from tf_distill.core.outer import (
     Distillation,
-    batch_indices,
-    check_step,
+    OuterStep,
     distill,
-    network_drawer,
     outer_graph,
     outer_update,
-    real_batch,
 )
-from tf_distill.core.starts import EMBED_BATCH, REAL, Prototypes, by_class, class_plan, embed
+from tf_distill.core.starts import (
+    EMBED_BATCH,
+    REAL,
+    Prototypes,
+    by_class,
+    class_plan,
+    embed,
+    initial_samples,
+)

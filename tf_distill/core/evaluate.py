@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from tf_distill.common import Stream, seed_key
 from tf_distill.core import parallel
-from tf_distill.core.compiled import compiled, graph_function
-from tf_distill.core.inner import Samples, train
+from tf_distill.core.compiling import compiled, graph_function
+from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer, Samples, train
 from tf_distill.core.learner import Learner, Weights, fixed_network
 from tf_distill.core.losses import predict
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 
 TEST_BATCH = 250
 """Test examples at a time, on each core."""
@@ -43,9 +43,9 @@ Fit = Callable[[Samples, Weights], Weights]
 Tester = Callable[[Samples | None, Weights], float]
 
 
-def compiled_train(learner: Learner) -> Fit:
+def compiled_train(learner: Learner, optimizer: Optimizer = GRADIENT_DESCENT) -> Fit:
     """`inner.train` for this network, compiled once for each shape of samples."""
-    return compiled(lambda samples, weights: train(learner, samples, weights))
+    return compiled(lambda samples, weights: train(learner, samples, weights, optimizer))
 
 
 def predictor(
@@ -104,9 +104,11 @@ def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
     return test
 
 
-def evaluator(learner: Learner, dataset: Dataset) -> Callable[[Samples | None, Iterable], Accuracy]:
+def evaluator(
+    learner: Learner, dataset: Dataset, optimizer: Optimizer = GRADIENT_DESCENT
+) -> Callable[[Samples | None, Iterable], Accuracy]:
     """The same over many networks: a function of samples and an iterable of initial weights."""
-    test = tester(learner, dataset, compiled_train(learner))
+    test = tester(learner, dataset, compiled_train(learner, optimizer))
     return lambda samples, networks: Accuracy.of([test(samples, w) for w in networks])
 
 

@@ -19,6 +19,7 @@ from tf_distill.core.inner import (
     GRADIENT_DESCENT,
     Optimizer,
     Samples,
+    State,
     inner_step,
     value_and_gradients,
 )
@@ -38,6 +39,13 @@ class Hypergradient(NamedTuple):
     gradients: Samples
 
 
+class Carry(NamedTuple):
+    """What goes from one inner step to the next, or d loss by it on the way back."""
+
+    weights: Weights
+    state: State
+
+
 def hypergradient(
     learner: Learner,
     samples: Samples,
@@ -45,6 +53,7 @@ def hypergradient(
     x: tf.Tensor,
     y: tf.Tensor,
     optimizer: Optimizer = GRADIENT_DESCENT,
+    state: State | None = None,
     together: int = 1,
 ) -> Hypergradient:
     """The loss of equation (3), over all steps and epochs, and its gradient.
@@ -58,14 +67,19 @@ def hypergradient(
         x: a batch of real inputs, embedded, `[batch, ...]`.
         y: its targets `[batch, outputs]`.
         optimizer: the inner update.
+        state: of the optimizer where the samples are a window in the middle of a longer inner run,
+            `weights` being those at its start; None at the start of a run. No gradient goes
+            further back.
         together: parts of the real batch that may be computed at a time.
 
     Returns:
         The loss on the real batch and d loss / d (x, y, lr) of the samples.
     """
-    final, history = _forward(learner, optimizer, samples, weights)
+    start = Carry(list(weights), optimizer.init(weights) if state is None else state)
+    final, history = _forward(learner, optimizer, samples, start)
     loss, adjoint = _on_real(learner, final, x, y, together)
-    return Hypergradient(loss, _backward(learner, optimizer, samples, history, adjoint))
+    carry = Carry(adjoint, [tf.zeros_like(v) for v in start.state])
+    return Hypergradient(loss, _backward(learner, optimizer, samples, history, carry))
 
 
 def reference_hypergradient(
@@ -75,11 +89,12 @@ def reference_hypergradient(
     x: tf.Tensor,
     y: tf.Tensor,
     optimizer: Optimizer = GRADIENT_DESCENT,
+    state: State | None = None,
 ) -> Hypergradient:
     """`hypergradient` by nested tapes over an unrolled loop: plain, slow and large."""
     with tf.GradientTape() as tape:
         tape.watch(samples)
-        state = optimizer.init(weights)
+        state = optimizer.init(weights) if state is None else state
         for t in range(samples.lr.shape[0]):
             s = t % samples.x.shape[0]
             weights, state = inner_step(
@@ -103,7 +118,7 @@ def _on_real(
     )
 
 
-def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, weights: Weights):
+def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, start: Carry):
     """Trains on the samples and keeps what every step started from.
 
     Returns:
@@ -111,7 +126,6 @@ def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, weights: 
         of (weights, optimizer state).
     """
     total, steps = samples.lr.shape[0], samples.x.shape[0]
-    start = (list(weights), optimizer.init(weights))
     history = [
         tf.TensorArray(v.dtype, size=total, element_shape=v.shape, clear_after_read=False)
         for v in tf.nest.flatten(start)
@@ -120,7 +134,7 @@ def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, weights: 
     def body(t, carry, history):
         history = [h.write(t, v) for h, v in zip(history, tf.nest.flatten(carry), strict=True)]
         x, y, lr = samples.x[t % steps], samples.y[t % steps], samples.lr[t]
-        return t + 1, inner_step(learner, optimizer, *carry, x, y, lr), history
+        return t + 1, Carry(*inner_step(learner, optimizer, *carry, x, y, lr)), history
 
     _, (final, _), history = tf.while_loop(
         lambda t, *_: t < total, body, (0, start, history), parallel_iterations=1, name=TRAINING
@@ -133,14 +147,13 @@ def _backward(
     optimizer: Optimizer,
     samples: Samples,
     history: list[tf.TensorArray],
-    adjoint: Weights,
+    adjoint: Carry,
 ) -> Samples:
     """Walks from the last step to the first, carrying d loss / d (weights, state)."""
     total, steps = samples.lr.shape[0], samples.x.shape[0]
-    structure = (adjoint, optimizer.init(adjoint))
 
     def body(t, adjoint, gradients):
-        carry = tf.nest.pack_sequence_as(structure, [h.read(t) for h in history])
+        carry = tf.nest.pack_sequence_as(adjoint, [h.read(t) for h in history])
         batch = Samples(samples.x[t % steps], samples.y[t % steps], samples.lr[t])
         adjoint, (dx, dy, dlr) = _pull_back(learner, optimizer, carry, batch, adjoint)
         index = [[t % steps]]  # epochs use the same samples again, so their parts add up
@@ -154,28 +167,28 @@ def _backward(
             ),
         )
 
-    start = (adjoint, [tf.zeros_like(v) for v in structure[1]])
     zeros = Samples(*(tf.zeros_like(v) for v in samples))
     _, _, gradients = tf.while_loop(
         lambda t, *_: t >= 0,
         body,
-        (total - 1, start, zeros),
+        (total - 1, adjoint, zeros),
         parallel_iterations=1,
         name=WAY_BACK,
     )
     return gradients
 
 
-def _pull_back(learner: Learner, optimizer: Optimizer, carry, batch: Samples, adjoint):
+def _pull_back(
+    learner: Learner, optimizer: Optimizer, carry: Carry, batch: Samples, adjoint: Carry
+) -> tuple[Carry, Samples]:
     """One inner step's vector-Jacobian product.
 
     Returns:
         d loss / d (weights, state) before the step, and d loss / d (x, y, lr) of its batch.
     """
-    weights, state = carry
     with tf.GradientTape() as tape:
         tape.watch((carry, batch))
-        after = inner_step(learner, optimizer, weights, state, *batch)
+        after = Carry(*inner_step(learner, optimizer, *carry, *batch))
     return tape.gradient(
         after, (carry, batch), output_gradients=adjoint, unconnected_gradients="zero"
     )

@@ -30,7 +30,12 @@ Update = Callable[[Weights, State, Weights, tf.Tensor], tuple[Weights, State]]
 
 
 class Optimizer(NamedTuple):
-    """How the inner loop turns gradients into weights; both functions are pure."""
+    """How the inner loop turns gradients into weights; both functions are pure.
+
+    init: from weights to the state at the start, a list of tensors. update: from weights, state,
+    gradients and a learning rate to new weights and a new state of the same shapes. It must be
+    twice differentiable: a hypergradient goes through it.
+    """
 
     init: Callable[[Weights], State]
     update: Update
@@ -75,19 +80,23 @@ def descend(
     total: int,
     weights: Weights,
     optimizer: Optimizer = GRADIENT_DESCENT,
-) -> Weights:
-    """Trains initial weights in `total` steps; `batch(t)` gives x, y and lr of step t."""
+) -> tuple[Weights, State]:
+    """Trains initial weights in `total` steps; `batch(t)` gives x, y and lr of step t.
+
+    Returns:
+        The weights and the optimizer's state after the last step.
+    """
 
     def body(t, weights, state):
         return t + 1, *inner_step(learner, optimizer, weights, state, *batch(t))
 
-    _, weights, _ = tf.while_loop(
+    _, weights, state = tf.while_loop(
         lambda t, *_: t < total,
         body,
         (0, list(weights), optimizer.init(weights)),
         parallel_iterations=1,
     )
-    return weights
+    return weights, state
 
 
 def train(
@@ -102,4 +111,4 @@ def train(
     def batch(t: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return samples.x[t % steps], samples.y[t % steps], samples.lr[t]
 
-    return descend(learner, batch, samples.lr.shape[0], weights, optimizer)
+    return descend(learner, batch, samples.lr.shape[0], weights, optimizer)[0]

@@ -17,7 +17,7 @@ from keras.initializers import Initializer
 from keras.src.initializers.random_initializers import RandomInitializer
 
 from tf_distill.common import Stream, seed_key
-from tf_distill.core.compiled import LOCK, graph_function
+from tf_distill.core.compiling import graph_function
 
 Initializers = dict[int, Initializer | None]
 """By the id of the variable; None where its value is to be kept."""
@@ -75,13 +75,12 @@ def is_constant(initializer: Any, variable: keras.Variable) -> bool:
 @contextlib.contextmanager
 def _recording(made: list) -> Iterator[None]:
     """Keeps each weight that a layer adds, with its initializer and its value."""
-    with LOCK:
-        add_weight = keras.layers.Layer.add_weight
-        keras.layers.Layer.add_weight = _recorder(add_weight, made)
-        try:
-            yield
-        finally:
-            keras.layers.Layer.add_weight = add_weight
+    add_weight = keras.layers.Layer.add_weight
+    keras.layers.Layer.add_weight = _recorder(add_weight, made)
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = add_weight
 
 
 def _recorder(add_weight: Callable[..., keras.Variable], made: list) -> Callable:

@@ -1,4 +1,4 @@
-"""Small labelled sets of real training examples, or made from them class by class."""
+"""The start of a distilled set: noise, or real examples, also moved along a linear classifier."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +7,10 @@ import numpy as np
 import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
-from tf_distill.datasets.base import Dataset
+from tf_distill.common import Stream, numpy_generator
+from tf_distill.core.inner import Samples
+from tf_distill.core.losses import encode
+from tf_distill.datasets import Dataset
 
 EMBED_BATCH = 500
 
@@ -86,6 +89,54 @@ def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototype
 
 REAL = {"real": random_real, "linear": directed}
 """The samples that are made of real examples, by `sample_init`."""
+
+
+def initial_samples(
+    shape: tuple[int, ...],
+    classes: int,
+    *,
+    steps: int,
+    samples_per_step: int,
+    epochs: int,
+    inner_lr: float,
+    label_init: str,
+    seed: int,
+    scale: float = 1.0,
+    real: Prototypes | None = None,
+) -> Samples:
+    """What distillation starts from (Algorithm 1a, line 1).
+
+    Samples are drawn from a standard normal, unless real ones are given, and scaled. One-hot
+    labels give them the classes in turn, going on from one step to the next: with 4 samples a
+    step and 10 classes, the first step has classes 0 to 3, the second 4 to 7, the third 8, 9,
+    0, 1.
+
+    Args:
+        shape: of one embedded sample.
+        classes: how many classes the task has; 2 make a single output.
+        steps: gradient steps an epoch.
+        samples_per_step: samples in each step, n.
+        epochs: how often the steps are gone through, each time with learning rates of its own.
+        inner_lr: every learning rate at the start.
+        label_init: "one_hot", or "random" for standard normal labels.
+        seed: of the run.
+        scale: a factor of the samples.
+        real: samples to start from, as many as there are, with their classes.
+
+    Returns:
+        float32 x `[steps, n, *shape]`, y `[steps, n, outputs]`, lr `[epochs * steps]`.
+    """
+    outputs = 1 if classes == 2 else classes
+    size = (steps, samples_per_step)
+    draw = numpy_generator(seed, Stream.SAMPLES).standard_normal
+    x = real.x.reshape(*size, *shape) if real else draw((*size, *shape), dtype=np.float32)
+    if label_init == "random":
+        draw = numpy_generator(seed, Stream.LABELS).standard_normal
+        y = draw((*size, outputs), dtype=np.float32)
+    else:
+        in_turn = np.arange(steps * samples_per_step) % classes
+        y = encode(real.y if real else in_turn, outputs).numpy().reshape(*size, outputs)
+    return Samples(np.float32(scale) * x, y, np.full(epochs * steps, inner_lr, np.float32))
 
 
 def class_directions(dataset: Dataset, index: np.ndarray) -> np.ndarray:

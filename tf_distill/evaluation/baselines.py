@@ -1,8 +1,7 @@
-"""What a user would try first: small sets of real data, of cluster centres, of averages.
+"""Baselines, which a user would try first: small sets of real data, cluster centres, averages.
 
-The six baselines of Sections 4.2 and 4.3 train the network, or a nearest-neighbour
-classifier, on one of these sets. Nothing here looks at test data, but for
-`neighbour_accuracies`, which measures on what it is given.
+The six baselines of Sections 4.2 and 4.3 train the network, or a nearest-neighbour classifier,
+on one of these sets. Every choice is made on training data.
 """
 
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from tf_distill.core import (
     encode,
     starts,
 )
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import LEARNING_STEPS, RATES, Bench, training_view, with_rate
 from tf_distill.evaluation.rows import Done, Measured, Row, Subject
 
@@ -54,7 +53,7 @@ def average(dataset: Dataset, size: int) -> Prototypes:
 
 
 def shortage(dataset: Dataset, size: int) -> str:
-    """A sentence on the classes that have too few examples for a set of `size`, or none."""
+    """A sentence on classes with too few examples for a set of `size`; "" if there are enough."""
     wanted = np.bincount(class_plan(dataset.y_train, size), minlength=len(dataset.classes))
     has = np.bincount(dataset.y_train, minlength=len(dataset.classes))
     short, missing = np.count_nonzero((has > 0) & (has < wanted)), np.count_nonzero(has == 0)
@@ -71,7 +70,7 @@ def as_samples(prototypes: Prototypes, like: Samples, lr: np.ndarray | float) ->
 
     Args:
         prototypes: as many as `like` has samples.
-        like: gives the shapes.
+        like: has the shapes.
         lr: one learning rate, or one for each inner step.
     """
     steps, n, *shape = like.x.shape
@@ -94,12 +93,12 @@ def neighbour_accuracies(
     """Accuracies of k-nearest-neighbour classifiers, by Euclidean distance.
 
     Args:
-        sets: what to fit one classifier each on.
-        dataset: gives the encoding.
+        sets: one classifier is fitted to each.
+        dataset: has the encoding.
         x: stored inputs `[N, ...]` to measure on.
         y: their class indices `[N]`.
         neighbours: k.
-        others: leave out what is itself in a set, since it is its own nearest neighbour.
+        others: leave out inputs that are in the set: each would be its own nearest neighbour.
     """
     models = [KNeighborsClassifier(neighbours).fit(s.x.reshape(len(s.x), -1), s.y) for s in sets]
     right, counted = np.zeros(len(sets)), np.zeros(len(sets))
@@ -119,7 +118,7 @@ BEST = 0.2
 """The share of the drawn sets that "optimized real" keeps (Section 4.2)."""
 K_MEANS_SETS = 5
 NEIGHBOURS = (1, 3, 5, 9)
-"""Tried on training data; the paper does not say how many it took."""
+"""Numbers of neighbours that are tried on training data; the paper does not tell its own."""
 
 
 def distilled_set(subject: Subject, done: Done) -> Measured:
@@ -136,7 +135,7 @@ def random_real(subject: Subject, done: Done) -> Measured:
 
 
 def optimized_real(subject: Subject, done: Done) -> Measured:
-    """The random sets that do best on training data."""
+    """The random sets with the best accuracy on training data."""
     lr = np.array(done["random_real"]["lr"], np.float32)
     sets = [as_samples(p, subject.samples, lr) for p in real_sets(subject)]
     best = best_sets(subject.bench, sets)
@@ -188,7 +187,7 @@ ROWS = (
 
 
 def real_sets(subject: Subject) -> list[Prototypes]:
-    """The draws of real training examples, always the same for a seed."""
+    """The draws of real training examples, the same for the same seed."""
     rngs = [subject.rng(Stream.BASELINES, i) for i in range(subject.protocol.baseline_sets)]
     return [starts.random_real(subject.dataset, subject.size, rng) for rng in rngs]
 

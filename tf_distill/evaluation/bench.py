@@ -1,4 +1,4 @@
-"""Where small training sets are compared: one network, the same initial weights, the same data."""
+"""Tests small training sets under equal conditions: network, initial weights and data."""
 
 import dataclasses
 import itertools
@@ -10,21 +10,23 @@ import tensorflow as tf
 
 from tf_distill.common import Stream, numpy_generator, seed_key
 from tf_distill.core import (
+    GRADIENT_DESCENT,
     Distillation,
     DistilledSet,
     Fit,
     Learner,
+    Optimizer,
+    OuterStep,
     Samples,
     Weights,
-    batch_indices,
     compiled_train,
+    distill,
     fixed_network,
-    network_drawer,
     outer_update,
     test_networks,
     tester,
 )
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 
 SUBSET = 2000
 """Training examples that choices are made on."""
@@ -40,16 +42,18 @@ LEARNING_RATE, LEARNING_MOMENTUM = 0.05, 0.5
 
 
 class Conditions(NamedTuple):
-    """What is the same for all sets that are compared.
+    """The conditions that are equal for all sets of a comparison.
 
     init: "fixed" or "random"; networks: how many to test with if random; batch_size: real
-    examples in an outer step, where rates are learned by `Bench.tune`; seed: of the run.
+    examples in an outer step, where rates are learned by `Bench.tune`; seed: of the run;
+    optimizer: of the inner steps.
     """
 
     init: str
     networks: int
     batch_size: int
     seed: int
+    optimizer: Optimizer = GRADIENT_DESCENT
 
 
 class Bench:
@@ -58,15 +62,15 @@ class Bench:
     Args:
         learner: the network.
         dataset: with the test split to report on.
-        conditions: the same for all sets.
-        fit: another way of training than `inner.train`.
+        conditions: equal for all sets.
+        fit: trains weights on samples; None for `inner.train`.
     """
 
     def __init__(
         self, learner: Learner, dataset: Dataset, conditions: Conditions, fit: Fit | None = None
     ):
         self.learner, self.dataset, self.conditions = learner, dataset, conditions
-        fit = fit or compiled_train(learner)
+        fit = fit or compiled_train(learner, conditions.optimizer)
         self._test = tester(learner, dataset, fit)
         self._train = tester(learner, training_view(dataset, conditions.seed), fit)
         self._rates: RateLearner | None = None
@@ -75,8 +79,8 @@ class Bench:
         """Accuracies on the test split, of sets and networks in pairs.
 
         Args:
-            sets: all are used, and used again where there are more random networks.
-            most: random networks, where fewer than the conditions have will do.
+            sets: all are used; used again where there are more random networks.
+            most: random networks, if fewer than those of the conditions are enough.
         """
         c = self.conditions
         if c.init == "fixed":
@@ -93,31 +97,31 @@ class Bench:
         return float(np.mean([self._train(*p) for p in itertools.islice(together, pairs)]))
 
     def best_rate(self, sets: Sequence[Samples]) -> float:
-        """The one learning rate of `RATES` that does best on training data."""
+        """The one learning rate of `RATES` with the best accuracy on training data."""
         return self._best(RATES, lambda rate: [with_rate(s, rate) for s in sets])
 
     def test_scaled(self, samples: Samples) -> tuple[float, list[float]]:
-        """A set's accuracies in a network that its learning rates were not made for.
+        """A set's accuracies in a network that its learning rates were not learned for.
 
         Returns:
-            The factor of `SCALES` for the set's rates that does best on training data, and the
-            accuracies with it on the test split.
+            The factor of `SCALES` for the set's rates with the best accuracy on training data,
+            and the accuracies with it on the test split.
         """
         scaled = lambda scale: [samples._replace(lr=samples.lr * scale)]  # noqa: E731
         best = self._best(SCALES, scaled)
         return best, self.test(scaled(best))
 
     def _best(self, tried: Sequence[float], sets: Callable[[float], list[Samples]]) -> float:
-        """Of what is tried, the first whose sets do best on training data."""
+        """The first value whose sets have the best accuracy on training data."""
         scores = [self.training_accuracy(sets(value)) for value in tried]
         return tried[int(np.argmax(scores))]
 
     def tune(self, sets: Sequence[Samples]) -> np.ndarray:
-        """Learning rates for sets of one kind, found as those of a distilled set are.
+        """Learning rates for sets of one kind, learned like the rates of a distilled set.
 
-        The best constant rate is the start; from there a rate for each inner step is learned
-        by the same hypergradients, the sets in turn; the better of the two is kept. The first
-        few sets stand for all.
+        It starts from the best constant rate. From there the hypergradients of the sets, in turn,
+        learn a rate for each inner step. The better of the two on training data is kept. The
+        first `TRIALS` sets stand for all.
 
         Returns:
             float32 `[epochs * steps]`.
@@ -135,7 +139,7 @@ class Bench:
 
 
 class RateLearner:
-    """Learns the rate of each inner step by hypergradients, and nothing else.
+    """Learns the rate of each inner step by hypergradients; samples and labels stay.
 
     It is compiled once for all sets of one shape.
     """
@@ -144,20 +148,15 @@ class RateLearner:
         self._distillation = Distillation(
             DistilledSet(like, learned=("lr",)), LEARNING_RATE, LEARNING_STEPS, LEARNING_MOMENTUM
         )
-        draw = network_drawer(learner, conditions.init, conditions.seed)
-        self._update = outer_update(
-            self._distillation, learner, dataset, draw, networks=1, seed=conditions.seed
-        )
-        examples = len(dataset.y_train)
-        self._batches = [
-            batch_indices(conditions.seed, step, min(conditions.batch_size, examples), examples)
-            for step in range(LEARNING_STEPS)
-        ]
+        c = conditions
+        self._settings = OuterStep(c.batch_size, init=c.init, seed=c.seed, optimizer=c.optimizer)
+        self._update = outer_update(self._distillation, learner, dataset, self._settings)
+        self._dataset = dataset
 
     def learn(self, sets: Sequence[Samples], start: np.ndarray) -> np.ndarray:
-        """The rates after some outer steps on the sets in turn, from those given.
+        """The rates after `LEARNING_STEPS` outer steps on the sets in turn, from `start`.
 
-        Where a step gives no number, the rates before it.
+        A step with a NaN or an infinite number ends it, with the rates before that step.
         """
         distilled = self._distillation.distilled
         distilled.set(with_rate(sets[0], start))
@@ -166,10 +165,13 @@ class RateLearner:
         for variable in self._distillation.optimizer.variables:
             variable.assign(tf.zeros_like(variable))
         learned = start
-        for samples, index in zip(itertools.cycle(sets), self._batches):
+        going = distill(
+            self._distillation, self._update, self._dataset, self._settings, LEARNING_STEPS
+        )
+        for samples in itertools.islice(itertools.cycle(sets), LEARNING_STEPS):
             distilled.x.assign(samples.x)
             distilled.y.assign(samples.y)
-            self._update(tf.constant(index))
+            next(going)
             if int(self._distillation.guard.streak):  # one bad draw from a bad network is enough
                 break
             learned = distilled.samples.lr.numpy()

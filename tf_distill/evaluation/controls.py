@@ -1,4 +1,4 @@
-"""Controls: the distilled set with one thing about it changed (what makes it work?)."""
+"""Controls: the distilled set with one thing changed, to see what makes it work."""
 
 import functools
 import math
@@ -16,13 +16,13 @@ from tf_distill.core import (
     compiled,
     descend,
     distill,
+    outer_update,
 )
-from tf_distill.datasets.words import TextEncoding
+from tf_distill.datasets import TextEncoding
 from tf_distill.evaluation.baselines import as_samples, real_sets
 from tf_distill.evaluation.bench import RATES, SCALES, Bench, with_rate
 from tf_distill.evaluation.rows import Done, Measured, Row, Subject
-from tf_distill.networks import choice
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.networks import NETWORKS, choice
 
 SGD_BATCH = 10
 
@@ -44,9 +44,9 @@ def hardened(samples: Samples) -> Samples:
 
 
 def decoded(samples: Samples, encoding: TextEncoding) -> Samples:
-    """Every distilled vector replaced by that of its nearest word (Algorithm 1b, 15).
+    """Every distilled vector replaced by the vector of its nearest word (Algorithm 1b, 15).
 
-    Also one that is nearer to zero: what has been measured so stays comparable.
+    Zero, the vector of padding, is no word here, as in all earlier measurements.
     """
     vectors = samples.x.numpy().reshape(-1, samples.x.shape[-1])
     embedded = encoding(tf.constant(encoding.nearest(vectors)))
@@ -54,10 +54,10 @@ def decoded(samples: Samples, encoding: TextEncoding) -> Samples:
 
 
 def sgd(learner: Learner, epochs: int, seed: tf.Tensor) -> Fit:
-    """Ordinary training on a distilled set, by someone who knows nothing of its order.
+    """Ordinary training on a distilled set, without its order and its rates.
 
     Minibatches of up to ten samples are drawn from all of them, in a new order each epoch;
-    the last of an epoch is filled up with the epoch's first samples.
+    the last one of an epoch is filled up with the epoch's first samples.
 
     Args:
         learner: the network.
@@ -81,7 +81,7 @@ def sgd(learner: Learner, epochs: int, seed: tf.Tensor) -> Fit:
             index = tf.gather(tf.argsort(keys), places)
             return tf.gather(x, index), tf.gather(y, index), samples.lr[0]
 
-        return descend(learner, draw, epochs * per_epoch, weights)
+        return descend(learner, draw, epochs * per_epoch, weights)[0]
 
     return compiled(fit)
 
@@ -92,7 +92,7 @@ def _flat(v: tf.Tensor) -> tf.Tensor:
 
 
 def learned_labels(subject: Subject, done: Done) -> Measured:
-    """Real samples stay; labels and rates are learned as those of a distilled set."""
+    """Real samples that stay as they are, with learned labels and rates."""
     config = subject.config
     steps = min(subject.protocol.control_steps, config.outer_steps)
     lr = np.array(done["random_real"]["lr"], np.float32)
@@ -100,17 +100,8 @@ def learned_labels(subject: Subject, done: Done) -> Measured:
     distillation = Distillation(
         DistilledSet(start, ("lr", "y")), config.outer_lr, steps, config.outer_momentum
     )
-    going = distill(
-        distillation,
-        subject.learner,
-        subject.dataset,
-        outer_steps=steps,
-        batch_size=config.batch_size,
-        networks=config.networks,
-        init=config.init,
-        seed=config.seed,
-        jit_compile=config.jit_compile,
-    )
+    update = outer_update(distillation, subject.learner, subject.dataset, subject.run.step)
+    going = distill(distillation, update, subject.dataset, subject.run.step, steps)
     losses = [loss for _, loss in Progress(steps, 0).steps(going)]
     how = (
         f"One draw of real training examples; their labels and rates learned in {steps} outer "
@@ -122,7 +113,7 @@ def learned_labels(subject: Subject, done: Done) -> Measured:
 
 
 def shuffled_row(subject: Subject, done: Done) -> Measured:
-    """The right samples at the wrong steps."""
+    """The samples at other steps than their own."""
     times = subject.protocol.baseline_sets
     how = f"The samples dealt to other steps, {times} times, each with its label."
     if subject.config.steps == 1:
@@ -147,7 +138,7 @@ def ordinary_sgd(subject: Subject, done: Done) -> Measured:
 
 
 def hard_labels(subject: Subject, done: Done) -> Measured:
-    """What the soft labels are worth."""
+    """The set without its soft labels."""
     how = "The samples and rates of the set, each label replaced by one-hot at its largest."
     if subject.config.labels == "hard":
         how = "The set has hard labels: there is nothing to replace, but for rounding."
@@ -155,21 +146,21 @@ def hard_labels(subject: Subject, done: Done) -> Measured:
 
 
 def decoded_words(subject: Subject, done: Done) -> Measured:
-    """What of a distilled sentence its nearest words keep."""
+    """Each distilled sentence replaced by its nearest words."""
     words = decoded(subject.samples, _encoding(subject))
     how = "Every vector replaced by that of its nearest word; labels and rates of the set."
     return Measured(subject.bench.test([words]), how)
 
 
 def decoded_words_hard(subject: Subject, done: Done) -> Measured:
-    """What a person would get who writes the words and their class down."""
+    """The nearest words and a class, as a person would write them down."""
     words = hardened(decoded(subject.samples, _encoding(subject)))
     how = "The nearest words as before, labels replaced by one-hot at their largest."
     return Measured(subject.bench.test([words]), how)
 
 
 def other_initial_networks(subject: Subject, done: Done) -> Measured:
-    """A set for one initial network, used from others."""
+    """A set for one initial network, used with other initial weights."""
     conditions = subject.conditions._replace(init="random")
     bench = Bench(subject.learner, subject.dataset, conditions)
     how = "Trained as the set says, but from random initial weights it was not made for."
@@ -204,7 +195,7 @@ def _encoding(subject: Subject) -> TextEncoding:
 
 
 MOST = 20
-"""Random networks of each other kind: some are a hundred times as large as LeNet."""
+"""Random networks of each other kind, at most: some are a hundred times as large as LeNet."""
 
 
 def rows_of_other_networks(subject: Subject) -> list[Row]:

@@ -1,17 +1,16 @@
 """Original accuracy: a network trained on all of the training data (Section 4.1, Table 4).
 
 The training itself is Keras's own. It is a function of the seed: weights, dropout,
-order and augmentation follow from it, and the global random state is left alone. So one that
-was stopped goes on to the same bits.
+order and augmentation follow from it, and the global random state is left alone. So a training
+that was stopped continues to the same bits.
 """
 
-import functools
 import hashlib
 import json
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,108 +31,22 @@ from tf_distill.common import (
     seed_key,
     write_json,
 )
-from tf_distill.config import OWN
+from tf_distill.config import checked_number
 from tf_distill.core import SEED_STATE, Learner, Weights, evaluator, fixed_network
-from tf_distill.datasets import base, words
-from tf_distill.datasets.base import Dataset
-from tf_distill.datasets.words import TextEncoding
-from tf_distill.networks.registry import Build, Training
-from tf_distill.runs import checkpoints
-from tf_distill.runs.checkpoints import handling
+from tf_distill.datasets import Dataset, TextEncoding, fingerprint, words
+from tf_distill.networks import NETWORKS, Build, Training
+from tf_distill.runs import Checkpoints, Run, handling
 
 
 class Keeping(NamedTuple):
-    """Where checkpoints are kept, and the most minutes between two."""
+    """A folder for checkpoints, and the most minutes between two."""
 
     folder: Path
     minutes: float
 
 
-def fit(
-    model: keras.Model,
-    batches: Callable[[int], tf.data.Dataset],
-    steps: int,
-    name: str,
-    keeping: Keeping | None,
-) -> float:
-    """Trains in place.
-
-    Args:
-        model: compiled, with its first weights.
-        batches: those from a step on, counted from 0.
-        steps: of the whole training.
-        name: what progress is said of.
-        keeping: None to keep no checkpoints, and to leave signals alone.
-
-    Returns:
-        Seconds that earlier calls have taken up to where this one went on.
-
-    Raises:
-        Diverged: the loss is no number.
-        Interrupted: on SIGINT or SIGTERM, where checkpoints are kept, after one.
-    """
-    model.optimizer.build(model.trainable_variables)  # so that there is what to restore
-    progress = _Progress(model, steps, name, keeping)
-    earlier, done = float(progress.seconds), progress.step
-    if done:
-        say(f"{name}: going on from step {done} of {steps}")
-    if done < steps:
-        with handling(progress.stop, keeping):
-            model.fit(
-                batches(done),
-                steps_per_epoch=steps - done,
-                callbacks=[progress],
-                shuffle=False,  # the batches are
-                verbose=0,
-            )
-    return earlier
-
-
-class _Progress(keras.callbacks.Callback):
-    """A line now and then, and a checkpoint; it has the newest one restored when it is made."""
-
-    def __init__(self, model: keras.Model, steps: int, name: str, keeping: Keeping | None):
-        super().__init__()
-        self._steps, self._name, self._keeping = steps, name, keeping
-        self._iterations = model.optimizer.iterations
-        self._seldom, self._stopping = Seldom(), False
-        self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        if keeping:
-            # Tracking by objects would miss the generators of dropout.
-            parts = (model.trainable_variables, model.non_trainable_variables)
-            variables = [v.value for part in (*parts, model.optimizer.variables) for v in part]
-            state = tf.train.Checkpoint(variables=variables, seconds=self.seconds)
-            self._checkpoints = checkpoints.restored(state, keeping.folder)
-        self._saved = time.monotonic()
-
-    @property
-    def step(self) -> int:
-        """How many are done."""
-        return int(self._iterations)
-
-    def stop(self, *_) -> None:
-        """Ends the training after this step: a signal handler."""
-        self._stopping = True
-
-    def on_train_batch_end(self, batch, logs):
-        if not math.isfinite(logs["loss"]):
-            raise Diverged(
-                f"{self._name}: the loss is no number after step {self.step} of {self._steps}; "
-                "lower the learning rate, training.lr in Python, or scale the inputs"
-            )
-        if self._seldom.due():
-            say(f"{self._name}: step {self.step} of {self._steps}, loss {logs['loss']:.4f}")
-        now = time.monotonic()
-        if self._keeping and (self._stopping or now - self._saved > 60 * self._keeping.minutes):
-            self.seconds.assign_add(now - self._saved)
-            self._checkpoints.save()
-            self._saved = now
-        if self._stopping:
-            raise Interrupted(f"{self._name}: stopped at step {self.step}")
-
-
 MOST_UNKNOWN = 0.3
-"""Of the words in training: in a few short texts each word occurs once."""
+"""A share of the words, at most: in a few short texts nearly every word occurs once."""
 Make = Callable[[], Learner]
 """Makes the network that is to be trained, a new one at each call."""
 
@@ -151,6 +64,70 @@ class Original(NamedTuple):
     settings: dict[str, Any]
 
 
+def original_of(run: Run, training: Training | None = None) -> dict[str, Any]:
+    """The original accuracy of a run's network; measured once and kept with the run's results.
+
+    Args:
+        run: whose network is trained on all of its data.
+        training: how; None for as before or, if it was not trained before, as usual.
+
+    Returns:
+        The fields of `Original` and, for a network of one's own, its identity.
+
+    Raises:
+        UserError: a rate of dropout for a network of one's own.
+        Diverged: the loss is NaN or infinite.
+        Interrupted: on SIGINT or SIGTERM, where there is a folder.
+    """
+    identity = run.choice.identity(run.learner)
+    names = ("results.json", "comparison.json")  # the latter as earlier versions wrote it
+    for before in (run.files.read(name).get("original", {}) for name in names):
+        same = before.get("network", identity) == identity
+        if (
+            same
+            and before.keys() >= {*Original._fields}
+            and (training is None or before["settings"] == training._asdict())
+        ):
+            return before
+    training = training or run.choice.training(len(run.dataset.y_train))
+    make = _maker_for(run, training)
+    if run.files.path:
+        found = cached(run, make, training)
+    else:
+        seed, name = run.config.seed, run.choice.short_name
+        found = original_accuracy(make, run.dataset, training, seed, name)
+    told = found._asdict() | ({"network": identity} if identity else {})
+    if results := run.files.read("results.json"):
+        run.files.write("results.json", results | {"original": told})
+    return told
+
+
+def checked_training(given: Training) -> Training:
+    """Settings of full training as plain numbers.
+
+    Raises:
+        UserError: it is no `Training`, or a number is out of its range.
+    """
+    if not isinstance(given, Training):
+        raise UserError(
+            f"training is of type {type(given).__name__}, expected a tf_distill.Training, such as "
+            "result.training._replace(epochs=5)"
+        )
+    named = given._asdict().items()
+    return Training(**{k: checked_number(k, v, f"training.{k}") for k, v in named})
+
+
+def _maker_for(run: Run, training: Training) -> Make:
+    if not run.choice.own:
+        return maker(NETWORKS[run.choice.name].build, run.dataset, training)
+    if training.dropout:
+        raise UserError(
+            f"training.dropout is for networks with a name, got {training.dropout}; put layers of "
+            "dropout into your own, which full training heeds"
+        )
+    return lambda: run.choice.learner(run.learner.frozen)
+
+
 def maker(build: Build, dataset: Dataset, training: Training) -> Make:
     """How to make a network of the registry, or a variant, for the data and with its dropout."""
     shape, outputs = dataset.encoding.shape, dataset.outputs
@@ -165,18 +142,18 @@ def original_accuracy(
     name: str = "network",
     keeping: Keeping | None = None,
 ) -> Original:
-    """Trains on all of the training data and tests what comes out at the end.
+    """Trains on all of the training data; tests the network at the end.
 
     Args:
         make: makes the network.
-        dataset: the test split is only used at the end.
+        dataset: its test split is only used at the end.
         training: the settings.
         seed: of everything random.
-        name: what progress is said of.
+        name: of the training, for its messages.
         keeping: where checkpoints are kept, None for none.
 
     Raises:
-        Diverged: the loss is no number.
+        Diverged: the loss is NaN or infinite.
         Interrupted: on SIGINT or SIGTERM, where checkpoints are kept.
     """
     start = time.monotonic()
@@ -194,50 +171,45 @@ def original_accuracy(
     return Original(accuracy, epochs, seconds, training._asdict())
 
 
-def cached(
-    make: Make,
-    dataset: Dataset,
-    training: Training,
-    seed: int,
-    cache: Keeping,
-    network: str,
-    variant: str = "",
-    also: Mapping[str, Any] | None = None,
-) -> Original:
-    """The original accuracy, from a file of an earlier call where there is one.
+def cached(run: Run, make: Make, training: Training, variant: str = "") -> Original:
+    """The original accuracy, from a file of an earlier call if there is one.
+
+    The file is `.originals/original_<dataset>_<network>_<hash>.json` beside the run's folder, so
+    that all runs there share it. The hash is of the data, the network, the settings, the seed
+    and the version of tf_distill. A folder of that name has the checkpoints during the training.
 
     Args:
-        make: as for `original_accuracy`.
-        dataset: likewise.
-        training: likewise.
-        seed: likewise.
-        cache: a folder for `original_<dataset>_<network>_<hash>.json`, made if it is missing;
-            a folder of that name has the checkpoints while it trains.
-        network: the name of the network.
-        variant: the name of its variant.
-        also: what else tells the network from others. All three, the data themselves, the
-            settings, the seed and the version of tf_distill are what the hash is made of.
+        run: has a folder.
+        make: makes the network.
+        training: the settings.
+        variant: the name of the variant if `make` does not make the run's own network.
+
+    Raises:
+        Diverged: the loss is NaN or infinite.
+        Interrupted: on SIGINT or SIGTERM.
     """
+    assert run.files.path
+    dataset, network, seed = run.dataset, run.choice.name, run.config.seed
     key = {
         "dataset": dataset.name,
-        "data": fingerprint(dataset),
+        "data": _fingerprint(dataset),
         "network": network,
         "variant": variant,
         "training": training._asdict(),
         "seed": seed,
         "tf_distill": __version__,
-        **(also or {}),
+        **run.choice.identity(run.learner),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    name = network.removeprefix(OWN)
-    path = cache.folder / f"original_{dataset.name}_{name}_{digest}.json"
+    name = run.choice.short_name
+    path = run.files.path.parent / ".originals" / f"original_{dataset.name}_{name}_{digest}.json"
     if found := _read(path, key):
         return found
     title = f"{name} ({variant})" if variant else name
     title = f"{title} on all of {dataset.name}"
     work = path.with_suffix("")
     work.mkdir(parents=True, exist_ok=True)
-    keeping = cache._replace(folder=work / "checkpoints")
+    keeping = Keeping(work / "checkpoints", run.config.checkpoint_minutes)
     with folder_lock(work, seconds=None):
         found = _read(path, key)  # another process may have been faster
         try:
@@ -251,10 +223,10 @@ def cached(
     return found
 
 
-def fingerprint(dataset: Dataset) -> str:
+def _fingerprint(dataset: Dataset) -> str:
     """A hash of all that a network sees: both splits, labels, scaling, words and vectors."""
     digest = hashlib.sha256(json.dumps(dataset.encoding.metadata()).encode())
-    digest.update(base.fingerprint(dataset).encode())
+    digest.update(fingerprint(dataset).encode())
     if isinstance(dataset.encoding, TextEncoding):
         digest.update(dataset.encoding.vectors.numpy().tobytes())
     return digest.hexdigest()[:16]
@@ -272,8 +244,8 @@ def set_state(model: keras.Model, weights: Weights, seed: int) -> None:
 def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> tf.data.Dataset:
     """Shuffled training batches, epoch after epoch: embedded inputs and class indices.
 
-    Those before `start` are passed over. Words are taken as unknown at random, as often as new
-    texts will have unknown words: in the training texts themselves hardly a word is.
+    The first is that of step `start`. A share of the words is replaced by "unknown" at random;
+    the share is the Good-Turing estimate for new texts, at most `MOST_UNKNOWN`.
     """
     x, y = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     order_key = seed_key(seed, Stream.BATCHES)
@@ -306,13 +278,69 @@ def _fit(
     name: str,
     keeping: Keeping | None,
 ) -> float:
-    """Trains in place; gives the seconds of earlier calls, as `resumable.fit`."""
+    """Trains in place, from the newest checkpoint on; returns the seconds of earlier calls."""
     steps = training.length(len(dataset.y_train))
     lr = keras.optimizers.schedules.CosineDecay(training.lr, steps)
     adam = keras.optimizers.Adam(lr, weight_decay=training.weight_decay or None)
     model.compile(adam, _loss(dataset.outputs), jit_compile=False)
-    remaining = functools.partial(batches, dataset, training, seed)
-    return fit(model, remaining, steps, name, keeping)
+    adam.build(model.trainable_variables)  # so that there is something to restore
+    progress = _Progress(model, steps, name, keeping)
+    earlier, done = float(progress.seconds), progress.step
+    if done:
+        say(f"{name}: continuing from step {done} of {steps}")
+    if done < steps:
+        with handling(progress.stop, keeping):
+            model.fit(
+                batches(dataset, training, seed, done),
+                steps_per_epoch=steps - done,
+                callbacks=[progress],
+                shuffle=False,  # the batches are
+                verbose=0,
+            )
+    return earlier
+
+
+class _Progress(keras.callbacks.Callback):
+    """A line now and then, and a checkpoint; it has the newest one restored when it is made."""
+
+    def __init__(self, model: keras.Model, steps: int, name: str, keeping: Keeping | None):
+        super().__init__()
+        self._steps, self._name, self._keeping = steps, name, keeping
+        self._iterations = model.optimizer.iterations
+        self._seldom, self._stopping = Seldom(), False
+        self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        if keeping:
+            # Tracking by objects would miss the generators of dropout.
+            parts = (model.trainable_variables, model.non_trainable_variables)
+            variables = [v.value for part in (*parts, model.optimizer.variables) for v in part]
+            state = tf.train.Checkpoint(variables=variables, seconds=self.seconds)
+            self._checkpoints = Checkpoints(state, keeping.folder)
+        self._saved = time.monotonic()
+
+    @property
+    def step(self) -> int:
+        """The number of steps that are done."""
+        return int(self._iterations)
+
+    def stop(self, *_) -> None:
+        """Ends the training after this step: a signal handler."""
+        self._stopping = True
+
+    def on_train_batch_end(self, batch, logs):
+        if not math.isfinite(logs["loss"]):
+            raise Diverged(
+                f"{self._name}: the loss is NaN or infinite after step {self.step} of "
+                f"{self._steps}; lower the learning rate (training.lr) or scale the inputs"
+            )
+        if self._seldom.due():
+            say(f"{self._name}: step {self.step} of {self._steps}, loss {logs['loss']:.4f}")
+        now = time.monotonic()
+        if self._keeping and (self._stopping or now - self._saved > 60 * self._keeping.minutes):
+            self.seconds.assign_add(now - self._saved)
+            self._checkpoints.save()
+            self._saved = now
+        if self._stopping:
+            raise Interrupted(f"{self._name}: stopped at step {self.step}")
 
 
 def _loss(outputs: int) -> keras.losses.Loss:
@@ -322,7 +350,7 @@ def _loss(outputs: int) -> keras.losses.Loss:
 
 
 def _read(path: Path, key: dict[str, Any]) -> Original | None:
-    """What a cache file holds, or None if there is none that is of use."""
+    """The accuracy in a file; None where it is missing, damaged or of other settings."""
     if not path.exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The architecture-search outlook (Section 5): do a few distilled samples rank networks rightly?
+"""The architecture-search outlook (Section 5): does a distilled set rank networks as all data do?
 
 Variants of a network are trained on a distilled set and on all of the training data;
 if the rank correlation of the two accuracies is high, the set can stand in for the data.
@@ -6,16 +6,20 @@ if the rank correlation of the two accuracies is high, the set can stand in for 
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tf_distill.common import say
 from tf_distill.core import Accuracy, Learner, Samples
-from tf_distill.datasets.base import Dataset
 from tf_distill.evaluation.bench import Bench, Conditions
-from tf_distill.evaluation.original import Keeping, cached, maker
-from tf_distill.networks import registry
+from tf_distill.evaluation.original import cached, maker
+from tf_distill.evaluation.rows import check_set
+from tf_distill.networks import Build, registry
+from tf_distill.runs import Run
 
+NAME = "ranking.json"
 HOW = (
     "Each variant starts from random networks, also for a set that was distilled for one fixed "
     "network, and takes the set's learning rates times one factor, chosen on training data."
@@ -24,37 +28,51 @@ HOW = (
 Entry = dict[str, Any]
 
 
-def rank(
-    samples: Samples,
-    dataset: Dataset,
-    network: str,
-    networks: int,
-    seed: int,
-    cache: Keeping,
-    done: Sequence[Entry] = (),
-) -> Iterator[Entry]:
-    """Trains every variant of a network both ways, one after the other.
+def complete_ranking(run: Run, samples: Samples, networks: int) -> dict[str, Any]:
+    """Adds the ranking check to a finished run, variant by variant: `mode=ranking`.
 
     Args:
-        samples: the distilled set.
-        dataset: on whose test split both are measured.
-        network: its name in the registry.
+        run: is finished.
+        samples: its set.
+        networks: random initial networks to train on the set, for each variant.
+
+    Returns:
+        The content of ranking.json.
+
+    Raises:
+        UserError: the file there is of another set or damaged.
+    """
+    with run.files.locked():
+        found = run.files.read(NAME)
+        own = check_set(Path(run.config.run_dir, NAME), found, samples)
+        entries = found.get("variants", [])
+        for entry in rank(run, samples, networks, done=entries):
+            entries.append(entry)
+            found = {"set": own, **summarize(entries)}
+            run.files.write(NAME, found)
+            say(line(entry))
+    return found
+
+
+def rank(run: Run, samples: Samples, networks: int, done: Sequence[Entry] = ()) -> Iterator[Entry]:
+    """Trains every variant of a run's network both ways, one after the other.
+
+    Args:
+        run: its network is one of the registry.
+        samples: its set.
         networks: random initial networks to train on the set.
-        seed: of the run.
-        cache: of the accuracies after full training, as for `original.cached`.
-        done: entries of an earlier call, passed over.
+        done: entries of an earlier call; their variants are left out.
 
     Yields:
         An entry of ranking.json's "variants" at a time.
     """
     finished = {entry["name"] for entry in done}
-    for name, build in registry.variants(network).items():
+    training = run.choice.training(len(run.dataset.y_train))
+    for name, build in registry.variants(run.choice.name).items():
         if name not in finished:
-            entry = on_distilled(build, samples, dataset, networks, seed)
-            training = registry.NETWORKS[network].training
+            entry = on_distilled(run, build, samples, networks)
             variant = "" if name == registry.ITSELF else name
-            make = maker(build, dataset, training)
-            full = cached(make, dataset, training, seed, cache, network, variant)
+            full = cached(run, maker(build, run.dataset, training), training, variant)
             yield {
                 "name": name,
                 **entry,
@@ -63,13 +81,12 @@ def rank(
             }
 
 
-def on_distilled(
-    build: registry.Build, samples: Samples, dataset: Dataset, networks: int, seed: int
-) -> Entry:
+def on_distilled(run: Run, build: Build, samples: Samples, networks: int) -> Entry:
     """One variant's part of an entry: its size, and its accuracy after the distilled set."""
     start = time.monotonic()
-    learner = Learner(build(dataset.encoding.shape, dataset.outputs))
-    bench = Bench(learner, dataset, Conditions("random", networks, batch_size=1, seed=seed))
+    learner = Learner(build(run.dataset.encoding.shape, run.dataset.outputs))
+    conditions = Conditions("random", networks, 1, run.config.seed, run.optimizer)
+    bench = Bench(learner, run.dataset, conditions)
     scale, accuracies = bench.test_scaled(samples)
     return {
         "parameters": sum(int(np.prod(shape)) for shape in learner.shapes),
@@ -80,7 +97,7 @@ def on_distilled(
 
 
 def summarize(entries: Sequence[Entry]) -> dict[str, Any]:
-    """What ranking.json holds: the entries and Spearman's and Kendall's rank correlation.
+    """The content of ranking.json: the entries and Spearman's and Kendall's rank correlation.
 
     The correlations are None for fewer than two variants, or where all are alike.
     """

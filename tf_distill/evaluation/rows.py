@@ -1,53 +1,57 @@
-"""What a row of a comparison is: a way to train, measured on the same real data."""
+"""The form of a comparison: its rows, each a way to train a network, and their distilled set."""
 
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_distill.common import Stream, numpy_generator
+from tf_distill.common import Stream, UserError, numpy_generator
 from tf_distill.config import Config, Protocol
 from tf_distill.core import Learner, Samples
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import Bench, Conditions
-from tf_distill.export import distilled_set
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.runs import Run
 
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A distilled set with all that it is compared by.
+    """A distilled set, and how it is compared.
 
-    config: of its run; protocol: of the comparison; dataset: the run's, with the split that
-    it is evaluated on; learner: the run's network; samples: the learned values.
+    run: made the set; protocol: how much is measured; samples: the learned values.
     """
 
-    config: Config
+    run: Run
     protocol: Protocol
-    dataset: Dataset
-    learner: Learner
     samples: Samples
 
-    @classmethod
-    def of_run(cls, config: Config, protocol: Protocol, dataset: Dataset) -> "Subject":
-        """The set in the folder of a finished run of a network of the registry."""
-        loaded = distilled_set.load(Path(config.run_dir, "distilled", "1"))
-        network = NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs)
-        return cls(config, protocol, dataset, Learner(network), loaded.samples)
+    @property
+    def config(self) -> Config:
+        """The settings of the run."""
+        return self.run.config
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data, with the split that the run is evaluated on."""
+        return self.run.dataset
+
+    @property
+    def learner(self) -> Learner:
+        """The network of the run."""
+        return self.run.learner
 
     @property
     def conditions(self) -> Conditions:
-        """As the run has them, with the protocol's number of networks."""
-        c = self.config
-        return Conditions(c.init, self.protocol.baseline_networks, c.batch_size, c.seed)
+        """Those of the run, with the protocol's number of networks."""
+        c, networks = self.config, self.protocol.baseline_networks
+        return Conditions(c.init, networks, c.batch_size, c.seed, self.run.optimizer)
 
     @functools.cached_property
     def bench(self) -> Bench:
-        """Where all sets that train like the distilled one are tested."""
+        """Tests all sets that are trained like the distilled one."""
         return Bench(self.learner, self.dataset, self.conditions)
 
     @property
@@ -55,18 +59,36 @@ class Subject:
         """The number of samples, M."""
         return self.config.steps * self.config.samples_per_step
 
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """A hash of the samples, to tell one distilled set from another."""
-        return hashlib.sha256(b"".join(v.numpy().tobytes() for v in self.samples)).hexdigest()[:16]
-
     def rng(self, stream: Stream, index: int = 0) -> np.random.Generator:
         """Random numbers of the run's seed."""
         return numpy_generator(self.config.seed, stream, index)
 
 
+def check_set(path: Path, found: Mapping[str, Any], samples: Samples) -> str:
+    """Checks that a file of measurements is about a distilled set.
+
+    Args:
+        path: of the file, for the error.
+        found: its content, {} for a file that is not there.
+        samples: of the set.
+
+    Returns:
+        16 hex digits of a hash of the samples, which a new file has as its "set".
+
+    Raises:
+        UserError: the file is about another set.
+    """
+    own = hashlib.sha256(b"".join(v.numpy().tobytes() for v in samples)).hexdigest()[:16]
+    if found.get("set", own) != own:
+        raise UserError(f"{path} measured another distilled set; delete it to begin again")
+    return own
+
+
 class Measured(NamedTuple):
-    """What a row found: accuracies of all networks or sets, in words how, and rates if tuned."""
+    """The outcome of a row.
+
+    accuracies: of all networks or sets; how: a sentence; lr: the rates if they were tuned.
+    """
 
     accuracies: list[float]
     how: str

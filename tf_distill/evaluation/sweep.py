@@ -1,128 +1,111 @@
-"""The size of a distilled set against what it reaches: `--mode=sweep` (Section 4.1, Figure 6)."""
+"""The accuracy of distilled sets of several sizes: `mode=sweep` (Section 4.1, Figure 6)."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_distill.common import UserError, accuracy_words, folder_lock, read_checked, say, write_json
+from tf_distill.common import UserError, accuracy_words, folder_lock, percent, say
 from tf_distill.config import Config
-from tf_distill.core import distillation_ratio
-from tf_distill.runs import run
-from tf_distill.runs.folder import begun, check_same, check_settings
-from tf_distill.runs.jobs import Shard
+from tf_distill.evaluation.original import original_of
+from tf_distill.report import record
+from tf_distill.runs import Run, RunFolder, carry_out, check_settings, named_run
 
-WHOLE = Shard(1, 1)
+NAME = "sweep.json"
 WAIT = 60
 """Seconds that a process waits for others to write their size."""
-RATIOS = (50, 60, 70, 80, 90, 95, 97, 99)
-"""The A of the distillation sizes d_A that are worked out, in percent."""
 
 
-def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> dict[str, Any]:
+def sweep(config: Config, sizes: Sequence[int], mine: Collection[int] | None = None) -> None:
     """Distills sets of several sizes, each in its own folder `size_<M>` of `run_dir`.
+
+    sweep.json in `run_dir` is written anew after every size.
 
     Args:
         config: of every run, but for the samples in a step and the folder.
         sizes: numbers of distilled samples, M; multiples of `config.steps`.
-        shard: which of them are this process's; others may have the rest at the same time.
-
-    Returns:
-        What sweep.json in `run_dir` holds; it is written anew after every size.
+        mine: those that this process does; other processes may do the rest. None for all.
 
     Raises:
-        UserError: a size that can't be, a mistake in the settings, or a sweep of others in the
-            folder.
+        UserError: a size that can't be, a mistake in the settings, or another sweep or a run in
+            the folder.
     """
     if not sizes:
-        raise UserError("--sizes is empty, expected some, such as --sizes=1,2,5,10")
+        raise UserError("sizes= is empty, expected some, such as sizes=1,2,5,10")
     configs = [of_size(config, size) for size in sorted(set(sizes))]
-    path = Path(config.run_dir, "sweep.json")
-    if begun(path.parent):
-        raise UserError(f"{config.run_dir} holds a run; name another --run_dir for the sweep")
-    check_earlier(config, path)
-    original = run.original_of(config, run.load_dataset(config))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {}
-    for sized in shard.of(configs):
-        say(f"size {sized.steps * sized.samples_per_step}: {sized.run_dir}")
-        results = run.run(sized)
-        run.set_original(Path(sized.run_dir), original)
-        new = entry(results, original["accuracy"], Path(sized.run_dir).name)
-        with folder_lock(path.parent, WAIT):
-            found = _add(path, config, original, new)
-    return found
+    folder = RunFolder(config.run_dir)
+    if folder.begun:
+        raise UserError(f"{config.run_dir} holds a run; name another run_dir for the sweep")
+    _check_earlier(config, folder)
+    base = named_run(config)
+    original = original_of(base)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    for sized in configs:
+        size = sized.steps * sized.samples_per_step
+        if mine is not None and size not in mine:
+            continue
+        say(f"size {size}: {sized.run_dir}")
+        run = Run.of(sized, base.whole, base.choice, RunFolder(sized.run_dir))
+        finished = carry_out(run)
+        assert finished  # one worker alone is its own chief
+        run.files.write("results.json", finished.results | {"original": original})
+        with folder_lock(folder.path, WAIT):
+            _add(folder, config, original, entry(finished.results, sized.run_dir))
 
 
-def _add(
-    path: Path, config: Config, original: dict[str, Any], new: dict[str, Any]
-) -> dict[str, Any]:
+def _add(folder: RunFolder, config: Config, original: dict[str, Any], new: dict[str, Any]) -> None:
     """Enters one size into sweep.json."""
-    check_earlier(config, path)  # others may have been faster
-    others = [e for e in earlier(path) if e["samples"] != new["samples"]]
-    entries = sorted([*others, new], key=lambda e: e["samples"])
-    found = {
-        "settings": {k: v for k, v in config.deciding().items() if k != "samples_per_step"},
-        "original": original,
-        "sizes": entries,
-        "distillation_sizes": distillation_sizes(entries),
-    }
-    write_json(path, found)
-    return found
+    _check_earlier(config, folder)  # another process may have been faster
+    others = [e for e in _measured(folder) if e["samples"] != new["samples"]]
+    settings = {k: v for k, v in config.deciding().items() if k != "samples_per_step"}
+    sizes = sorted([*others, new], key=lambda e: e["samples"])
+    folder.write(NAME, {"settings": settings, "original": original, "sizes": sizes})
 
 
-def check_earlier(config: Config, path: Path) -> None:
-    """Raises UserError where the sweep.json at `path` has sizes of another experiment."""
-    found = read_checked(path)
-    check_settings(config, config.deciding() | found.get("settings", {}), path.parent)
+def _check_earlier(config: Config, folder: RunFolder) -> None:
+    """Raises UserError where the sweep.json of a folder has sizes of another experiment."""
+    found = folder.read(NAME)
+    check_settings(config, config.deciding() | found.get("settings", {}), folder.path)
     for size in found.get("sizes", []):  # an older file names some settings, its runs name all
         sized = of_size(config, size["samples"])
-        if (own := Path(sized.run_dir, "config.json")).exists():
-            check_same(sized, own)
+        RunFolder(sized.run_dir).check(sized, {})
 
 
-def earlier(path: Path) -> list[dict[str, Any]]:
-    """The sizes that a sweep has measured, as far as all is known of them."""
-    whole = {"std", "networks", "ratio", "seconds"}
-    return [size for size in read_checked(path).get("sizes", []) if whole <= size.keys()]
+def _measured(folder: RunFolder) -> list[dict[str, Any]]:
+    """The sizes that a sweep has measured, without those of which a value is missing."""
+    whole = {"std", "networks", "seconds"}
+    return [size for size in folder.read(NAME).get("sizes", []) if whole <= size.keys()]
 
 
 def of_size(config: Config, size: int) -> Config:
     """The run of one size within the sweep's folder."""
     if size < 1 or size % config.steps:
         raise UserError(
-            f"--sizes has {size}, expected positive multiples of --steps={config.steps}: each "
+            f"sizes= has {size}, expected positive multiples of steps={config.steps}: each "
             "inner step takes the same number of samples"
         )
     path = Path(config.run_dir, f"size_{size}")
     return dataclasses.replace(config, samples_per_step=size // config.steps, run_dir=str(path))
 
 
-def entry(results: dict[str, Any], original: float, run_dir: str) -> dict[str, Any]:
-    """What sweep.json says of one size."""
-    accuracy = results["accuracy"]
+def entry(results: dict[str, Any], run_dir: str) -> dict[str, Any]:
+    """The entry of one size in sweep.json."""
     return {
         "samples": results["distilled_samples"],
-        **accuracy,
-        "ratio": distillation_ratio(accuracy["mean"], original),
+        **results["accuracy"],
         "seconds": results["seconds"],
-        "run_dir": run_dir,
+        "run_dir": Path(run_dir).name,
     }
 
 
-def distillation_sizes(entries: Sequence[dict[str, Any]]) -> dict[str, int | None]:
-    """d_A for every A of `RATIOS`: the fewest samples whose ratio reaches A%, or None."""
-    reached = {a: [e["samples"] for e in entries if 100 * (e["ratio"] or 0) >= a] for a in RATIOS}
-    return {str(a): min(sizes, default=None) for a, sizes in reached.items()}
-
-
-def describe(found: dict[str, Any], config: Config) -> str:
-    """The sweep as a table for a person."""
+def describe(folder: Path) -> str:
+    """The sweep in a folder as a table for a person."""
+    found = record.read(folder)
     lines = ["samples  accuracy           ratio"]
-    for e in found["sizes"]:
+    for e in found.sizes:
         accuracy = accuracy_words(e["mean"], e["std"], e["networks"])
-        lines.append(f"{e['samples']:7}  {accuracy:16}  {100 * (e['ratio'] or 0):5.1f}%")
-    reached = [f"d_{a} = {m}" for a, m in found["distillation_sizes"].items() if m is not None]
+        lines.append(f"{e['samples']:7}  {accuracy:16}  {percent(e['ratio'] or 0, 1):>5}%")
+    reached = [f"d_{a} = {m}" for a, m in found.distillation_sizes.items() if m is not None]
     lines.append(f"distillation sizes: {', '.join(reached) or 'none reached'}")
-    lines.append(f"sweep.json, the runs and the figure are in {config.run_dir}")
+    lines.append(f"sweep.json, the runs and the figure are in {folder}")
     return "\n".join(lines)

@@ -29,7 +29,9 @@ from tf_distill.common import (
     write_json,
 )
 from tf_distill.core import (
+    GRADIENT_DESCENT,
     Learner,
+    Optimizer,
     Samples,
     Weights,
     call_once,
@@ -38,7 +40,6 @@ from tf_distill.core import (
     graph_function,
     train,
 )
-from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer
 from tf_distill.export import versions
 from tf_distill.networks import NETWORKS, check_outputs, outputs_for
 

@@ -10,8 +10,16 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_distill import datasets
 from tf_distill.common import UserError, read_checked, whole
-from tf_distill.core import Learner, Samples, Weights, compiled, test_networks, train
-from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer
+from tf_distill.core import (
+    GRADIENT_DESCENT,
+    Learner,
+    Optimizer,
+    Samples,
+    Weights,
+    compiled,
+    test_networks,
+    train,
+)
 from tf_distill.datasets import ArrayEncoding, Encoding, ImageEncoding
 from tf_distill.export import distilled_set, versions, warmup
 from tf_distill.export.classifier import CLASSIFY, Classifier, classifier_for

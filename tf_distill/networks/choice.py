@@ -13,7 +13,7 @@ import numpy as np
 
 from tf_distill.common import OWN, UserError, say
 from tf_distill.config import network_of
-from tf_distill.core import LOCK, Learner, give_weights
+from tf_distill.core import Learner, give_weights
 from tf_distill.datasets import DATASETS, Dataset, usual_model
 from tf_distill.networks import checks, second_derivative
 from tf_distill.networks.registry import NETWORKS, ByInit, Defaults, Training
@@ -62,13 +62,12 @@ class Choice(NamedTuple):
             UserError: the user's model does not fit the data, or has a layer or an operation
                 that can't be differentiated twice, as far as names tell.
         """
-        with LOCK:  # no other thread may change Keras's precision meanwhile
-            if not self.own:
-                return Learner(self.build())
-            model, initializers = checks.build(self.build, self.shape)
-            checks.check_model(model, self.shape, self.outputs)
-            give_weights(model.non_trainable_weights, frozen)
-            return Learner(model, self.shape, initializers)
+        if not self.own:
+            return Learner(self.build())
+        model, initializers = checks.build(self.build, self.shape)
+        checks.check_model(model, self.shape, self.outputs)
+        give_weights(model.non_trainable_weights, frozen)
+        return Learner(model, self.shape, initializers)
 
     def training(self, examples: int) -> Training:
         """How the network is trained on all of the data, by default."""

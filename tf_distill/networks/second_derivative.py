@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill.common import UserError
-from tf_distill.core import LOCK, Learner, graph_function, value_and_gradients
+from tf_distill.core import Learner, graph_function, value_and_gradients
 from tf_distill.networks import checks
 
 BATCH = 2
@@ -40,12 +40,11 @@ def differentiate(make: Callable[[], keras.Model], shape: tuple[int, ...], outpu
         UserError: there is no second derivative, or a wrong one; the error names the layer or
             the operation as far as it is known.
     """
-    with LOCK:
-        try:
-            with _precision("float64"):
-                _differentiate(make, shape, outputs)
-        except (TypeError, ValueError, NotImplementedError, tf.errors.OpError):
+    try:
+        with _precision("float64"):
             _differentiate(make, shape, outputs)
+    except (TypeError, ValueError, NotImplementedError, tf.errors.OpError):
+        _differentiate(make, shape, outputs)
 
 
 def _differentiate(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int) -> None:
@@ -70,7 +69,7 @@ def _differentiate(make: Callable[[], keras.Model], shape: tuple[int, ...], outp
 
 @contextlib.contextmanager
 def _precision(name: str) -> Iterator[None]:
-    """Builds Keras models in this precision; other threads get it too, but for LOCK."""
+    """Builds Keras models in this precision; other threads get it too."""
     before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(name)
     keras.config.set_dtype_policy(name)

@@ -1,56 +1,83 @@
-"""What the files of a folder say about a run that is finished, or about a sweep."""
+"""All that the files of a folder say about a finished run or a sweep, for tables and reports.
+
+A number is stored where it was measured, once; `Record` works out what follows from it. Files of
+earlier versions hold some of these numbers too (`ratio`, `original_accuracy`,
+`distillation_sizes`); of them only the original accuracy is read.
+"""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tf_distill.common import UserError, check_reported, full_training, read_checked, read_metrics
 
 if TYPE_CHECKING:
-    from tf_distill.core import Samples
+    from tf_distill.export.distilled_set import LoadedSet
 
 Json = dict[str, Any]
+SHARES = (50, 60, 70, 80, 90, 95, 97, 99)
+"""The A of the distillation sizes d_A, in percent."""
+
+
+def distillation_ratio(accuracy: float, original: float | None) -> float | None:
+    """r_M as a fraction: distillation accuracy over original accuracy (Section 4.1).
+
+    None where the original accuracy is 0 or not known.
+    """
+    return accuracy / original if original else None
+
+
+def with_ratios(rows: Iterable[Mapping[str, Any]], original: float | None) -> list[Json]:
+    """Rows with a "ratio" to an original accuracy; each row has its accuracy as "mean"."""
+    return [{**row, "ratio": distillation_ratio(row["mean"], original)} for row in rows]
+
+
+def distillation_sizes(sizes: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
+    """d_A for every A of `SHARES`: the fewest samples whose ratio reaches A %, or None.
+
+    Args:
+        sizes: of a sweep, each with its "samples" and its "ratio".
+    """
+    reached = {a: [s["samples"] for s in sizes if 100 * (s["ratio"] or 0) >= a] for a in SHARES}
+    return {str(a): min(samples, default=None) for a, samples in reached.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """The content of the files in a folder; what is not there is empty or None."""
+    """The content of the files in a folder; a file that is not there is empty, a set None.
+
+    inputs: sizes and hash of the data, as inputs.json has them.
+    """
 
     path: Path
     config: Json
-    results: Json
-    comparison: Json
-    sweep: Json
-    ranking: Json
+    results: Json = dataclasses.field(default_factory=dict)
+    comparison: Json = dataclasses.field(default_factory=dict)
+    sweep: Json = dataclasses.field(default_factory=dict)
+    ranking: Json = dataclasses.field(default_factory=dict)
     metrics: Sequence[Json] = ()
-    metadata: Json = dataclasses.field(default_factory=dict)
-    samples: "Samples | None" = None
-
-    @property
-    def rows(self) -> list[Json]:
-        """The rows of the comparison, as far as it has come."""
-        return self.comparison.get("rows", [])
-
-    @property
-    def curve(self) -> Json | None:
-        """The accuracy after every inner step, where it is known."""
-        return self.comparison.get("curve")
+    inputs: Json = dataclasses.field(default_factory=dict)
+    distilled: "LoadedSet | None" = None
 
     @property
     def original(self) -> float | None:
         """The accuracy of the network trained on all of the real data, where it is known."""
-        return self._original.get("accuracy", self.results.get("original_accuracy"))
+        return self.trained_on_all.get("accuracy")
 
     @property
     def full_training(self) -> str:
         """How that network was trained, in words; "" where it is not known."""
-        return full_training(self._original)
+        return full_training(self.trained_on_all)
 
     @property
-    def _original(self) -> Json:
-        files = (self.comparison, self.sweep, self.results)
-        return next((f["original"] for f in files if "original" in f), {})
+    def trained_on_all(self) -> Json:
+        """The original accuracy with epochs, seconds and settings; {} where it is not known."""
+        for file in (self.results, self.comparison, self.sweep):
+            if "original" in file:
+                return file["original"]
+        older = self.results.get("original_accuracy")
+        return {} if older is None else {"accuracy": older}
 
     @property
     def accuracy(self) -> Json:
@@ -61,23 +88,41 @@ class Record:
     @property
     def ratio(self) -> float | None:
         """The distillation ratio r_M, as a fraction, where the original accuracy is known."""
-        if (ratio := self.accuracy.get("ratio")) is not None:
-            return ratio
-        return self.accuracy["mean"] / self.original if self.original else None
+        return distillation_ratio(self.accuracy["mean"], self.original)
 
     @property
-    def best_baseline(self) -> Json | None:
-        """The row of the baseline with the highest mean, where none is left to measure."""
-        if self.missing:
-            return None
-        baselines = [row for row in self.rows if row["group"] == "baseline"]
-        return max(baselines, key=lambda row: row["mean"], default=None)
+    def rows(self) -> list[Json]:
+        """The rows of the comparison that are measured, each with its ratio."""
+        return with_ratios(map(_complete, self.comparison.get("rows", [])), self.original)
+
+    @property
+    def curve(self) -> Json | None:
+        """The accuracy after every inner step, where it is known."""
+        return self.comparison.get("curve")
 
     @property
     def missing(self) -> list[str]:
         """The titles of the rows that the comparison still lacks."""
         here = {row["title"] for row in self.rows}
         return [title for title in self.comparison.get("expected", []) if title not in here]
+
+    @property
+    def best_baseline(self) -> Json | None:
+        """The row of the baseline with the highest mean; None while rows are missing."""
+        if self.missing:
+            return None
+        baselines = [row for row in self.rows if row["group"] == "baseline"]
+        return max(baselines, key=lambda row: row["mean"], default=None)
+
+    @property
+    def sizes(self) -> list[Json]:
+        """The sizes of the sweep, each with its ratio."""
+        return with_ratios(map(_complete, self.sweep.get("sizes", [])), self.original)
+
+    @property
+    def distillation_sizes(self) -> dict[str, int | None]:
+        """d_A by A (Section 4.1); {} where the original accuracy is not known."""
+        return distillation_sizes(self.sizes) if self.original else {}
 
 
 def read(folder: Path) -> Record:
@@ -87,42 +132,47 @@ def read(folder: Path) -> Record:
         UserError: no finished run and no sweep, or damaged files.
     """
     sweep, ranking = (read_checked(folder / name) for name in ("sweep.json", "ranking.json"))
-    for rows in (sweep.get("sizes", []), *([v["distilled"]] for v in ranking.get("variants", []))):
-        rows[:] = [_complete(row) for row in rows]
     if sweep and not (folder / "results.json").exists():
-        return Record(folder, sweep.get("settings", {}), {}, {}, sweep, ranking)
+        return Record(folder, sweep.get("settings", {}), sweep=sweep, ranking=ranking)
     from tf_distill.export.distilled_set import load
 
-    record, loaded = read_numbers(folder), load(folder / "distilled" / "1")
+    record, distilled = read_numbers(folder), load(folder / "distilled" / "1")
     check_reported(folder / "config.json", record.config)
     check_reported(folder / "results.json", record.results)
     return dataclasses.replace(
         record,
         sweep=sweep,
         ranking=ranking,
-        samples=loaded.samples,
-        metadata=loaded.metadata,
         metrics=[m for m in read_metrics(folder / "metrics.jsonl") if _is_drawn(m)],
+        inputs=read_inputs(folder),
+        distilled=distilled,
     )
 
 
 def read_numbers(folder: Path) -> Record:
-    """Reads a finished run but for its distilled set and its history: fast, no TensorFlow.
+    """Reads settings, results and comparison of a finished run: fast, without TensorFlow.
 
     Raises:
         UserError: no finished run, or damaged files.
     """
     if not (folder / "results.json").exists():
         raise UserError(
-            f"{folder} holds no finished run (no results.json); give the --run_dir of one"
+            f"{folder} holds no finished run (no results.json); give the run_dir of one"
         )
     config, results, comparison = (
         read_checked(folder / f"{name}.json") for name in ("config", "results", "comparison")
     )
     if not config:
-        raise UserError(f"{folder} has no config.json; give the --run_dir of a whole run")
-    comparison |= {"rows": [_complete(row) for row in comparison.get("rows", [])]}
-    return Record(folder, config, results, comparison, {}, {})
+        raise UserError(f"{folder} has no config.json; give the run_dir of a whole run")
+    return Record(folder, config, results, comparison)
+
+
+def read_inputs(folder: Path) -> Json:
+    """What inputs.json says of a run's data; earlier runs have data.json. {} where both lack."""
+    older = read_checked(folder / "data.json")
+    if older:
+        older["data"] = older.pop("fingerprint")
+    return older | read_checked(folder / "inputs.json")
 
 
 def _complete(row: Mapping[str, Any]) -> Json:
@@ -132,5 +182,5 @@ def _complete(row: Mapping[str, Any]) -> Json:
 
 
 def _is_drawn(line: Json) -> bool:
-    """Whether a chart has room for the numbers: of a NaN or an infinite loss it has none."""
+    """Whether a chart can show the numbers: it can't show a loss that is NaN or infinite."""
     return all(abs(value) < 1e30 for value in line.values())

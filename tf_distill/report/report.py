@@ -1,4 +1,4 @@
-"""report.html of a run: one self-contained file, made from the files of its folder alone."""
+"""report.html of a run: one self-contained page, made from the files of its folder alone."""
 
 import base64
 import re
@@ -11,6 +11,7 @@ import numpy as np
 from tf_distill import config
 from tf_distill.common import (
     GROUPS,
+    OWN,
     UserError,
     output_names,
     shown_part,
@@ -19,12 +20,10 @@ from tf_distill.common import (
     writing_to,
 )
 from tf_distill.datasets import DATASETS, Entry, is_own, load, user_data
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.networks import NETWORKS
 from tf_distill.report import pages
-from tf_distill.report.figures import gallery
-from tf_distill.report.figures.style import DARK, missing_letters_told, render
+from tf_distill.report.figures import DARK, Plate, missing_letters_told, plates, render
 from tf_distill.report.record import Record, read
-from tf_distill.runs.folder import Inputs, of_python, recall_inputs
 
 NAME = "report.html"
 SENTENCES_SHOWN, WORDS_SHOWN, CLASSES_SHOWN = 40, 200, 12
@@ -36,10 +35,10 @@ Values = dict[str, Any]
 
 
 def write(folder: Path) -> Path:
-    """Draws all figures of a finished run, or of a sweep, again and writes its report.
+    """Draws the figures of a finished run, or of a sweep, anew and writes its report.
 
-    No dataset is loaded; what is not in the folder yet (comparison.json, sweep.json,
-    ranking.json) is left out, and the report says what a comparison still lacks.
+    No dataset is loaded. The report leaves out what has not been measured (comparison.json,
+    sweep.json, ranking.json), and names the rows that a comparison still lacks.
 
     Args:
         folder: of the run; `figures/` and `report.html` in it are written.
@@ -48,16 +47,15 @@ def write(folder: Path) -> Path:
         The path of the report.
 
     Raises:
-        UserError: the folder holds no finished run, damaged files, or can't be written.
+        UserError: the folder holds no finished run or damaged files, or can't be written.
     """
     record = read(folder)
     if (folder / "figures").is_symlink():
         raise UserError(f"{folder / 'figures'} leads to another folder; make it one, or delete it")
     with writing_to(folder, "copy it to where you may write"):
         (folder / "figures").mkdir(exist_ok=True)
-        if "sentences" in record.metadata:
-            words = "\n".join([*record.metadata["sentences"], ""])
-            write_text(folder / "figures" / "sentences.txt", words)
+        if lines := _metadata(record).get("sentences"):
+            write_text(folder / "figures" / "sentences.txt", "\n".join([*lines, ""]))
         with missing_letters_told():
             page = pages.render("report.html", **_values(record))
         write_text(folder / NAME, page)
@@ -65,14 +63,14 @@ def write(folder: Path) -> Path:
 
 
 def _values(record: Record) -> Values:
-    """What the template shows."""
+    """The values of the template."""
     return {
         "record": record,
         "groups": [
             (title, [row for row in record.rows if row["group"] == group])
             for group, title in GROUP_TITLES.items()
         ],
-        "figures": [_figure(record, plate) for plate in gallery.plates(record)],
+        "figures": [_figure(record, plate) for plate in plates(record)],
         "sentences": _sentences(record),
         "settings": _settings(record),
         "command": _command(record),
@@ -82,8 +80,8 @@ def _values(record: Record) -> Values:
     }
 
 
-def _figure(record: Record, plate: gallery.Plate) -> Values:
-    """Writes a figure's file, and gives it for light and for dark as data URIs."""
+def _figure(record: Record, plate: Plate) -> Values:
+    """Writes a figure's file, and returns it on light and on dark as data URIs."""
     draw = lambda: plate.draw(record)  # noqa: E731
     light = render(draw)
     write_bytes(record.path / "figures" / f"{plate.name}.png", light)
@@ -104,24 +102,26 @@ def _data_uri(png: bytes) -> str:
 
 def _sentences(record: Record) -> Values:
     """The decoded sentences with their labels, the top class marked (Tables 6, 7)."""
-    if record.samples is None or "sentences" not in record.metadata:
+    metadata = _metadata(record)
+    if record.distilled is None or "sentences" not in metadata:
         return {"rows": [], "note": ""}
-    labels = np.concatenate(np.asarray(record.samples.y))
-    decoded = decoded_words(record.metadata["sentences"])
+    y = np.asarray(record.distilled.samples.y)
+    steps, n, outputs = y.shape
+    labels = y.reshape(-1, outputs)
+    decoded = decoded_words(metadata["sentences"])
     shown = list(zip(decoded, labels, strict=False))[:SENTENCES_SHOWN]
     rows = [
-        {"words": " ".join(words[:WORDS_SHOWN]), "label": _label(label, record.metadata["classes"]),
+        {"words": " ".join(words[:WORDS_SHOWN]), "label": _label(label, metadata["classes"]),
          "cut": shown_part(WORDS_SHOWN, len(words), "words")}
         for words, label in shown
     ]  # fmt: skip
-    steps, n = record.samples.y.shape[:2]
     for row, (s, j) in zip(rows, np.ndindex(steps, n), strict=False):
         row["name"] = f"{s + 1}.{j + 1}" if steps > 1 else f"{j + 1}"
     return {"rows": rows, "note": shown_part(len(rows), len(decoded), "sentences")}
 
 
 def decoded_words(lines: list[str]) -> list[list[str]]:
-    """The words of each sentence in the text that `outcome.sentences` writes."""
+    """The words of each sentence in the metadata's "sentences"."""
     found: list[list[str]] = []
     for line in lines:
         if re.match(r"step \d+, sentence \d+: ", line):
@@ -132,7 +132,7 @@ def decoded_words(lines: list[str]) -> list[list[str]]:
 
 
 def _label(label: np.ndarray, classes: list[str]) -> list[Values]:
-    """Names and values of a label, the largest first where there are many."""
+    """Names and values of a label; of many, the largest in order."""
     names = output_names(classes, len(label))
     order = np.argsort(-label)[:CLASSES_SHOWN] if len(label) > CLASSES_SHOWN else range(len(label))
     top = int(np.argmax(label)) if len(label) > 1 else None
@@ -140,7 +140,7 @@ def _label(label: np.ndarray, classes: list[str]) -> list[Values]:
 
 
 def _settings(record: Record) -> list[tuple[str, Any]]:
-    """The settings that were made, but for where things lie and what does nothing."""
+    """The settings of the run, except paths and settings without effect."""
     left_out = (*config.PLACES, *(config.BROUGHT if record.config.get("start") else ()))
     return [
         (name.replace("_", " "), value)
@@ -150,21 +150,27 @@ def _settings(record: Record) -> list[tuple[str, Any]]:
 
 
 def _command(record: Record) -> str:
-    """The command that makes the run; "" for a sweep, and for what only Python has."""
-    known = recall_inputs(record.path)
-    dataset = record.config.get("dataset", "")
-    named = dataset in DATASETS or is_own(dataset)
-    if not record.results or not named or of_python(known):
+    """The command that makes the run; "" for a sweep, and for data or a network of Python."""
+    if not record.results:
         return ""
-    return config.shortest_command(record.config, _registry(record, known), NETWORKS)
+    dataset, model = record.config["dataset"], record.config["model"]
+    if model.startswith(OWN) or not (dataset in DATASETS or is_own(dataset)):
+        return ""
+    return config.shortest_command(record.config, _registry(record), NETWORKS)
 
 
-def _registry(record: Record, known: Inputs) -> dict[str, Entry]:
-    """The datasets by name, with own data as the run's files tell of them: they may be gone."""
-    if not is_own(record.config["dataset"]) or "train" not in known:
+def _registry(record: Record) -> dict[str, Entry]:
+    """The datasets by name, with own data as the run's files describe them: these may be gone."""
+    if not is_own(record.config["dataset"]) or "train" not in record.inputs:
         return DATASETS
-    given, classes = record.metadata["input"], len(record.metadata["classes"])
+    about, train = _metadata(record), record.inputs["train"]
+    kind, shape = about["input"]["kind"], about["input"]["shape"]
     entry = user_data.described(
-        given["kind"], classes, given["shape"], known["train"], lambda *_: load(record.config)
+        kind, len(about["classes"]), shape, train, lambda *_: load(record.config)
     )
     return {**DATASETS, record.config["dataset"]: entry}
+
+
+def _metadata(record: Record) -> Values:
+    """What the distilled set says of itself; {} for a sweep."""
+    return record.distilled.metadata if record.distilled else {}

@@ -1,116 +1,194 @@
-"""One distillation with its evaluations: what the program and the Python interface share."""
+"""Carrying a run out: the outer steps with their evaluations and checkpoints, and the result."""
 
-import contextlib
 import dataclasses
 import math
 import signal
-import tensorflow as tf
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
-from tf_distill.runs.results import describe_set, summarize
-from tf_distill.common import Interrupted, Progress, Stream, WorkerLost, counted, numpy_generator, say
+
+import tensorflow as tf
+
+from tf_distill.common import (
+    Interrupted,
+    Progress,
+    Stream,
+    UserError,
+    WorkerLost,
+    counted,
+    numpy_generator,
+    read_metrics,
+    say,
+)
 from tf_distill.config import Config
-from tf_distill.core import Accuracy, Callback, Distillation, DistilledSet, Distribution, KeepBest, Learner, REAL, Samples, Weights, check_step, distill, evaluator, fixed_network, initial_samples, outer_graph, real_batch, test_networks
-from tf_distill.core.nonfinite import check_learned, recover
-from tf_distill.datasets.base import Dataset, hold_out
+from tf_distill.core import (
+    REAL,
+    Accuracy,
+    Callback,
+    Distillation,
+    DistilledSet,
+    KeepBest,
+    Samples,
+    distill,
+    evaluator,
+    fixed_network,
+    initial_samples,
+    outer_graph,
+    outer_update,
+    test_networks,
+)
+from tf_distill.datasets import Dataset, hold_out
+from tf_distill.export import LoadedSet, load, save, servable
+from tf_distill.report import report
 from tf_distill.runs import memory, results
 from tf_distill.runs.checkpoints import Checkpoints, handling
-from tf_distill.runs.folder import History, Metrics, RunFolder
+from tf_distill.runs.folder import History, Metrics
+from tf_distill.runs.run import Run
 
+DONE, TO_DO = 0, 1
+"""What the chief tells the other workers about the run."""
 NETWORKS_ON_THE_WAY = 20
-"""At most, wherever the number is not the result: on the way, and untrained."""
+"""At most so many networks test the set on the way, and are tested untrained."""
 LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
-
-
-@dataclasses.dataclass(frozen=True)
-class Experiment:
-    """What is distilled, for what network, and what is watched on the way.
-
-    config: all settings; learner: the network; dataset: its training split is distilled and
-    its test split has the last word; callbacks: called after each outer step; distribution:
-    the replicas that share the outer steps; start: gives the samples to begin with, None for
-    new ones.
-    """
-
-    config: Config
-    learner: Learner
-    dataset: Dataset
-    callbacks: Sequence[Callback] = ()
-    distribution: Distribution = dataclasses.field(default_factory=Distribution)
-    start: Callable[[], Samples] | None = None
-
-    def check(self) -> None:
-        """Raises UserError where an outer step can't be done as it is asked for."""
-        config = self.config
-        size = real_batch(config.batch_size, self.dataset)
-        check_step(self.learner, size, config.networks, self.distribution, config.jit_compile)
+Evaluate = Callable[[Samples | None, int], Accuracy]
 
 
 class Finished(NamedTuple):
-    """The outcome: samples, the fixed initial weights or [], and what is said of both.
+    """A finished run.
 
-    results: what results.json holds; metadata: that of the exported set; history: loss and
-    accuracy by outer step; frozen: the weights of the network that stay as they are.
+    distilled: the set; results: the content of results.json; history: loss and accuracy by outer
+    step.
     """
 
-    samples: Samples
-    weights: Weights
+    distilled: LoadedSet
     results: dict[str, Any]
-    metadata: dict[str, Any]
     history: list[dict[str, float]]
-    frozen: Weights
 
 
-def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finished:
-    """Distills and evaluates; goes on from the newest checkpoint in a folder.
+def carry_out(run: Run) -> Finished | None:
+    """Distills, evaluates, draws and exports; continues where an earlier call was interrupted.
 
     Args:
-        experiment: what to do.
-        folder: None to write nothing to disk, as all workers of a cluster but the chief.
+        run: the run. Of several workers only the chief evaluates and writes.
+
+    Returns:
+        The finished run, read from its folder if it had ended before; None on other workers.
 
     Raises:
-        Diverged: loss or gradient is no number, again and again.
-        Interrupted: on SIGINT or SIGTERM, where there is a folder.
-        WorkerLost: another worker of the cluster is gone; there is a checkpoint then too.
+        UserError: a mistake in the settings, or another run in the folder.
+        Diverged: loss or gradient is NaN or infinite, again and again.
+        WorkerLost: another worker is gone; there is a checkpoint then.
+        Interrupted: on SIGINT or SIGTERM, if there is a folder.
     """
-    config, distribution = experiment.config, experiment.distribution
-    keep_best = config.keep == "best"
-    near = hold_out(experiment.dataset, config.seed) if keep_best else experiment.dataset
-    distillation = new_distillation(config, near)
-    callbacks = [*experiment.callbacks]
+    run.check()
+    shared = run.distribution
+    with shared.watched():
+        if shared.workers > 1:
+            shared.check_same(f"{run.config.deciding()} {run.inputs}")
+        finished = None
+        if shared.chief:
+            finished = _of_chief(run)
+        elif shared.share(DONE) == TO_DO:
+            _distilled(run)
+        shared.wait()
+    return finished
+
+
+def _of_chief(run: Run) -> Finished:
+    if not run.files.read("results.json"):
+        with run.files.locked():
+            if run.files.begun != run.begun:
+                raise UserError(
+                    f"another process changed {run.files.path} during start-up; run the command "
+                    "again"
+                )
+            if not run.files.read("results.json"):
+                run.distribution.share(TO_DO)
+                results.commit()  # asked early, as the code is now
+                run.choice.try_out(run.learner)
+                finished = _distilled(run)
+                write(run, finished)
+                return finished
+    run.distribution.share(DONE)
+    say(f"{run.files.path} is finished; delete it, or name another run_dir, to run again")
+    return finished_run(run)
+
+
+def write(run: Run, finished: Finished) -> None:
+    """Keeps the results and, if there is a folder, the set, the trained model and a report."""
+    path = run.files.path
+    if path:
+        save(path / "distilled" / "1", finished.distilled)
+        write_model(run, finished.distilled.samples, path / "model" / "1")
+    run.files.write("results.json", finished.results)
+    if path:
+        report.write(path)
+
+
+def write_model(run: Run, samples: Samples, path: Path) -> None:
+    """Trains the network on the set and writes it as a servable SavedModel."""
+    config = run.config
+    model = servable.trained(
+        run.learner, samples, run.dataset, config.init, config.seed, run.optimizer
+    )
+    servable.write(path, model)
+
+
+def finished_run(run: Run) -> Finished:
+    """The finished run of a folder; its report is drawn again if it is gone.
+
+    Raises:
+        UserError: parts of it are gone or damaged.
+    """
+    path = run.files.path
+    assert path  # without a folder nothing is finished before it is carried out
+    if not (path / "distilled" / "1").is_dir():
+        raise UserError(
+            f"{path} no longer has distilled/1; put it back, or delete results.json, and the same "
+            "command continues from the last checkpoint and writes all of it again"
+        )
+    if not (path / report.NAME).exists():
+        report.write(path)
+    history = read_metrics(path / Metrics.FILE)
+    distilled = dataclasses.replace(load(path / "distilled" / "1"), build=run.choice.build)
+    return Finished(distilled, run.files.read("results.json"), history)
+
+
+def _distilled(run: Run) -> Finished:
+    """Distills and evaluates; continues from the newest checkpoint."""
+    config, shared = run.config, run.distribution
+    near = hold_out(run.dataset, config.seed) if config.keep == "best" else run.dataset
+    state = new_distillation(config, near)
     best = None
-    if keep_best:
-        best = KeepBest(distillation.distilled.samples, config.early_stopping)
-        distillation.best = best  # so that checkpoints hold it
-        callbacks.append(best)
-    checkpoints = _stand(experiment, distillation, folder)
+    if config.keep == "best":
+        best = KeepBest(state.distilled.samples, config.early_stopping)
+        state.best = best  # so that checkpoints hold it
+    checkpoints = _restored(run, state)
+    evaluate = evaluation(run, run.dataset)
+    nearby = evaluation(run, near) if best else evaluate
+    metrics = run.files.metrics(int(state.step)) if shared.chief else History()
 
-    evaluate = evaluation(config, experiment.learner, experiment.dataset)
-    nearby = evaluation(config, experiment.learner, near) if best else evaluate
-    metrics = Metrics(folder.path, int(distillation.step)) if folder else History()
-
-    def of_chief(samples: Samples) -> Accuracy:  # so that all workers stop at the same step
+    def evaluate_on_chief(samples: Samples) -> Accuracy:  # so that all workers stop together
         networks = _few(config)
-        own = nearby(samples, networks) if distribution.chief else Accuracy(0.0, 0.0, networks)
-        mean, std, _ = distribution.share(own)
+        own = nearby(samples, networks) if shared.chief else Accuracy(0.0, 0.0, networks)
+        mean, std, _ = shared.share(own)
         return Accuracy(float(mean), float(std), networks)
 
-    if best and experiment.start and not int(distillation.step):  # it may stay the best
-        accuracy = of_chief(distillation.distilled.samples).mean
-        best.begin(distillation.distilled, accuracy)
-    steps = outer_steps(experiment, distillation, near)
+    if best and run.start and not int(state.step):  # the set to start from may stay the best
+        best.begin(state.distilled, evaluate_on_chief(state.distilled.samples).mean)
+    callbacks = [*run.callbacks, *([best] if best else [])]
     try:
-        outer_loop(config, distillation, steps, of_chief, checkpoints, metrics, callbacks)
+        outer_loop(run, state, near, evaluate_on_chief, checkpoints, metrics, callbacks)
     except WorkerLost:
         if checkpoints:  # the set is as after the last step that all have done
             checkpoints.save()
         raise
-    stopped = int(distillation.step)
+    stopped = int(state.step)
     if best:
-        best.go_back(distillation.distilled)
-    finished = finish(experiment, distillation, evaluate, metrics)
-    finished.results["batch_size"] = real_batch(config.batch_size, near)  # as it was
+        best.go_back(state.distilled)
+    finished = _finish(run, state, evaluate, metrics)
+    finished.results["batch_size"] = run.step.real(near)  # as it was
     if stopped < config.outer_steps:
         finished.results["stopped_after"] = stopped
     if best:
@@ -118,102 +196,163 @@ def carry_out(experiment: Experiment, folder: RunFolder | None = None) -> Finish
     return finished
 
 
-def _stand(work: Experiment, state: Distillation, folder: RunFolder | None) -> Checkpoints | None:
-    """Brings the state, on all workers, to where the run stands; gives the folder's checkpoints."""
-    checkpoints = folder.checkpoints(state) if folder else None
-    begins = not (checkpoints and checkpoints.checkpoints)
-    if work.start and work.distribution.chief and begins:
-        state.distilled.set(work.start())
-        state.guard.keep()
-    if work.distribution.workers > 1:
-        state.take(work.distribution.share(state.values()))
-    if folder and (done := int(state.step)):
-        say(f"going on from outer step {done} of {folder.path}")
+def _restored(run: Run, state: Distillation) -> Checkpoints | None:
+    """Restores the state, or sets it to `start`, on all workers; gives the folder's checkpoints."""
+    checkpoints = None
+    if run.distribution.chief:
+        checkpoints = run.files.checkpoints(state, run.config, run.inputs, run.learner.frozen)
+        if run.start and not (checkpoints and checkpoints.found):
+            state.distilled.set(run.start())
+    if run.distribution.workers > 1:
+        state.take(run.distribution.share(state.values()))
+    if run.distribution.chief and (done := int(state.step)):
+        say(f"continuing from outer step {done} of {run.files.path}")
     return checkpoints
 
 
 def _few(config: Config) -> int:
-    """How many networks are enough for what is not the result."""
+    """How many networks test, except for the result."""
     return min(config.eval_networks, NETWORKS_ON_THE_WAY)
 
 
-def evaluation(config: Config, learner: Learner, dataset: Dataset):
-    """A function of samples, or None, and a number of networks to their accuracy."""
-    test = evaluator(learner, dataset)
+def evaluation(run: Run, dataset: Dataset) -> Evaluate:
+    """A function that trains networks on samples, or for None does not, and tests them."""
+    test = evaluator(run.learner, dataset, run.optimizer)
 
     def evaluate(samples: Samples | None, networks: int) -> Accuracy:
-        weights = test_networks(learner, config.init, networks, config.seed)
+        weights = test_networks(run.learner, run.config.init, networks, run.config.seed)
         return test(samples, counted(weights, networks, "tested {} of {} networks"))
 
     return evaluate
 
 
-def outer_steps(
-    experiment: Experiment, distillation: Distillation, dataset: Dataset
-) -> Iterator[tuple[int, float]]:
-    """The outer steps that are still to do, each with its loss.
+def outer_loop(
+    run: Run,
+    state: Distillation,
+    dataset: Dataset,
+    evaluate: Callable[[Samples], Accuracy],
+    checkpoints: Checkpoints | None,
+    metrics: Metrics | History,
+    callbacks: Sequence[Callback],
+) -> None:
+    """Goes through all outer steps, with an evaluation and a checkpoint every so often.
 
     Args:
-        experiment: what to do.
-        distillation: where it stands.
+        run: the run.
+        state: is updated by the steps.
         dataset: whose training split is distilled.
+        evaluate: the accuracy of samples.
+        checkpoints: None to keep none; then signals do as usual.
+        metrics: takes losses and accuracies.
+        callbacks: called after each step; any of them can end the loop.
 
     Raises:
-        UserError: there is not enough memory for them.
-        WorkerLost: another worker of the cluster is gone.
+        Diverged: too many steps had a NaN or infinite loss or gradient.
+        Interrupted: on SIGINT or SIGTERM in a step, after a checkpoint, if these are kept.
+        KeyboardInterrupt: on either in an evaluation; the last checkpoint stays.
     """
-    config, learner = experiment.config, experiment.learner
+    config = run.config
+    for callback in callbacks:
+        callback.distilled = state.distilled
+    progress = Progress(config.outer_steps, int(state.step))
+    saved = time.monotonic()
+    steps = _until_stopped(_outer_steps(run, state, dataset), callbacks)
+    for step, loss in _timed(state, _stoppable(progress.steps(steps), checkpoints)):
+        state.guard.check(step, step == config.outer_steps, config.inner_lr, config.outer_lr)
+        due = step % config.eval_every == 0 or step == config.outer_steps
+        values = {"loss": loss}
+        if due:  # a signal ends an evaluation at once, as that can take minutes
+            with handling(signal.default_int_handler, checkpoints):
+                values["accuracy"] = evaluate(state.distilled.samples).mean
+            progress.accuracy(values["accuracy"])
+        metrics.write(step, **{k: v for k, v in values.items() if math.isfinite(v)})
+        for callback in callbacks:
+            callback.on_outer_step_end(step, dict(values))
+        if checkpoints and (due or time.monotonic() - saved > 60 * config.checkpoint_minutes):
+            checkpoints.save()
+            saved = time.monotonic()
 
-    def before(graph: tf.Graph) -> None:
-        found = memory.estimate_memory(graph, learner, dataset, config)
+
+def _outer_steps(run: Run, state: Distillation, dataset: Dataset) -> Iterator[tuple[int, float]]:
+    """The outer steps that are left to do, each with its loss."""
+    config = run.config
+    with run.distribution.watched():
+        update = outer_update(state, run.learner, dataset, run.step, run.distribution)
+        graph = outer_graph(update, dataset, run.step)
+        found = memory.estimate_memory(graph, run.learner, dataset, config)
         say(memory.check_memory(found, config))
-        if config.jit_compile and int(distillation.step) < config.outer_steps:
+        if config.jit_compile and int(state.step) < config.outer_steps:
             say("XLA compiles the outer step now, which can take minutes")
-
-    with experiment.distribution.watched():
-        yield from distill(
-            distillation,
-            learner,
-            dataset,
-            outer_steps=config.outer_steps,
-            distribution=experiment.distribution,
-            before=before,
-            **_settings(config),
-        )
+        yield from distill(state, update, dataset, run.step, config.outer_steps)
 
 
-def estimate(experiment: Experiment) -> memory.Estimate:
-    """The memory that the experiment will take; nothing of it is run."""
-    config, learner, dataset = experiment.config, experiment.learner, experiment.dataset
-    distillation = new_distillation(config, dataset)
-    _alive = evaluation(config, learner, dataset)  # it holds the test data, as in a run
-    graph = outer_graph(distillation, learner, dataset, **_settings(config))
-    return memory.estimate_memory(graph, learner, dataset, config)
+def _until_stopped(steps: Iterator, callbacks: Sequence[Callback]) -> Iterator:
+    """Ends the loop after the step at which a callback asked for it."""
+    if any(callback.stop for callback in callbacks):  # in an earlier part of the run
+        return
+    for item in steps:
+        yield item
+        if any(callback.stop for callback in callbacks):
+            return
 
 
-def _settings(config: Config) -> dict[str, Any]:
-    """Those of an outer step."""
-    names = ("batch_size", "networks", "init", "seed", "jit_compile")
-    return {name: getattr(config, name) for name in names}
+def _timed(state: Distillation, steps: Iterator) -> Iterator:
+    """Adds the time of the loop, evaluations too, to the state."""
+    started = time.monotonic()
+    for item in steps:
+        yield item
+        state.seconds.assign_add(time.monotonic() - started)
+        started = time.monotonic()
 
 
-def finish(
-    experiment: Experiment, distillation: Distillation, evaluate, metrics: Metrics | History
+def _stoppable(steps: Iterator, checkpoints: Checkpoints | None) -> Iterator:
+    """Ends the loop after the step at which SIGINT or SIGTERM came, with a checkpoint."""
+    asked: list[int] = []
+    with handling(lambda number, _: asked.append(number), checkpoints):
+        for item in steps:
+            yield item
+            if checkpoints and asked:
+                checkpoints.save()
+                raise Interrupted(f"stopped after outer step {item[0]}")
+
+
+def describe_estimate(run: Run) -> str:
+    """The memory that the run would take, and the free memory, in words; runs no step.
+
+    Raises:
+        UserError: there is not enough.
+    """
+    config, dataset = run.config, run.dataset
+    state = new_distillation(config, dataset)
+    _alive = evaluation(run, dataset)  # it holds the test data, as in a run
+    update = outer_update(state, run.learner, dataset, run.step)
+    graph = outer_graph(update, dataset, run.step)
+    found = memory.estimate_memory(graph, run.learner, dataset, config)
+    say(memory.describe_memory(found, config))
+    return memory.check_memory(found, config)
+
+
+def _finish(
+    run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics | History
 ) -> Finished:
-    """The last evaluation, and everything in words."""
-    config, dataset, learner = experiment.config, experiment.dataset, experiment.learner
-    samples = distillation.distilled.samples
+    """The last evaluation, with the results."""
+    config, dataset, learner = run.config, run.dataset, run.learner
+    samples = state.distilled.samples
     before = evaluate(None, _few(config))
     after = evaluate(samples, config.eval_networks)
-    results = summarize(config, dataset, distillation, before, after)
-    weights = fixed_network(learner, config.seed) if config.init == "fixed" else []
-    metadata = describe_set(config, dataset, samples, after)
-    frozen = [tf.constant(value) for value in learner.frozen]
-    return Finished(samples, weights, results, metadata, metrics.read(), frozen)
+    distilled = LoadedSet(
+        samples,
+        fixed_network(learner, config.seed) if config.init == "fixed" else [],
+        results.describe_set(config, dataset, samples, after),
+        run.choice.build,
+        [tf.constant(value) for value in learner.frozen],
+    )
+    summary = results.summarize(config, dataset, state, before, after)
+    return Finished(distilled, summary, metrics.read())
 
 
 def new_distillation(config: Config, dataset: Dataset) -> Distillation:
-    """The state that every run of these settings begins with.
+    """The state that a run of these settings begins with.
 
     Raises:
         UserError: there is not enough memory for it.
@@ -237,85 +376,3 @@ def new_distillation(config: Config, dataset: Dataset) -> Distillation:
     )
     distilled = DistilledSet(samples, LEARNED[config.labels])
     return Distillation(distilled, config.outer_lr, config.outer_steps, config.outer_momentum)
-
-
-def outer_loop(
-    config: Config,
-    distillation: Distillation,
-    steps: Iterator[tuple[int, float]],
-    evaluate: Callable[..., Accuracy],
-    checkpoints: Checkpoints | None,
-    metrics: Metrics | History,
-    callbacks: Sequence[Callback] = (),
-) -> None:
-    """Goes through all outer steps, with an evaluation and a checkpoint every so often.
-
-    Args:
-        config: of the run.
-        distillation: what the steps update.
-        steps: give the number and the loss of each.
-        evaluate: the accuracy of samples.
-        checkpoints: None to keep none, and to leave signals alone.
-        metrics: where losses and accuracies go.
-        callbacks: called after each step; any of them can end the loop.
-
-    Raises:
-        Diverged: too many steps gave no numbers.
-        Interrupted: on SIGINT or SIGTERM in a step, where checkpoints are kept, after one.
-        KeyboardInterrupt: on either in an evaluation, which leaves the last checkpoint.
-    """
-    for callback in callbacks:
-        callback.distilled = distillation.distilled
-    progress = Progress(config.outer_steps, int(distillation.step))
-    saved = time.monotonic()
-    shown = progress.steps(until_stopped(steps, callbacks))
-    for step, loss in timed(distillation, stoppable(shown, checkpoints)):
-        recover(distillation.guard, step, config)
-        due = step % config.eval_every == 0 or step == config.outer_steps
-        values = {"loss": loss}
-        if due:
-            with interruptible(checkpoints):
-                values["accuracy"] = evaluate(distillation.distilled.samples).mean
-            progress.accuracy(values["accuracy"])
-        metrics.write(step, **{k: v for k, v in values.items() if math.isfinite(v)})
-        for callback in callbacks:
-            callback.on_outer_step_end(step, dict(values))
-        if checkpoints and (due or time.monotonic() - saved > 60 * config.checkpoint_minutes):
-            checkpoints.save()
-            saved = time.monotonic()
-    check_learned(distillation.guard, int(distillation.step), config)
-
-
-def until_stopped(steps: Iterator, callbacks: Sequence[Callback]) -> Iterator:
-    """Ends the loop after the step at which a callback asked for it."""
-    if any(callback.stop for callback in callbacks):  # in an earlier part of the run
-        return
-    for item in steps:
-        yield item
-        if any(callback.stop for callback in callbacks):
-            return
-
-
-def timed(distillation: Distillation, steps: Iterator) -> Iterator:
-    """Counts the time of the loop, evaluations too, into what is saved."""
-    started = time.monotonic()
-    for item in steps:
-        yield item
-        distillation.seconds.assign_add(time.monotonic() - started)
-        started = time.monotonic()
-
-
-def stoppable(steps: Iterator, checkpoints: Checkpoints | None) -> Iterator:
-    """Ends the loop after the step at which SIGINT or SIGTERM came, with a checkpoint."""
-    asked: list[int] = []
-    with handling(lambda number, _: asked.append(number), checkpoints):
-        for item in steps:
-            yield item
-            if checkpoints and asked:
-                checkpoints.save()
-                raise Interrupted(f"stopped after outer step {item[0]}")
-
-
-def interruptible(checkpoints: Checkpoints | None) -> contextlib.AbstractContextManager:
-    """Lets SIGINT and SIGTERM end an evaluation at once: with many networks it takes minutes."""
-    return handling(signal.default_int_handler, checkpoints)

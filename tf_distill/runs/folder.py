@@ -1,48 +1,114 @@
-"""The folder of a run: what lies where, and how an interrupted run goes on."""
+"""Where a run keeps its files: in a folder or, without one, in memory."""
 
 import contextlib
+import copy
 import json
-import tensorflow as tf
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from tf_distill.common import ELSEWHERE, UserError, clear_parts, folder_lock, os_errors, read_checked, read_metrics, remove, write_json, write_text, writing_to
+
+import numpy as np
+import tensorflow as tf
+
+from tf_distill.common import (
+    ELSEWHERE,
+    UserError,
+    clear_parts,
+    folder_lock,
+    os_errors,
+    read_checked,
+    read_metrics,
+    write_json,
+    write_text,
+    writing_to,
+)
 from tf_distill.config import Config
-from tf_distill.datasets.base import Dataset, fingerprint
-from tf_distill.export import distilled_set
-from tf_distill.runs import checkpoints
+from tf_distill.datasets import Dataset, fingerprint
+from tf_distill.export import read_frozen, write_frozen
+from tf_distill.report.record import read_inputs
 from tf_distill.runs.checkpoints import Checkpoints
+
+Json = dict[str, Any]
+SIZES = ("train", "test", "classes")
+
+
+class InMemory:
+    """The files of a run that has no folder: JSON values by name."""
+
+    path: Path | None = None
+    begun = False
+
+    def __init__(self) -> None:
+        self._values: dict[str, Json] = {}
+
+    def read(self, name: str) -> Json:
+        """The value of a name such as results.json; {} if there is none."""
+        return copy.deepcopy(self._values.get(name, {}))
+
+    def write(self, name: str, value: Json) -> None:
+        """Keeps a value."""
+        self._values[name] = copy.deepcopy(value)
+
+    def check(self, config: Config, inputs: Json) -> None:
+        """Accepts any settings and inputs."""
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Needs no lock: no other process sees it."""
+        return contextlib.nullcontext()
+
+    def frozen(self) -> list[np.ndarray]:
+        """No frozen weights of an earlier call."""
+        return []
+
+    def checkpoints(self, state: tf.Module, *begun: Any) -> None:
+        """No checkpoints."""
+
+    def metrics(self, step: int) -> "History":
+        """A new history."""
+        return History()
+
 
 class RunFolder:
     """`config.json inputs.json checkpoints/ metrics.jsonl events/ results.json distilled/ model/`.
 
-    Beside these `report` writes `figures/` and `report.html`.
-
-    What a call has left that ended before anything was done binds nobody: see `begun`.
+    Beside these `report` writes `figures/` and `report.html`. config.json comes with the first
+    checkpoint: until then the folder may be used with other settings.
 
     Args:
         path: the folder.
-
-    begun: whether something had been done when the folder was first looked at. What a call
-        reads of it after that, it reads on these terms.
-
-    Raises:
-        UserError: the folder can't be read.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        with self._writing():
-            self.begun = begun(self.path)
 
-    def check(self, config: Config) -> None:
-        """Raises UserError where the folder can't be read, or holds a run of other settings."""
+    @property
+    def begun(self) -> bool:
+        """Whether a run in the folder has come to its first checkpoint."""
         with self._writing():
-            check_same(config, self.path / "config.json")
+            return (self.path / "config.json").exists()
+
+    def read(self, name: str) -> Json:
+        """The content of a JSON file of the folder, such as results.json; {} if there is none."""
+        return read_checked(self.path / name)
+
+    def write(self, name: str, value: Json) -> None:
+        """Writes a JSON file of the folder."""
+        write_json(self.path / name, value)
+
+    def check(self, config: Config, inputs: Json) -> None:
+        """Checks that the folder may be used with these settings and inputs.
+
+        Raises:
+            UserError: a run of other settings, data or network has begun in it.
+        """
+        if not self.begun:
+            return
+        check_settings(config, self.read("config.json"), self.path)
+        check_inputs(self.path, read_inputs(self.path), inputs)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the folder, keeps other processes out, clears away what killed ones half-wrote.
+        """Makes the folder, locks it, and deletes the half-written files of killed processes.
 
         Raises:
             UserError: another process is at work in the folder, or it can't be written.
@@ -53,65 +119,79 @@ class RunFolder:
             clear_parts(self.path)
             yield
 
-    def settle(self, config: Config) -> None:
-        """Writes the settings, and clears away what a call has left that did nothing more.
+    def frozen(self) -> list[np.ndarray]:
+        """The frozen weights that the run in the folder began with."""
+        return read_frozen(self.path)
 
-        It is to be called when locked.
+    def checkpoints(
+        self, state: tf.Module, config: Config, inputs: Json, frozen: list[np.ndarray]
+    ) -> Checkpoints:
+        """The checkpoints of `state`, into which the newest sound one is restored.
+
+        The first save also writes config.json, inputs.json and the frozen weights.
 
         Raises:
-            UserError: another process has begun a run since the folder was first looked at, the
-                config.json there is no run's, or the folder can't be written.
+            UserError: there are checkpoints, and all of them are damaged.
         """
-        path = self.path / "config.json"
-        with self._writing():
+
+        def begin() -> None:
             if not self.begun:
-                if begun(self.path):  # what was read before is not that run's
-                    raise UserError(
-                        f"another process has been at work in {self.path} meanwhile; give the "
-                        "same again"
-                    )
-                read_checked(path)  # what is no run's stays
-                for name in ("config.json", INPUTS_NAME, OLDER, distilled_set.FROZEN_NAME):
-                    remove(self.path / name)
-            if not path.exists():
-                write_text(path, config.to_json())
+                write_frozen(self.path, frozen)
+                self.write("inputs.json", inputs)
+                write_text(self.path / "config.json", config.to_json())
+
+        saved = tf.train.Checkpoint(state=state)
+        return Checkpoints(saved, self.path / "checkpoints", begin)
+
+    def metrics(self, step: int) -> "Metrics":
+        """The history up to a step, to be continued."""
+        return Metrics(self.path, step)
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
-        return writing_to(f"--run_dir={self.path}", ELSEWHERE)
-
-    def results(self) -> dict[str, Any] | None:
-        """What results.json holds, or None for a run that is not finished."""
-        path = self.path / "results.json"
-        return read_checked(path) or None
-
-    def checkpoints(self, state: tf.Module) -> Checkpoints:
-        """The manager of the checkpoints of `state`, which has the newest sound one restored.
-
-        Raises:
-            UserError: there are checkpoints, and all of them are damaged or in other folders.
-        """
-        return checkpoints.restored(tf.train.Checkpoint(state=state), self.path / "checkpoints")
+        return writing_to(f"run_dir={self.path}", ELSEWHERE)
 
 
-def begun(path: Path) -> bool:
-    """Whether something of a run has been done in a folder: a checkpoint is there, or all."""
-    return any(path.glob("checkpoints/*.index")) or (path / "results.json").exists()
+Files = RunFolder | InMemory
 
 
-def check_same(config: Config, path: Path) -> None:
-    """Raises UserError where the config.json at `path` is of another experiment that has begun."""
-    if begun(path.parent) and path.exists():
-        check_settings(config, read_checked(path), path.parent)
+def data_inputs(dataset: Dataset) -> Json:
+    """Sizes for a person, and a hash of the stored examples."""
+    return {
+        "train": len(dataset.y_train),
+        "test": len(dataset.y_test),
+        "classes": len(dataset.classes),
+        "data": fingerprint(dataset),
+    }
 
 
-def check_settings(config: Config, before: dict[str, Any], folder: Path) -> None:
-    """Raises UserError where what a folder holds was made with settings of another experiment."""
+def check_settings(config: Config, before: Json, folder: Path) -> None:
+    """Raises UserError if the settings `before` of a folder's run are of another experiment."""
     if changed := config.difference(before):
-        do = "name another --run_dir, or delete this one to begin again"
-        if [text.split()[0] for text in changed] == ["--seed"]:
+        do = "name another run_dir, or delete this one to begin again"
+        if [text.partition("=")[0] for text in changed] == ["seed"]:
             plain = str(folder).removesuffix(f"_seed{before.get('seed')}")
-            do = f"name another, such as --run_dir={plain}_seed{config.seed}"
+            do = f"name another, such as run_dir={plain}_seed{config.seed}"
         raise UserError(f"{folder} holds a run of other settings: {'; '.join(changed)}; {do}")
+
+
+def check_inputs(folder: Path, before: Json, now: Json) -> None:
+    """Raises UserError if a folder's run is of other inputs; old runs do not tell all of them."""
+    changed = {name for name, value in now.items() if before.get(name, value) != value}
+    how = " (as many examples, but others)" if before.keys() >= {*SIZES} else ""
+    if changed & {*SIZES}:
+        how = f" (they were {_sizes(before)}, now {_sizes(now)})"
+    told = [f"other data{how}"] if "data" in changed else []
+    if changed & {"weights", "network"}:
+        told.append("another network")
+    if told:
+        raise UserError(
+            f"{folder} holds a run of {' and of '.join(told)}; use the same again, or name another "
+            "run_dir"
+        )
+
+
+def _sizes(inputs: Json) -> str:
+    return "{} + {} examples of {} classes".format(*map(inputs.get, SIZES))
 
 
 class Metrics:
@@ -119,9 +199,9 @@ class Metrics:
 
     Args:
         path: the run's folder.
-        step: where the run goes on; lines of later steps, written before an interruption, are
-            dropped. Their events stay in their file: TensorBoard passes over them, since the
-            steps begin anew, unless it is told --load_fast=false.
+        step: where the run continues; lines of later steps, written before an interruption, are
+            dropped. Their events stay in their file. TensorBoard skips them, since the steps begin
+            anew, but not with --load_fast=false.
     """
 
     FILE = "metrics.jsonl"
@@ -143,7 +223,7 @@ class Metrics:
             self._events.flush()
 
     def read(self) -> list[dict[str, float]]:
-        """All that was written, less lines that a crash has cut."""
+        """All lines but those that a crash has cut."""
         return read_metrics(self._path)
 
 
@@ -160,62 +240,3 @@ class History:
     def read(self) -> list[dict[str, float]]:
         """All that was written."""
         return list(self._lines)
-
-
-INPUTS_NAME, OLDER = "inputs.json", "data.json"
-"""The file, and the one that the command line wrote in its place before there was one for all."""
-SIZES = ("train", "test", "classes")
-Inputs = dict[str, Any]
-
-
-def of_data(dataset: Dataset) -> Inputs:
-    """Sizes for a person, and a hash of the stored examples."""
-    return {
-        "train": len(dataset.y_train),
-        "test": len(dataset.y_test),
-        "classes": len(dataset.classes),
-        "data": fingerprint(dataset),
-    }
-
-
-def recall_inputs(folder: Path) -> Inputs:
-    """What a run's folder remembers; {} where it remembers nothing."""
-    older = read_checked(folder / OLDER)
-    if older:
-        older["data"] = older.pop("fingerprint")
-    return older | read_checked(folder / INPUTS_NAME)
-
-
-def remember_inputs(folder: Path, now: Inputs) -> None:
-    """Adds to what a run's folder remembers."""
-    write_json(folder / INPUTS_NAME, recall_inputs(folder) | now)
-
-
-def check_inputs(folder: Path, before: Inputs, now: Inputs) -> None:
-    """Raises UserError where a folder's run is of other inputs, as far as both are known."""
-    changed = changed_since(before, now)
-    how = " (as many examples, but others)" if before.keys() >= {*SIZES} else ""
-    if changed & {*SIZES}:
-        how = f" (they were {_sizes(before)}, now {_sizes(now)})"
-    told = [f"other data{how}"] if "data" in changed else []
-    if any(name.startswith(("weights", "network")) for name in changed):
-        told.append("another network")
-    if told:
-        raise UserError(
-            f"{folder} holds a run of {' and of '.join(told)}; take the old again, or name another "
-            "--run_dir"
-        )
-
-
-def changed_since(before: Inputs, now: Inputs) -> set[str]:
-    """The names under which both have something, and not the same."""
-    return {name for name, value in now.items() if before.get(name, value) != value}
-
-
-def of_python(inputs: Inputs) -> bool:
-    """Whether a run was made from Python; the command line remembers no shapes of weights."""
-    return "weights" in inputs
-
-
-def _sizes(inputs: Inputs) -> str:
-    return "{} + {} examples of {} classes".format(*map(inputs.get, SIZES))

@@ -120,25 +120,31 @@ def draw_inner_accuracy(
     return figure
 
 
-def draw_sizes(sweep: Mapping[str, Any]) -> Figure:
+def draw_sizes(
+    sizes: Sequence[Mapping[str, Any]],
+    original: float | None = None,
+    marks: Mapping[str, int | None] | None = None,
+) -> Figure:
     """Accuracy against the number of distilled samples, with the sizes d_A (Figure 6).
 
     Args:
-        sweep: what sweep.json holds.
+        sizes: of sweep.json, each with samples, mean and std.
+        original: the accuracy of training on all of the real data, where it is known.
+        marks: d_A by A, where they are known.
     """
     figure = sheet(COLUMN, 2.5)
     axis = figure.subplots()
-    sizes = sorted(sweep["sizes"], key=lambda size: size["samples"])
+    sizes = sorted(sizes, key=lambda size: size["samples"])
     samples = [size["samples"] for size in sizes]
-    mean, std = ([size.get(name, 0.0) for size in sizes] for name in ("mean", "std"))
+    mean, std = ([size[name] for size in sizes] for name in ("mean", "std"))
     axis.errorbar(samples, mean, std, color="C1", marker="o", markersize=3.5, capsize=2,
                   elinewidth=0.8, label="distilled")  # fmt: skip
     if samples[-1] > 15 * samples[0]:
         log_axis(axis, "x", samples)
     else:
         axis.xaxis.set_major_locator(whole_numbers())
-    reference(axis, sweep.get("original", {}).get("accuracy"))
-    _mark_sizes(axis, sweep.get("distillation_sizes", {}), dict(zip(samples, mean, strict=True)))
+    reference(axis, original)
+    _mark_sizes(axis, marks or {}, dict(zip(samples, mean, strict=True)))
     axis.set_xlabel("distilled samples")
     percent_axis(axis)
     legend_above(axis)

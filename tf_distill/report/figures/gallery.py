@@ -1,10 +1,11 @@
-"""The table of all figures: which a run has, how each is drawn, what it shows."""
+"""The list of all figures: which data each needs, how it is drawn, what it shows."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
+from tf_distill.core import Samples
 from tf_distill.report.figures import comparison, curves, samples
 from tf_distill.report.record import Record
 
@@ -12,9 +13,9 @@ from tf_distill.report.record import Record
 class Plate(NamedTuple):
     """One figure of the gallery.
 
-    name: of its file, without the ending. paper: what it is like in the paper, or "".
-    alt: what a person sees who can't see it. caption: what it means. wanted: whether a
-    record has the data. draw: the figure.
+    name: of its file, without the ending; paper: the figure or table of the paper that shows
+    the same, or ""; alt: describes it to a person who can't see it; caption: what it means;
+    wanted: whether a record has its data; draw: makes it from a record.
     """
 
     name: str
@@ -26,8 +27,13 @@ class Plate(NamedTuple):
     draw: Callable[[Any], Figure]
 
 
-def _kind(record: Record) -> str | None:
-    return record.metadata.get("input", {}).get("kind")
+def _has(kind: str) -> Callable[[Record], bool]:
+    """Whether a record has a set of images, or of texts."""
+    return lambda r: r.distilled is not None and r.distilled.metadata["input"]["kind"] == kind
+
+
+def _set(record: Any) -> tuple[Samples, list[str]]:
+    return record.distilled.samples, record.distilled.metadata["classes"]
 
 
 def _several_networks(record: Record) -> bool:
@@ -40,22 +46,22 @@ PLATES = (
         "Grid of the distilled images, each with the largest values of its label.",
         "All that the network sees in training, step by step. Each image is stretched to the "
         "range of grey or colour; below it are the largest values of its label.",
-        lambda r: r.samples and _kind(r) == "image",
-        lambda r: samples.draw_images(r.samples, r.metadata["classes"]),
+        _has("image"),
+        lambda r: samples.draw_images(*_set(r)),
     ),
     Plate(
         "embeddings", "Distilled sentences in embedding space", "Figures 9, 10",
         "Heat maps of the distilled sentences, words down and embedding across.",
         "Each distilled sentence is a matrix: a row a word, a column a number of its vector.",
-        lambda r: r.samples and _kind(r) == "text",
-        lambda r: samples.draw_embeddings(r.samples, r.metadata["classes"]),
+        _has("text"),
+        lambda r: samples.draw_embeddings(*_set(r)),
     ),
     Plate(
         "labels", "Labels", "Table 1",
         "Heat map of the label matrix, a row a sample and a column a class, values written in.",
         "Labels are real numbers and need not sum to one. Of several classes the top one is bold.",
-        lambda r: r.samples,
-        lambda r: samples.draw_labels(r.samples, r.metadata["classes"]),
+        lambda r: r.distilled,
+        lambda r: samples.draw_labels(*_set(r)),
     ),
     Plate(
         "inner_accuracy", "Accuracy after every inner step", "",
@@ -63,7 +69,7 @@ PLATES = (
         "How far each gradient step on the distilled set takes a network. Step 0 is before "
         "training.",
         lambda r: r.curve,
-        lambda r: curves.draw_inner_accuracy(r.curve, len(r.samples.x), r.original),
+        lambda r: curves.draw_inner_accuracy(r.curve, len(r.distilled.samples.x), r.original),
     ),
     Plate(
         "comparison", "Baselines and controls", "Tables 2, 3, 5",
@@ -85,8 +91,8 @@ PLATES = (
         "learning_rates", "Learning rates", "",
         "Line chart of the learned learning rate of each inner step, an epoch a colour.",
         "Learned together with the samples: one for every inner step.",
-        lambda r: r.samples,
-        lambda r: curves.draw_learning_rates(r.samples.lr, len(r.samples.x)),
+        lambda r: r.distilled,
+        lambda r: curves.draw_learning_rates(r.distilled.samples.lr, len(r.distilled.samples.x)),
     ),
     Plate(
         "history", "Outer loss and accuracy", "",
@@ -99,9 +105,9 @@ PLATES = (
     Plate(
         "sizes", "Accuracy against size", "Figure 6",
         "Line chart of the accuracy against the number of distilled samples.",
-        "dA is the smallest size whose accuracy reaches A percent of that on the original data.",
-        lambda r: r.sweep,
-        lambda r: curves.draw_sizes(r.sweep),
+        "dA is the smallest size whose accuracy reaches A percent of the original accuracy.",
+        lambda r: r.sizes,
+        lambda r: curves.draw_sizes(r.sizes, r.original, r.distillation_sizes),
     ),
     Plate(
         "ranking", "Ranking of networks", "",

@@ -9,7 +9,6 @@ switched off alone; without all of them the steps here are as fast, and compiled
 import contextlib
 import functools
 import re
-import threading
 from collections.abc import Callable, Iterator
 from typing import Generic, ParamSpec, TypeVar
 
@@ -82,24 +81,16 @@ def check_compilable(model: keras.Model) -> None:
     if layers := [layer for layer in layers if layer is not model]:
         raise UserError(
             f"XLA can't compile {type(layers[0]).__name__} {layers[0].name!r} of {model.name}; "
-            "leave --jit_compile out"
+            "leave jit_compile out"
         )
 
 
 @contextlib.contextmanager
 def _as_written() -> Iterator[None]:
     """Graphs that are called inside are not rewritten; the process's own option comes back."""
-    with LOCK:
-        before = tf.config.optimizer.get_experimental_options().get(_OPTION, False)
-        tf.config.optimizer.set_experimental_options({_OPTION: True})
-        try:
-            yield
-        finally:
-            tf.config.optimizer.set_experimental_options({_OPTION: before})
-
-
-LOCK = threading.RLock()
-"""Is held while something of the process is changed, and by what depends on it not being so.
-
-There is one lock for all, since two would wait for each other where such changes are nested.
-"""
+    before = tf.config.optimizer.get_experimental_options().get(_OPTION, False)
+    tf.config.optimizer.set_experimental_options({_OPTION: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({_OPTION: before})

@@ -2,13 +2,15 @@
 
 import csv
 import io
-import json
+import subprocess
+import sys
 
 import evaluated
 import pytest
-from report_test import Page, assert_self_contained
+from html_page import Page, assert_self_contained
+from places import ROOT
 
-from tf_distill.common.errors import UserError
+from tf_distill.common import UserError
 from tf_distill.report.table import compare, describe, to_csv, to_html, to_text
 
 CONFIG = {"dataset": "digits", "model": "lenet", "init": "random", "labels": "soft"}
@@ -30,6 +32,7 @@ def folders(tmp_path):
     accuracy = {"mean": 0.7, "std": 0.0, "networks": 1}
     full = finished(tmp_path / "full <b>", dataset="mnist", seed=8, accuracy=accuracy)
     evaluated.write(full, comparison=evaluated.comparison())
+    evaluated.add_original(full)
     return [plain, full]
 
 
@@ -167,13 +170,6 @@ def test_mistakes_are_one_line(folders, tmp_path, given, out, text):
     assert "\n" not in str(error.value)
 
 
-def test_an_unfinished_comparison_without_our_row_takes_the_runs_accuracy(folders):
-    evaluated.write(folders[1], comparison={"rows": evaluated.comparison()["rows"][1:2]})
-    row = compare(folders)[1]
-    assert (row["mean"], row["ratio"]) == (0.7, None)
-    assert json.loads((folders[1] / "results.json").read_text())["accuracy"]["mean"] == 0.7
-
-
 def test_an_unfinished_comparison_has_no_best_baseline_yet(folders):
     rows = evaluated.comparison()["rows"]
     titles = [row["title"] for row in rows]
@@ -181,3 +177,13 @@ def test_an_unfinished_comparison_has_no_best_baseline_yet(folders):
     found = compare(folders)
     assert (found[1]["best_baseline"], found[1]["best_baseline_mean"]) == ("unfinished", None)
     assert to_text(found).splitlines()[2].split()[-4:-2] == ["unfinished", "10"]
+
+
+def test_tensorflow_is_not_loaded(folders):
+    code = (
+        "import sys; from tf_distill.report import table\n"
+        f"table.describe({[str(folder) for folder in folders]!r}, 'table.html')\n"
+        "sys.exit(len({'tensorflow', 'keras', 'matplotlib'} & sys.modules.keys()))"
+    )
+    environment = {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=folders[0], env=environment)

@@ -6,7 +6,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tf_distill.common.errors import UserError
-from tf_distill.datasets import from_tfds, tfds
+from tf_distill.datasets import from_tfds
+from tf_distill.datasets.tfds import choose_features
 
 RNG = np.random.default_rng(0)
 
@@ -110,10 +111,10 @@ def test_an_image_goes_before_the_texts_beside_it():
     label = tfds.features.ClassLabel(num_classes=2)
     image, text = tfds.features.Image(shape=(4, 4, 1)), tfds.features.Text()
     features = {"id": text, "image": image, "label": label}  # as svhn_cropped has them
-    assert tfds.chosen_features("x", features, None, None) == ("image", "image", "label")
-    assert tfds.chosen_features("x", features, "id", None) == ("text", "id", "label")
+    assert choose_features("x", features, None, None) == ("image", "image", "label")
+    assert choose_features("x", features, "id", None) == ("text", "id", "label")
     with pytest.raises(UserError, match="expected one image or text"):
-        tfds.chosen_features("x", {**features, "mask": image}, None, None)
+        choose_features("x", {**features, "mask": image}, None, None)
 
 
 def test_one_of_several_labels_is_named():
@@ -122,5 +123,5 @@ def test_one_of_several_labels_is_named():
     with pytest.raises(
         UserError, match=r"coarse .*fine .*expected one image or text and one class"
     ):
-        tfds.chosen_features("trec", features, None, None)
-    assert tfds.chosen_features("trec", features, None, "fine") == ("text", "text", "fine")
+        choose_features("trec", features, None, None)
+    assert choose_features("trec", features, None, "fine") == ("text", "text", "fine")

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tf_distill.common.errors import UserError
-from tf_distill.core.compiled import check_compilable, compiled
+from tf_distill.core.compiling import check_compilable, compiled
 from tf_distill.networks.convolutions import LONG
 from tf_distill.networks.paper import textconvnet
 

@@ -1,10 +1,10 @@
-"""Texts and tables in memory as datasets."""
+"""Texts in memory as a dataset."""
 
 import numpy as np
 import pytest
 
 from tf_distill.common.errors import UserError
-from tf_distill.datasets import from_csv, from_dataframe, from_texts
+from tf_distill.datasets import from_texts
 from tf_distill.datasets.words import PADDING, UNKNOWN
 
 TEXTS = [
@@ -14,16 +14,6 @@ TEXTS = [
     "dogs bark loudly at night",
 ] * 5
 LABELS = ["cat", "dog"] * 10
-
-
-def test_a_file_is_what_its_columns_are(tmp_path):
-    file = tmp_path / "animals.csv"
-    rows = [f"{label},{text}\n" for text, label in zip(TEXTS, LABELS, strict=True)]
-    file.write_text("".join(["label,text\n", *rows]))
-    read, given = from_csv(file, file), from_texts(TEXTS, LABELS, TEXTS, LABELS)
-    assert (read.name, read.classes) == ("animals", given.classes)
-    for name in ("x_train", "y_train", "x_test", "y_test"):
-        np.testing.assert_array_equal(getattr(read, name), getattr(given, name))
 
 
 def test_texts_with_made_vectors():
@@ -76,49 +66,3 @@ def test_empty_texts_are_left_out_with_their_labels(capsys):
 def test_refuses(given, text):
     with pytest.raises(UserError, match=text):
         from_texts(*given)
-
-
-def test_python_reads_no_flags():
-    with pytest.raises(
-        UserError, match=r"no file nofile with word vectors; .* or embeddings=train$"
-    ):
-        from_texts(TEXTS, LABELS, embeddings="nofile")
-
-
-class Frame(dict):
-    """As much of a pandas DataFrame as is needed."""
-
-    @property
-    def columns(self):
-        return list(self)
-
-
-TABLES = {
-    "frame": Frame(body=TEXTS, kind=LABELS, n=list(range(20))),
-    "columns": {"body": TEXTS, "kind": LABELS},
-    "rows": [{"body": t, "kind": y} for t, y in zip(TEXTS, LABELS, strict=True)],
-}
-
-
-@pytest.mark.parametrize("form", TABLES)
-def test_tables(form):
-    dataset = from_dataframe(TABLES[form], TABLES[form], label_column="kind")
-    expected = from_texts(TEXTS, LABELS, TEXTS, LABELS)
-    np.testing.assert_array_equal(dataset.x_train, expected.x_train)
-    np.testing.assert_array_equal(dataset.y_test, expected.y_test)
-
-
-def test_missing_texts_of_a_table_are_empty(capsys):
-    from_dataframe({"text": [None, float("nan"), *TEXTS], "label": ["cat", "dog", *LABELS]})
-    assert "2 empty texts are left out" in capsys.readouterr().out
-
-
-def test_refuses_tables():
-    with pytest.raises(UserError, match="train has no column 'x' for text_column"):
-        from_dataframe(TABLES["rows"], text_column="x")
-    with pytest.raises(UserError, match="test has no column 'kind', expected it as in train"):
-        from_dataframe(TABLES["rows"], {"body": TEXTS}, label_column="kind")
-    with pytest.raises(UserError, match="train is of type int"):
-        from_dataframe(3)
-    with pytest.raises(UserError, match="train has no rows"):
-        from_dataframe({"text": [], "label": []})

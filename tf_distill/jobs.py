@@ -1,4 +1,4 @@
-"""Independent runs: which are this process's, and runs of flag files one after the other."""
+"""Many independent runs: how processes share them, and runs of flag files one after another."""
 
 import contextlib
 import multiprocessing
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
 from tf_distill.common import UserError, brief, count, no_flag_file, say, startup
 
 _Item = TypeVar("_Item")
@@ -25,28 +26,28 @@ class Job(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """The part of a process: `number`, from 1, of `parts`."""
+    """The share of one process: `number`, from 1, of `parts`."""
 
     number: int
     parts: int
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """The shard that a text such as 2/4 names.
+        """The shard of a text such as 2/4.
 
         Raises:
-            UserError: it names none.
+            UserError: the text is no shard.
         """
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise UserError(
-                f"--shard is {brief(text)}, expected i/n, from 1/n to n/n for n processes, such as "
-                "--shard=1/2"
+                f"shard={brief(text)}, expected i/n, from 1/n to n/n for n processes, such as "
+                "shard=1/2"
             )
         return cls(int(match[1]), int(match[2]))
 
     def of(self, items: Sequence[_Item]) -> list[_Item]:
-        """Every so many-th item; all shards together have each of them once."""
+        """The items of this shard; all shards together have each item once."""
         return list(items)[self.number - 1 :: self.parts]
 
 
@@ -60,8 +61,8 @@ def whole_numbers(name: str, texts: Sequence[str]) -> list[int]:
         return [int(text) for text in texts]
     except ValueError:
         raise UserError(
-            f"--{name}={','.join(texts)} is no list of whole numbers, expected for instance "
-            f"--{name}=1,2,5,10"
+            f"{name}={','.join(texts)} is no list of whole numbers, expected for instance "
+            f"{name}=1,2,5,10"
         ) from None
 
 
@@ -72,28 +73,26 @@ def run_each(
     shard: Shard,
     read: Callable[[Sequence[str]], dict[str, Any]],
 ) -> str:
-    """Runs the program with each flag file and seed, each in a process and a folder of its own.
+    """Runs the program with each flag file and seed, each in its own process and folder.
 
-    What a folder has already is not done again, as the program itself sees to it. A run that
-    fails does not keep the next from being run.
+    The program does not repeat a finished run. After a run that fails the next one is run.
 
     Args:
         files: flag files.
-        seeds: none to leave the seed to the flag file.
-        settings: hold for all of the runs; None where not given. `run_dir` is the folder of
-            their folders.
-        shard: which of the runs are this process's.
-        read: gives the settings that arguments of the program make.
+        seeds: of each flag file; empty to take the seed in the file.
+        settings: of all runs, None where not given. `run_dir` holds the folders of the runs.
+        shard: the runs of this process.
+        read: turns arguments of the program into settings.
 
     Returns:
-        What a person should read.
+        A line for a person.
 
     Raises:
         UserError: there is no such file; a setting in any of them is wrong, which is found
-            before the first run; or some of the runs have failed.
+            before the first run; or some of the runs failed.
     """
     if not files:
-        raise UserError("--mode=each got no flag files, expected some, such as flags/mnist*.flags")
+        raise UserError("mode=each got no flag files, expected some, such as flags/mnist*.flags")
     if lacking := [name for name in files if not Path(name).is_file()]:
         raise no_flag_file(lacking[0])
     root = Path(settings.get("run_dir") or RUNS)
@@ -109,7 +108,7 @@ def run_each(
     if failed:
         raise UserError(
             f"{len(failed)} of {len(jobs)} runs failed, as said above: {', '.join(failed)}; the "
-            "same command does them again and leaves what is finished"
+            "same command tries them again and keeps the finished ones"
         )
     hint = f"; --mode=compare {root}/* shows them with their means" if len(seeds) > 1 else ""
     return f"{count(len(jobs), 'run is', 'runs are')} in {root}{hint}"
@@ -124,25 +123,31 @@ def _job(name: str, seed: int | None, settings: Mapping[str, Any], root: Path) -
 
 
 def _check(jobs: Sequence[Job], read: Callable[[Sequence[str]], dict[str, Any]]) -> None:
+    """Raises UserError for the first flag file with a wrong setting."""
     told = []
     for job in jobs:
         with _naming(job.file):
             told.append((job.file, read(job.arguments)))
+    _configure_apart(told)
+
+
+def _configure_apart(told: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """In another process: in this one TensorFlow would take memory and the GPU from the runs."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
         other.submit(_configure, told).result()
 
 
 def _configure(told: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """In a process of its own, since TensorFlow would fill this one while the runs go on."""
     with startup.quiet():
-        from tf_distill.runs import run
+        from tf_distill.runs.run import configure
     for name, settings in told:
         with _naming(name):
-            run.configure(dict(settings))
+            configure(dict(settings))
 
 
 @contextlib.contextmanager
 def _naming(name: str) -> Iterator[None]:
+    """Puts the name of a flag file before the errors of the block."""
     try:
         yield
     except UserError as error:
@@ -150,11 +155,11 @@ def _naming(name: str) -> Iterator[None]:
 
 
 def _run(command: Sequence[str]) -> int:
-    """The exit status of a command, which is stopped as this process is."""
+    """The exit status of a command; whatever stops this process stops the command too."""
     with subprocess.Popen(command) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            process.terminate()  # it saves where it stands
+            process.terminate()  # it writes a checkpoint
             process.wait()
             raise
