@@ -111,8 +111,8 @@ class Result:
         """
         told = self.training if training is None else checked_training(training)
         run = self._run
+        comparison.check_finished(run)
         with run.files.locked():
-            comparison.check_finished(run)
             found = original_of(run, told)
             if run.files.path:
                 report.write(run.files.path)

@@ -50,8 +50,8 @@ def compare(
         UserError: an earlier comparison had other settings, or was of another set; the run is no
             longer in its folder.
     """
+    check_finished(run)
     with run.files.locked():
-        check_finished(run)
         subject, found = _begun(run, samples, given)
         original = original_of(run, training)
         _fill(subject, found, original, lambda value: run.files.write(NAME, value))
