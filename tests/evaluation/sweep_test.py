@@ -116,6 +116,6 @@ def test_sizes_are_added_to_the_sweep_of_an_older_version(tmp_path, at_once):
 @pytest.mark.parametrize("sizes", [[3], [0], [-2], [2, 5]])
 def test_sizes_that_can_not_be_are_refused_before_anything_runs(tmp_path, original, sizes):
     config = small.config(tmp_path / "sweep", steps=2)
-    with pytest.raises(UserError, match=f"--sizes has {sizes[-1]}, expected positive multiples"):
+    with pytest.raises(UserError, match=f"sizes={sizes[-1]}, expected positive multiples"):
         sweep.sweep(config, sizes)
     assert not (tmp_path / "sweep").exists()
