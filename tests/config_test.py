@@ -162,7 +162,7 @@ def test_difference_names_what_changed_and_no_places():
         ({"start": "/set", "sample_init": "real"}, " --start=/set"),
         ({"steps": 3, "seed": 5, "run_dir": "x"}, " --steps=3 --seed=5"),
         ({"outer_steps": 50, "networks": 9, "init": "random"},
-         " --init=random --outer_steps=50 --networks=9"),
+         " --outer_steps=50 --init=random --networks=9"),
     ],
 )  # fmt: skip
 def test_the_command_has_what_differs_from_the_defaults_and_gives_the_settings_back(given, flags):

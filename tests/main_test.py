@@ -70,7 +70,7 @@ MISTAKES = [
     (["--inner_lr=-1"], ["--inner_lr=-1.0, expected a finite number above 0"]),
     (["--outer_lr=nan"], ["--outer_lr=nan, expected a finite number above 0"]),
     (["--seed=-3"], ["--seed=-3, expected a whole number from 0 to"]),
-    (["--labels=hard", "--label_init=random"], ["--labels=hard keeps", "--label_init must be one_hot"]),
+    (["--labels=hard", "--label_init=random"], ["so --label_init must be one_hot"]),
     (["--networks=3"], ["--init=fixed has one network", "--init=random"]),
     (["--flagfile=nowhere.flags"], ["there is no flag file nowhere.flags; expected some, such as"]),
     (["--mode=baseline"], ["unknown mode 'baseline'", "did you mean baselines?", "sweep"]),
@@ -85,8 +85,8 @@ MISTAKES = [
         )
     ),
     (["--mode=sweep", "--sizes=1,x"], ["--sizes=1,x", "--sizes=1,2,5,10"]),
-    (["--mode=sweep", "--sizes=0"], ["--sizes", "0, expected positive multiples"]),
-    (["--mode=baselines", "--baseline_sets=0"], ["--baseline_sets=0, expected a whole number from 1"]),
+    (["--mode=sweep", "--sizes=0"], ["--sizes=0, expected positive multiples"]),
+    (["--mode=baselines", "--baseline_sets=0"], ["--baseline_sets=0, expected a whole number"]),
     *(
         ([f"--mode={mode}", "--run_dir=nowhere"], ["there is no run in nowhere", "--run_dir"])
         for mode in ("baselines", "ranking")

@@ -2,7 +2,7 @@
 
 - `run`: `Run`, a distillation with all that it depends on; both doors make one, the command line
   by `configure` or `recall` and `named_run`.
-- `experiment`: `carry_out(run)` distills, evaluates and writes; `read(run)` has what it wrote.
+- `experiment`: `carry_out(run)` distills, evaluates and writes; `finished_run(run)` reads it again.
 - `folder`: where a run keeps its files, `RunFolder` or `InMemory`, and its history.
 - `checkpoints`: what is saved on the way, and what SIGINT and SIGTERM do then.
 - `warm_start`: a run that continues from a distilled set.
