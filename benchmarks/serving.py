@@ -23,10 +23,10 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from tf_distill.core.learner import Learner
+from tf_distill.core import Learner
 from tf_distill.datasets.words import TextEncoding
 from tf_distill.export import classifier, servable
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.networks import NETWORKS
 
 _MODEL = flags.DEFINE_string("model", "bilstm", "Text network: bilstm, birnn or textconvnet.")
 _BATCHES = flags.DEFINE_list("batches", ["1", "32", "256"], "Texts in a request.")
@@ -78,7 +78,7 @@ def time_served(
     requests = [(classifier.PREDICT, {"text": batch}) for batch in texts]
     with tempfile.TemporaryDirectory() as scratch:
         model, asked, given = (Path(scratch, name) for name in ("model", "asked", "given"))
-        servable.write(model, classifier.classifier(learner, weights, classes, encoding))
+        servable.write(model, classifier.classifier_for(learner, weights, classes, encoding))
         asked.write_bytes(pickle.dumps(requests))
         command = [sys.executable, LOADER, model, asked, given, str(repeats + 1)]
         subprocess.run(command, check=True)

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
 
         source, export_dir = Path(_RUN_DIR.value, "distilled", "1"), Path(_EXPORT_DIR.value)
         if _FORMAT.value == "tfds":
-            print(tfds.write(distilled_set.load(source), export_dir))
+            print(tfds.write_version(distilled_set.load(source), export_dir))
         else:
             print(distilled_set.publish(source, export_dir))
 

@@ -1,4 +1,4 @@
-"""The experiments of the paper, as the flag files name them, and what was measured of each."""
+"""The experiments of the paper, one a flag file, and the results of each."""
 
 import ast
 import json
@@ -31,8 +31,8 @@ class Summary(NamedTuple):
     """All seeds together: accuracies are fractions.
 
     accuracy: the mean over seeds; spread: standard deviation over networks where there are
-    several, else over seeds (by n - 1), None where there is one of both; over: of what it is,
-    in words.
+    several, else over seeds (by n - 1), None where there is one of both; over: which networks and
+    seeds, in words.
     """
 
     accuracy: float
@@ -62,7 +62,7 @@ def header(text: str) -> dict[str, str]:
 
 
 def settings(name: str) -> dict[str, Any]:
-    """What a flag file sets, numbers as such."""
+    """The settings in a flag file, numbers as numbers."""
     lines = (FLAGS / f"{name}.flags").read_text(encoding="utf-8").splitlines()
     pairs = (line.removeprefix("--").split("=", 1) for line in lines if line.startswith("--"))
     return {key: _value(text) for key, text in pairs}
@@ -109,7 +109,7 @@ def over_seeds(accuracies: dict[int, float]) -> tuple[float, float | None, str]:
 
 
 def headed(text: str, found: list[dict[str, Any]]) -> str:
-    """A flag file with what was measured in its header."""
+    """A flag file with its time and result in the header."""
     time = result = NOT_YET
     if found:
         measured = summarize(found)

@@ -11,10 +11,10 @@ from pathlib import Path
 import page
 
 from tf_distill import config
-from tf_distill.common import files
-from tf_distill.common.wording import percent, spread
+from tf_distill.common import files, percent, spread
 from tf_distill.datasets import DATASETS
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.networks import NETWORKS
+from tf_distill.report import Record
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "evaluation.md"
@@ -38,7 +38,7 @@ PAPER = {
 
 
 def add(run_dir: Path, name: str) -> None:
-    """Keeps what a finished comparison found."""
+    """Keeps the results and the comparison of a finished run."""
     kept = {file: files.read_json(run_dir / f"{file}.json") for file in ("results", "comparison")}
     files.write_text(HERE / "comparisons" / f"{name}.json", json.dumps(kept) + "\n")
 
@@ -53,10 +53,11 @@ def section(kept: dict[str, dict]) -> str:
     rows = {n: {r["name"]: r for r in kept[n]["comparison"]["rows"]} for n in names}
     titles = {
         r["name"]: (i, r["title"])
-        for n in reversed(names)  # the first has the say in the order
+        for n in reversed(names)  # the first decides the order
         for i, r in enumerate(kept[n]["comparison"]["rows"])
     }
-    original = [percent(kept[n]["comparison"]["original"]["accuracy"]) for n in names]
+    records = {n: Record(HERE, {}, **kept[n]) for n in names}
+    original = [percent(records[n].original) for n in names]
     heads = ["accuracy, %", *(COLUMNS[n] for n in names), "paper: MNIST, LeNet, 100, random"]
     lines = [
         page.line(heads),
@@ -67,7 +68,7 @@ def section(kept: dict[str, dict]) -> str:
         cells = [_cell(rows[n].get(row)) for n in names]
         lines.append(page.line([titles[row][1], *cells, PAPER.get(row, "")]))
     commands = [f"    {_command(kept[n]['results'])}\n" for n in names]
-    minutes = [_minutes(kept[n]["comparison"]) for n in names]
+    minutes = [_minutes(records[n]) for n in names]
     times = ", ".join(f"{COLUMNS[n]}: {m}" for n, m in zip(names, minutes, strict=True))
     return "".join(lines) + "\n" + "".join(commands) + f"\nMinutes of the comparison: {times}.\n"
 
@@ -87,8 +88,9 @@ def _command(results: dict) -> str:
     return config.shortest_command(settings, DATASETS, NETWORKS) + " --mode=baselines"
 
 
-def _minutes(comparison: dict) -> str:
-    seconds = comparison["original"]["seconds"] + sum(r["seconds"] for r in comparison["rows"])
+def _minutes(record: Record) -> str:
+    rows = sum(row["seconds"] for row in record.rows)
+    seconds = record.trained_on_all["seconds"] + rows
     return f"{seconds / 60:.0f}"
 
 

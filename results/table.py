@@ -3,7 +3,7 @@
 python results/table.py              # all of them, from the JSON files beside this program
 python results/table.py add RUN_DIR  # keeps the results.json of a run, as its folder is named
 
-A file is the results.json of one run and seed; its command is worked out from its settings.
+A file is the results.json of one run and seed; the command follows from its settings.
 """
 
 import dataclasses
@@ -14,18 +14,13 @@ from typing import Any
 import cells
 import page
 
-from tf_distill.common import cli, startup
-from tf_distill.common.errors import UserError, brief, unknown_name
-from tf_distill.config import PLACES
+from tf_distill import config
+from tf_distill.common import UserError, brief, cli, files, percent, spread, startup, unknown_name
+from tf_distill.report import Record, distillation_ratio, record
 
 with startup.quiet():
-    from tf_distill import config
-    from tf_distill.common import files
-    from tf_distill.common.wording import percent, spread
-    from tf_distill.core.evaluate import distillation_ratio
     from tf_distill.datasets import DATASETS
-    from tf_distill.networks.registry import NETWORKS
-    from tf_distill.report import record
+    from tf_distill.networks import NETWORKS
 
 HERE = Path(__file__).parent
 README, PAGE = HERE.parent / "README.md", HERE.parent / "docs" / "results.md"
@@ -40,7 +35,7 @@ SHOWN = (
     "imdb_textconvnet_fixed",
     "sst5_birnn_fixed",
 )
-"""The README's rows; docs/results.md has all."""
+"""The rows of the README; docs/results.md has all."""
 ORIGINALS = {
     ("mnist", "lenet"): "99",
     ("cifar10", "alexcifarnet"): "80",
@@ -76,7 +71,7 @@ def add(run_dir: Path) -> None:
 
 
 def difference(name: str, found: dict[str, Any]) -> list[str]:
-    """In words, what decides the outcome and is otherwise in results than in the experiment.
+    """The deciding settings in which results differ from the experiment, in words.
 
     The seed is free, and how often the set was evaluated on the way.
 
@@ -92,7 +87,7 @@ def difference(name: str, found: dict[str, Any]) -> list[str]:
         else dict(zip(("dataset", "model"), name.split("_"), strict=True))
     )
     free = {key: found[key] for key in ("seed", "eval_every")}
-    given = {key: value for key, value in given.items() if key not in PLACES}
+    given = {key: value for key, value in given.items() if key not in config.PLACES}
     wanted = config.resolve(given, DATASETS, NETWORKS)
     return dataclasses.replace(wanted, **free).difference(found)
 
@@ -156,8 +151,8 @@ def originals_table() -> str:
 def _originals() -> dict[tuple[str, str], dict[int, float]]:
     """The original accuracies of a dataset and a network by seed.
 
-    They are those that --mode=original kept without a run; where there are none, those of the kept
-    results, of which some are of an earlier way of training.
+    First those that --mode=original kept without a run; for the rest those in the kept results,
+    some of which come from an earlier way of training.
     """
     known: dict[tuple[str, str], dict[int, float]] = {}
     for path in (HERE / "originals").glob("*.json"):
@@ -166,9 +161,9 @@ def _originals() -> dict[tuple[str, str], dict[int, float]]:
         by_seed[alone["key"]["seed"]] = alone["accuracy"]
     of_runs: dict[tuple[str, str], dict[int, float]] = {}
     for found in (found for cell in cells.cells() for found in cell.results):
-        if "original_accuracy" in found:
+        if original := Record(HERE, {}, found).original:
             by_seed = of_runs.setdefault((found["dataset"], found["model"]), {})
-            by_seed[found["seed"]] = found["original_accuracy"]
+            by_seed[found["seed"]] = original
     return of_runs | known
 
 
@@ -201,7 +196,7 @@ def _minutes(found: list[dict]) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """What every file that tells of results should hold."""
+    """The new content of every file that shows results."""
     made = {
         path: page.put_between(path.read_text(encoding="utf-8"), BEGIN, END, table)
         for path, table in ((README, readme_table()), (PAGE, page_table()))
@@ -214,7 +209,7 @@ def pages() -> dict[Path, str]:
 
 
 def main(argv: list[str]) -> None:
-    """Adds the runs that are named, and writes what the results now say."""
+    """Adds the named runs, and writes the tables anew."""
     _, *words = argv
     if words and (words[0] != "add" or len(words) == 1):
         raise UserError(

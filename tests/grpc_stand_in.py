@@ -6,7 +6,6 @@ import grpc
 import tensorflow as tf
 from tensorflow_serving.apis import (
     classification_pb2,
-    get_model_metadata_pb2,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
@@ -15,7 +14,7 @@ CLASSIFY_METHOD = "tensorflow/serving/classify"
 
 
 class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict, Classify and GetModelMetadata.
+    """Predict and Classify.
 
     Args:
         models: by name, with `find(name, version)`.
@@ -45,16 +44,6 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
             row = response.result.classifications.add()
             for label, score in zip(classes, scores, strict=True):
                 row.classes.add(label=label.decode(), score=score)
-        return response
-
-    def GetModelMetadata(self, request, context):
-        """The signatures."""
-        model, _ = self._find(request.model_spec, context)
-        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=model.signature_def)
-        response = get_model_metadata_pb2.GetModelMetadataResponse()
-        response.model_spec.name = request.model_spec.name
-        response.model_spec.version.value = model.version
-        response.metadata["signature_def"].Pack(signatures)
         return response
 
     def _find(self, spec, context):

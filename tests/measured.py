@@ -1,9 +1,9 @@
-"""A program for memory_test: the memory that a run was estimated to take, and that it took.
+"""A program for memory_test: the memory that a run takes, estimated and measured.
 
   python tests/measured.py '{"network": "lenet", "batch_size": 256, ...}'
 
 It runs two outer steps and one evaluation of a network on random data, in this process, and
-prints the estimate's peak and the process's own, in bytes.
+prints the parts of the estimate, its peak and the peak of the process, in bytes.
 """
 
 import json
@@ -21,10 +21,12 @@ import small
 import tensorflow as tf
 
 from tf_distill.common import machine
-from tf_distill.core.learner import Learner
-from tf_distill.datasets.base import Dataset, Encoding
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.datasets import Dataset
+from tf_distill.datasets.base import Encoding
+from tf_distill.networks import choose
 from tf_distill.runs import experiment, memory
+from tf_distill.runs.folder import InMemory
+from tf_distill.runs.run import Run
 
 SHAPES = {
     "lenet": ((28, 28, 1), 10),
@@ -50,7 +52,7 @@ class Bytes(Encoding):
 
     def metadata(self):
         """The shape."""
-        return {"kind": "bytes", "shape": self.shape}
+        return {"kind": "text" if len(self.shape) == 2 else "image", "shape": self.shape}
 
 
 def rolled(shape: tuple[int, ...], outputs: int) -> keras.Model:
@@ -68,13 +70,18 @@ def dataset(shape: tuple[int, ...], classes: int, examples: int) -> Dataset:
     return Dataset("random", names, x, y, x[:TEST_EXAMPLES], y[:TEST_EXAMPLES], Bytes(shape))
 
 
-def main(network: str, **settings: int) -> dict[str, float]:
-    """Estimates, and then runs what was estimated."""
+def make_run(network: str, **settings: int) -> Run:
+    """A run of two outer steps on random data."""
     shape, classes = SHAPES[network]
     data = dataset(shape, classes, max(settings["batch_size"], TEST_EXAMPLES))
-    build = rolled if network == "rolled" else NETWORKS[network].build
-    learner = Learner(build(shape, data.outputs))
     config = small.config("nowhere", outer_steps=2, inner_lr=1e-3, **settings)
+    choice = choose(rolled if network == "rolled" else network, data)
+    return Run.of(config, data, choice, InMemory())
+
+
+def main(network: str, **settings: int) -> dict[str, float]:
+    """Estimates a run, and carries it out."""
+    run = make_run(network, **settings)
     found, seconds = [], []
 
     def noted(*arguments):
@@ -84,9 +91,8 @@ def main(network: str, **settings: int) -> dict[str, float]:
         return found[0]
 
     estimate, memory.estimate_memory = memory.estimate_memory, noted
-    work = experiment.Experiment(config, learner, data)
     started = time.perf_counter()
-    experiment.carry_out(work)
+    experiment.carry_out(run)
     return {
         **found[0]._asdict(),
         "estimated": found[0].peak,

@@ -1,7 +1,7 @@
-"""What a Markdown page holds for tests: blocks of code, commands, and notes for the tests.
+"""Reads a Markdown page for tests: blocks of code, commands, and notes for the tests.
 
-A comment `<!-- tests: A -> B -->` in a page has a test run B where its code says A, to be quick or
-to find prepared files. A block of ```text after `<!-- output -->` is what the block of Python
+After a comment `<!-- tests: A -> B -->` in a page, tests run B where its code says A, to be quick
+or to find prepared files. A block of ```text after `<!-- output -->` shows what the block of Python
 before it prints.
 """
 
@@ -18,21 +18,21 @@ FENCE = re.compile(
 
 
 class Block(NamedTuple):
-    """Python code as a test runs it, and what it has to print, or None for anything."""
+    """Python code as a test runs it, and its expected output, or None for any output."""
 
     code: str
     output: str | None
 
 
 def quick(code: str, page: str) -> str:
-    """Code of a page with what the page's notes replace."""
+    """Code of a page after the replacements of the page's notes."""
     for old, new in NOTE.findall(page):
         code = code.replace(old, new)
     return code
 
 
 def stale(page: str) -> list[str]:
-    """What the notes of a page replace, and no block of Python has."""
+    """The notes of a page whose text is in no block of Python."""
     code = "".join(found["code"] for found in FENCE.finditer(page))
     return [old for old, _ in NOTE.findall(page) if old not in code]
 
@@ -43,7 +43,7 @@ def blocks(page: str) -> list[Block]:
 
 
 def commands(page: str) -> list[list[str]]:
-    """The arguments of each call of the program, in a block or within a line, without doubles."""
+    """The arguments of each call of the program, in a block or in a line, each only once."""
     joined = page.replace("\\\n", " ")
     lines = re.findall(re.escape(PROGRAM) + r"(?![\w.])([^`\n|]*)", joined)
     return list(map(list, dict.fromkeys(tuple(shlex.split(line, comments=True)) for line in lines)))

@@ -13,6 +13,7 @@ from places import ROOT
 import tf_distill
 from tf_distill.datasets import DATASETS
 
+FORMAT_1 = ROOT / "tests" / "data" / "distilled_format_1"
 QUESTIONS = ("who wrote the old book ?", "where is the lost city ?", "\u65e5\u672c")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 

@@ -10,9 +10,10 @@ from tf_distill.config import Config
 from tf_distill.core.inner import Samples
 from tf_distill.core.learner import Learner
 from tf_distill.datasets.base import Dataset, Encoding
+from tf_distill.networks import NETWORKS, Choice
 from tf_distill.runs import experiment
-from tf_distill.runs.folder import RunFolder
-from tf_distill.runs.run import configure, named_run
+from tf_distill.runs.folder import Files, InMemory, RunFolder
+from tf_distill.runs.run import Run, configure, named_run
 
 FEATURES, CLASSES = 5, 3
 TREES = {
@@ -41,6 +42,13 @@ def learner(outputs: int = CLASSES) -> Learner:
     """A network of two dense layers on `[FEATURES]`."""
     dense = keras.layers.Dense
     return Learner(keras.Sequential([keras.Input([FEATURES]), dense(4, "tanh"), dense(outputs)]))
+
+
+def run(config: Config, files: Files | None = None, **more) -> Run:
+    """The run of these settings on `dataset` with the network of `learner`."""
+    defaults = NETWORKS["lenet"].defaults
+    choice = Choice("small", lambda: learner().model, defaults, (FEATURES,), CLASSES)
+    return Run(config, dataset(), choice, files or InMemory(), **more)
 
 
 def samples(steps: int = 2, n: int = 3, epochs: int = 2, outputs: int = CLASSES) -> Samples:

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-PATH = re.compile(r"/v1/models/(\w+)(?:/versions/(\d+))?(?::(predict|classify)|(/metadata))?")
+PATH = re.compile(r"/v1/models/(\w+)(?:/versions/(\d+))?(?::(predict|classify))")
 
 
 class NotFoundError(LookupError):
@@ -74,20 +74,14 @@ class Models(dict):
 # REST
 
 
-def answer_rest(models: Models, path: str, body: bytes | None) -> dict:
+def answer_rest(models: Models, path: str, body: bytes) -> dict:
     """The JSON answer to a request."""
     found = PATH.fullmatch(path)
     if not found:
         raise ValueError(f"Malformed request: {path}")
-    name, version, verb, metadata = found.groups()
+    name, version, verb = found.groups()
     model = models.find(name, int(version) if version else None)
-    if metadata:
-        return {"model_spec": {"name": name, "version": str(model.version)}}
-    if verb is None:
-        state = {"version": str(model.version), "state": "AVAILABLE"}
-        ok = {"error_code": "OK", "error_message": ""}
-        return {"model_version_status": [{**state, "status": ok}]}
-    request = json.loads(body or b"")
+    request = json.loads(body)
     signature = request.get("signature_name", "serving_default")
     return (predict if verb == "predict" else classify)(model, signature, request)
 
@@ -152,7 +146,8 @@ def rest(models: Models, port: int = 0) -> Iterator[str]:
     """Serves over HTTP on the loopback; gives the URL."""
 
     class Handler(BaseHTTPRequestHandler):
-        def _answer(self, body: bytes | None) -> None:
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
                 code, answer = 200, answer_rest(models, self.path, body)
             except NotFoundError as error:
@@ -163,12 +158,6 @@ def rest(models: Models, port: int = 0) -> Iterator[str]:
             self.send_header("Content-Type", "application/json")
             self.end_headers()
             self.wfile.write(json.dumps(answer, indent=4).encode() + b"\n")
-
-        def do_GET(self) -> None:
-            self._answer(None)
-
-        def do_POST(self) -> None:
-            self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 
         def log_message(self, *_) -> None:
             pass
@@ -194,6 +183,12 @@ def grpc(models: Models, port: int = 0) -> Iterator[str]:
         server.stop(0).wait()
 
 
+def wait_for_ever() -> None:
+    """Ends at Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
 def main() -> None:
     """Serves until it is interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -209,8 +204,7 @@ def main() -> None:
             print(servers.enter_context(grpc(models, arguments.grpc_port)), flush=True)
         except ModuleNotFoundError as error:
             print(f"no gRPC, which needs {error.name}: pip install '.[serving]'", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        wait_for_ever()
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from tf_distill.core.inner import Samples
 
 STEPS = 6
 CASES = {
-    "the batch of one network": {"init": "fixed", "networks": 1},
-    "networks": {"init": "random", "networks": 4},
+    "the batch of one network": outer.OuterStep(16),
+    "networks": outer.OuterStep(16, networks=4, init="random"),
 }
 
 
@@ -25,17 +25,9 @@ def distilled(distribution, case):
     """The samples after some outer steps."""
     start = DistilledSet(Samples(*(v.numpy() for v in small.samples())))
     distillation = outer.Distillation(start, 0.05, STEPS, 0.5)
-    steps = outer.distill(
-        distillation,
-        small.learner(),
-        small.dataset(),
-        outer_steps=STEPS,
-        batch_size=16,
-        seed=0,
-        distribution=distribution,
-        **case,
-    )
-    for _ in steps:
+    data = small.dataset()
+    update = outer.outer_update(distillation, small.learner(), data, case, distribution)
+    for _ in outer.distill(distillation, update, data, case, STEPS):
         pass
     return [v.numpy() for v in distillation.distilled.samples]
 

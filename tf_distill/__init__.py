@@ -12,14 +12,14 @@ import typing
 from tf_distill._version import __version__
 
 if typing.TYPE_CHECKING:
-    from tf_distill import datasets
+    from tf_distill import datasets, layers
     from tf_distill.api import Result, distill
     from tf_distill.common import Diverged, Interrupted, UserError
     from tf_distill.core import Accuracy, Callback, Samples
     from tf_distill.evaluation.original import Original
-    from tf_distill.export.distilled_set import LoadedSet
-    from tf_distill.export.distilled_set import load as load_distilled
-    from tf_distill.networks import Training, layers
+    from tf_distill.export import LoadedSet
+    from tf_distill.export import load as load_distilled
+    from tf_distill.networks import Training
 
 __all__ = [
     "Accuracy",
@@ -44,16 +44,16 @@ _PLACES = {
     "Callback": ("core", "Callback"),
     "Diverged": ("common", "Diverged"),
     "Interrupted": ("common", "Interrupted"),
-    "LoadedSet": ("export.distilled_set", "LoadedSet"),
+    "LoadedSet": ("export", "LoadedSet"),
     "Original": ("evaluation.original", "Original"),
     "Result": ("api", "Result"),
     "Samples": ("core", "Samples"),
-    "Training": ("networks.registry", "Training"),
+    "Training": ("networks", "Training"),
     "UserError": ("common", "UserError"),
     "datasets": ("datasets", None),
     "distill": ("api", "distill"),
-    "layers": ("networks.layers", None),
-    "load_distilled": ("export.distilled_set", "load"),
+    "layers": ("layers", None),
+    "load_distilled": ("export", "load"),
 }
 
 

@@ -27,13 +27,18 @@ from tf_distill.evaluation.rows import check_finished
 from tf_distill.export import publish_version, save
 from tf_distill.networks import Choice, Model, Training, choose
 from tf_distill.report import report
-from tf_distill.report.figures import gallery
-from tf_distill.report.figures.style import missing_letters_told, render
+from tf_distill.report.figures import missing_letters_told, plates, render
 from tf_distill.report.record import Record, distillation_ratio, with_ratios
-from tf_distill.runs import experiment, warm_start
-from tf_distill.runs.experiment import Finished, carry_out
-from tf_distill.runs.folder import InMemory, RunFolder
-from tf_distill.runs.run import Run
+from tf_distill.runs import (
+    Finished,
+    InMemory,
+    Run,
+    RunFolder,
+    carry_out,
+    evaluation,
+    prepared,
+    write_model,
+)
 
 
 class Result:
@@ -180,7 +185,7 @@ class Result:
         record = self._record(folder)
         written = []
         with missing_letters_told():
-            for plate in gallery.plates(record):
+            for plate in plates(record):
                 written.append(folder / f"{plate.name}.png")
                 write_bytes(written[-1], render(functools.partial(plate.draw, record)))
         if sentences := self.distilled.metadata.get("sentences"):
@@ -204,15 +209,15 @@ class Result:
         """
         folder = Path(path).expanduser()
         write_set = functools.partial(save, loaded=self.distilled)
-        write_model = functools.partial(experiment.write_model, self._run, self.distilled.samples)
+        write = functools.partial(write_model, self._run, self.distilled.samples)
         return {
             "distilled": publish_version(folder / "distilled", write_set),
-            "model": publish_version(folder / "model", write_model),
+            "model": publish_version(folder / "model", write),
         }
 
     @functools.cached_property
     def _evaluate(self):
-        return experiment.evaluation(self._run, self._run.dataset)
+        return evaluation(self._run, self._run.dataset)
 
     def _record(self, folder: Path) -> Record:
         """The record that figures are drawn from, as if read from a run's folder."""
@@ -335,7 +340,6 @@ def distill(
     names = {field.name for field in dataclasses.fields(Config)} - {"model"}  # a Choice has it
     given = {name: value for name, value in told.items() if name in names}
     given["keep"] = keep or ("last" if early_stopping is None else "best")
-    given["start"] = warm_start.absolute(start)
     given["run_dir"] = folder_path("run_dir", run_dir)
     refuse_stream(data, "data")
     if not isinstance(data, Dataset):
@@ -386,5 +390,4 @@ def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     entry = DATASETS.get(data.name)
     sizes = (entry.batch_size, entry.outer_steps) if entry else (BATCH_SIZE, OUTER_STEPS)
     named = {"dataset": data.name, "model": choice.name, "data_dir": ".", "run_dir": "."}
-    given = warm_start.without_brought(given)
-    return complete(given, named, choice.defaults, len(data.classes), *sizes)
+    return complete(prepared(given), named, choice.defaults, len(data.classes), *sizes)

@@ -6,9 +6,9 @@ import math
 import numbers
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,13 +24,12 @@ CHOICES = {
     "distribution": ("none", "mirrored", "multiworker"),
 }
 PLACES = ("data_dir", "run_dir")
-"""Where things lie on this machine: may differ when a run goes on elsewhere."""
+"""Places on this machine: they may differ when a run continues elsewhere."""
 FREE = (*PLACES, "checkpoint_minutes", "distribution")
-"""What may differ when a run goes on: the outcome follows from it by no more than rounding."""
+"""Settings that may differ when a run continues: they change the outcome by rounding at most."""
 OF_NETWORK = ("inner_lr", "outer_lr", "epochs", "outer_momentum", "sample_init")
 BROUGHT = {"sample_init": None, "sample_scale": None, "inner_lr": None, "label_init": "one_hot"}
-"""Settings that do nothing beside `start`, whose set brings its own; each with a value that asks
-for nothing."""
+"""Settings that do nothing beside `start`, which has its own; each with its neutral value."""
 DEFAULTS_BY = {
     "dataset": ("model", "samples_per_step", "batch_size", "outer_steps", "eval_every"),
     "model": OF_NETWORK,
@@ -42,42 +41,45 @@ DEFAULTS_BY = {
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """One experiment; `main` documents each setting by its flag."""
+    """One experiment; `main` documents each setting by its flag.
+
+    A default here is also the value of a setting that an older config.json does not name.
+    """
 
     dataset: str
     model: str
-    init: str
-    labels: str
-    label_init: str
     samples_per_step: int
-    steps: int
     epochs: int
     inner_lr: float
     outer_steps: int
     outer_lr: float
     batch_size: int
-    networks: int
     eval_networks: int
     eval_every: int
-    eval_split: str
-    keep: str
-    early_stopping: int | None
-    seed: int
-    test_data: str | None
-    text_column: str | None
-    label_column: str | None
-    image_size: str | None
-    embeddings: str | None
     data_dir: str
     run_dir: str
-    checkpoint_minutes: float = 2.0
-    deterministic: bool = False
-    distribution: str = "none"
-    outer_momentum: float = 0.5
+    init: str = "fixed"
+    labels: str = "soft"
+    label_init: str = "one_hot"
     sample_init: str = "normal"
     sample_scale: float = 1.0
     start: str | None = None
+    steps: int = 1
+    outer_momentum: float = 0.5
+    networks: int = 1
+    eval_split: str = "test"
+    keep: str = "last"
+    early_stopping: int | None = None
+    seed: int = 0
+    test_data: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    image_size: str | None = None
+    embeddings: str | None = None
+    checkpoint_minutes: float = 2.0
+    deterministic: bool = False
     jit_compile: bool = False
+    distribution: str = "none"
 
     def __post_init__(self):
         for name, value in plain_numbers(dataclasses.asdict(self)).items():
@@ -92,10 +94,9 @@ class Config:
                 "labels=hard keeps the labels as they start, so label_init must be one_hot, got "
                 "random; use labels=soft to learn random labels"
             )
-        if self.early_stopping is not None and (self.early_stopping < 1 or self.keep == "last"):
+        if self.early_stopping is not None and self.keep == "last":
             raise UserError(
-                "early_stopping must be at least 1 and asks for keep=best, got "
-                f"early_stopping={self.early_stopping} keep={self.keep}"
+                f"early_stopping={self.early_stopping} asks for keep=best, got keep=last; give both"
             )
         if self.init == "fixed" and (self.networks, self.eval_networks) != (1, 1):
             raise UserError(
@@ -108,14 +109,14 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     def deciding(self) -> dict[str, Any]:
-        """The settings that the outcome follows from; of a set to begin with, that there is one."""
+        """The settings that decide the outcome; of `start` only whether it was given."""
         told = {k: v for k, v in dataclasses.asdict(self).items() if k not in FREE}
         return _start_anywhere(told)
 
     def difference(self, other: dict[str, Any]) -> list[str]:
-        """The settings, in words, in which a run with settings `other` is another experiment.
+        """How these settings differ from those of another run, such as ["seed=3 (it was 0)"].
 
-        Those are left out whose defaults follow from one that is named.
+        A setting is left out if its default follows from one that is named.
         """
         before = completed(other)
         known = _start_anywhere(before)
@@ -129,12 +130,12 @@ class Config:
 
 
 def _start_anywhere(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings, of whose set to begin with it counts that there is one, not where it lies."""
+    """The settings with a sign in place of the path of `start`."""
     return {**settings, "start": "a set" if settings.get("start") else None}
 
 
 def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a run has written them, with what was the case before there was a setting."""
+    """Settings as a run has written them, those that it does not name at their defaults."""
     fields = dataclasses.fields(Config)
     before = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
     return {**before, **settings}
@@ -142,7 +143,7 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How much is measured where a run is compared; `main` documents each by its flag."""
+    """How much a comparison measures; `main` documents each setting by its flag."""
 
     baseline_sets: int = 20
     baseline_networks: int = 200
@@ -158,8 +159,8 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
     """Completes the settings that were given by the defaults of the dataset and the network.
 
     Args:
-        given: setting names and values; None stands for the default.
-        datasets: the registry of datasets, with the user's own where these are named.
+        given: names and values; None stands for the default.
+        datasets: the registry of datasets, with the user's own data if `given` names some.
         networks: the registry of networks.
 
     Raises:
@@ -185,7 +186,7 @@ def network_of(model: str, networks: Mapping[str, Any], data: str, kind: str | N
         model: the name.
         networks: the registry of networks.
         data: what errors call the data.
-        kind: of the data; one that no network has is told by their shape.
+        kind: of the data; of a kind that no network has, their shape decides.
 
     Raises:
         UserError: there is none of that name, or it is of another kind than the data.
@@ -209,14 +210,14 @@ def complete(
     batch_size: int,
     outer_steps: int,
 ) -> Config:
-    """All settings: those that were given, and for the rest what fits the data and the network.
+    """All settings: those that were given, and defaults that fit the data and the network.
 
     Args:
         given: names and values; None stands for the default.
-        named: dataset, model and places, where they are not given.
+        named: defaults of dataset, model and places.
         network: its defaults by initialization.
         classes: of the data.
-        batch_size: where it is not given.
+        batch_size: the default.
         outer_steps: likewise.
 
     Raises:
@@ -229,22 +230,12 @@ def complete(
     outer_steps = told.get("outer_steps", outer_steps)
     defaults = {
         **named,
-        "init": init,
-        "labels": "soft",
-        "label_init": "one_hot",
         "samples_per_step": classes,
-        "steps": 1,
         **network.of(init)._asdict(),
         "batch_size": batch_size,
         "outer_steps": outer_steps,
-        "networks": 1,
         "eval_networks": 200 if init == "random" else 1,
         "eval_every": max(1, outer_steps // 10),
-        "eval_split": "test",
-        "keep": "last",
-        "early_stopping": None,
-        "seed": 0,
-        **dict.fromkeys(("test_data", "text_column", "label_column", "image_size", "embeddings")),
     }
     return Config(**{**defaults, **told})
 
@@ -282,38 +273,36 @@ def shortest_command(settings: dict[str, Any], datasets: dict, networks: dict) -
     return " ".join(["python -m tf_distill.main", *flags])
 
 
-AT_LEAST_ONE = (
-    "samples_per_step",
-    "steps",
-    "epochs",
-    "outer_steps",
-    "batch_size",
-    "networks",
-    "eval_networks",
-    "eval_every",
-    "baseline_sets",
-    "baseline_networks",
-    "sgd_epochs",
-    "control_steps",
-)
-MOST = 2**31
-"""Counts are below it: TensorFlow's whole numbers end there."""
-WHOLE = (*AT_LEAST_ONE, "seed", "early_stopping")
-POSITIVE = ("outer_lr", "inner_lr", "lr", "sample_scale", "checkpoint_minutes")
-TRUTH = ("deterministic", "jit_compile")
-RANGES: dict[str, tuple[float, float]] = {
-    "seed": (0, 2**31),
-    "outer_momentum": (0, 1),
-    "dropout": (0, 1),
-    "weight_decay": (0, math.inf),
+class Limit(NamedTuple):
+    """The numbers that a setting may have: their type, a test, and the same in words."""
+
+    kind: type
+    holds: Callable[[float], bool]
+    words: str
+
+
+LARGEST = 2**31 - 1
+"""TensorFlow's largest whole number."""
+COUNT = Limit(int, lambda v: 1 <= v <= LARGEST, f"a whole number from 1 to {LARGEST}")
+POSITIVE = Limit(float, lambda v: 0 < v < math.inf, "a finite number above 0")
+SHARE = Limit(float, lambda v: 0 <= v < 1, "a number from 0 to less than 1")
+LIMITS = {
+    **dict.fromkeys(("samples_per_step", "steps", "epochs", "outer_steps", "batch_size"), COUNT),
+    **dict.fromkeys(("networks", "eval_networks", "eval_every", "early_stopping"), COUNT),
+    **dict.fromkeys(("baseline_sets", "baseline_networks", "sgd_epochs", "control_steps"), COUNT),
+    **dict.fromkeys(("outer_lr", "inner_lr", "lr", "sample_scale", "checkpoint_minutes"), POSITIVE),
+    **dict.fromkeys(("outer_momentum", "dropout"), SHARE),
+    "weight_decay": Limit(float, lambda v: 0 <= v < math.inf, "a finite number from 0 on"),
+    "seed": Limit(int, lambda v: 0 <= v <= LARGEST, f"a whole number from 0 to {LARGEST}"),
 }
+TRUTH = ("deterministic", "jit_compile")
 
 
 def plain_numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, with Python's numbers for numpy's, which JSON does not know.
+    """The settings with Python's numbers in place of numpy's, which JSON does not know.
 
     Raises:
-        UserError: one that is given is no number of its kind and range, or not True or False.
+        UserError: one of them is no number of its kind and range, or neither True nor False.
     """
     return {
         name: value if value is None else _plain(name, value) for name, value in settings.items()
@@ -325,21 +314,21 @@ def _plain(name: str, value: Any) -> Any:
         if not isinstance(value, bool | np.bool_):
             raise UserError(f"{name}={brief(value)}, expected True or False")
         return bool(value)
-    return checked_number(name, value, name) if name in {*WHOLE, *POSITIVE, *RANGES} else value
+    return checked_number(name, value, name) if name in LIMITS else value
 
 
 def folder_path(name: str, value: Any) -> str | None:
-    """The path of a folder that was given; None for none.
+    """The path of a folder as a text, `~` expanded; None stays None.
 
     Raises:
-        UserError: it is no path.
+        UserError: the value is no path.
     """
     if value is None:
         return None
     if not isinstance(value, str | os.PathLike):
         raise UserError(f"{name}={brief(value)}, expected the path of a folder")
     if not os.fspath(value):
-        raise UserError(f"{name}= is empty, expected a path; leave it out for the default")
+        raise UserError(f"{name} is empty, expected the path of a folder; leave it out")
     return os.path.expanduser(value)
 
 
@@ -354,19 +343,8 @@ def checked_number(name: str, value: Any, called: str) -> Any:
     Raises:
         UserError: it is no number of its kind and range.
     """
-    told = f"{called}={brief(value)}, expected"
-    kind: Any = numbers.Integral if name in WHOLE else numbers.Real
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise UserError(f"{told} a {'whole ' * (name in WHOLE)}number")
-    try:
-        value = int(value) if name in WHOLE else float(value)
-    except OverflowError:
-        value = math.inf
-    if name in AT_LEAST_ONE and not 1 <= value < MOST:
-        raise UserError(f"{told} at least 1 and less than {MOST}")
-    if name in POSITIVE and not 0 < value < math.inf:
-        raise UserError(f"{told} a finite number above 0")
-    least, below = RANGES.get(name, (-math.inf, math.inf))
-    if not least <= value < below:
-        raise UserError(f"{told} at least {least} and less than {below}")
-    return value
+    limit = LIMITS[name]
+    kind: Any = numbers.Integral if limit.kind is int else numbers.Real
+    if not isinstance(value, kind) or isinstance(value, bool) or not limit.holds(value):
+        raise UserError(f"{called}={brief(value)}, expected {limit.words}")
+    return limit.kind(value)

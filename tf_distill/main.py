@@ -2,183 +2,180 @@
 
   python -m tf_distill.main                                  # scikit-learn's digits, LeNet
   python -m tf_distill.main --dataset=trec6 --model=bilstm   # six sentences from real questions
-  python -m tf_distill.main --dataset=csv:train.csv --embeddings=train   # one's own texts
+  python -m tf_distill.main --dataset=csv:train.csv --embeddings=train   # your own texts
   python -m tf_distill.main --mode=baselines --run_dir=runs/trec6_bilstm   # beside baselines
   python -m tf_distill.main --mode=compare runs/*            # several runs in one table
 
-Results are in the run's folder, --run_dir. The same command again continues an interrupted
-run. For defaults "by dataset" see tf_distill/datasets/__init__.py, for those "by network"
-tf_distill/models.py.
+The results are in the run's folder, --run_dir. The same command continues an interrupted run.
+Defaults "by dataset" are in tf_distill/datasets/known.py, those "by network" in
+tf_distill/networks/registry.py. Other flags, such as --flagfile=FILE, are absl's: --helpfull.
 """
 
-import dataclasses
+import functools
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from absl import flags
 
+from tf_distill import jobs
 from tf_distill.common import UserError, cli, startup, unknown_name
-from tf_distill.config import Protocol
-from tf_distill.core import start_distribution
 from tf_distill.report import table
-from tf_distill.runs import jobs
 
-_SETTINGS = [
-    flags.DEFINE_string(
-        "dataset",
-        None,
-        "Name: digits, mnist, cifar10, imdb, sst5, trec6, trec50, toy_questions. Or own data: "
-        "csv:FILE (labelled texts as CSV, TSV or JSON lines, also .gz), folder:PATH (a folder of "
-        "PNG, JPEG or BMP for each class), npz:FILE (images, in the format of Keras's archives), "
-        "tfds:NAME (a dataset of tensorflow-datasets that has an image or a text, and a class). "
-        "Default: digits.",
-    ),
-    flags.DEFINE_string(
-        "test_data",
-        None,
-        "File or folder to test on, in the format of csv:FILE or folder:PATH. Default: "
-        "folder:PATH/test if there is one, else a fifth of the data, stratified.",
-    ),
-    flags.DEFINE_string(
-        "text_column",
-        None,
-        "Column of csv:FILE with the texts, or feature of tfds:NAME. Default: one with a usual "
-        "name (text, sentence, review ...), else the only one with several words in a value.",
-    ),
-    flags.DEFINE_string(
-        "label_column",
-        None,
-        "Column or feature with the classes. Default: one with a usual name (label, class, "
-        "category ...), else the only one with few different values.",
-    ),
-    flags.DEFINE_string(
-        "image_size",
-        None,
-        "Pixels that own images are scaled to: 28, or height and width as 28x32. Default: the "
-        "size of most images, within 12 to 64.",
-    ),
-    flags.DEFINE_string(
-        "model", None, "lenet, alexcifarnet; textconvnet, birnn, bilstm. Default: by dataset."
-    ),
-    flags.DEFINE_string(
-        "data_dir",
-        None,
-        "Folder with the datasets that tensorflow-datasets prepared, and with "
-        "glove/glove.6B.100d.txt. Default: $TFDS_DATA_DIR or ~/tensorflow_datasets.",
-    ),
-    flags.DEFINE_string(
-        "embeddings",
-        None,
-        "File of word vectors (GloVe, word2vec or fastText as text, or .npz), or train: made from "
-        "the training texts, nothing to download. Default: <data_dir>/glove/glove.6B.100d.txt.",
-    ),
-    flags.DEFINE_string(
-        "init",
-        None,
-        "fixed: one initial network, the same for distillation and use; random: any network "
-        "drawn by the same initializers. Default: fixed.",
-    ),
-    flags.DEFINE_string("labels", None, "soft: learned; hard: stay one-hot. Default: soft."),
-    flags.DEFINE_string("label_init", None, "First labels: one_hot; random. Default: one_hot."),
-    flags.DEFINE_string(
-        "sample_init",
-        None,
-        "First samples: normal (noise); real (training examples); linear (these, moved along a "
-        "linear classifier). Default: by network.",
-    ),
-    flags.DEFINE_float("sample_scale", None, "Factor of the first samples. Default: 1."),
-    flags.DEFINE_string("start", None, "Run whose set is learned further. Default: new samples."),
-    flags.DEFINE_integer(
-        "samples_per_step",
-        None,
-        "Distilled samples in an inner step; can be fewer than classes. Default: one a class.",
-    ),
-    flags.DEFINE_integer(
-        "steps", None, "Inner steps in an epoch, each with samples of its own. Default: 1."
-    ),
-    flags.DEFINE_integer(
-        "epochs",
-        None,
-        "Passes through the inner steps, each with learning rates of its own. Default: by network.",
-    ),
-    flags.DEFINE_integer("outer_steps", None, "Updates of the distilled set. Default: by dataset."),
-    flags.DEFINE_float(
-        "outer_lr",
-        None,
-        "Learning rate of the outer Adam at the start; it falls to zero along a cosine. "
-        "Default: by network.",
-    ),
-    flags.DEFINE_float("outer_momentum", None, "Beta1 of the outer Adam. Default: by network."),
-    flags.DEFINE_float(
-        "inner_lr", None, "Inner learning rates before they are learned. Default: by network."
-    ),
-    flags.DEFINE_integer("batch_size", None, "Real examples an outer step. Default: by dataset."),
-    flags.DEFINE_integer(
-        "networks",
-        None,
-        "Random networks in each outer step; their hypergradients are averaged. Default: 1.",
-    ),
-    flags.DEFINE_integer(
-        "eval_networks",
-        None,
-        "New random networks that the final set is evaluated with; earlier evaluations take at "
-        "most 20. Default: 200 with --init=random, else 1.",
-    ),
-    flags.DEFINE_integer(
-        "eval_every", None, "Outer steps from one evaluation to the next. Default: a tenth of all."
-    ),
-    flags.DEFINE_string(
-        "eval_split",
-        None,
-        "Data for evaluations. test: the whole test split; held_out: a tenth of the training "
-        "data, set aside, to choose settings on. Default: test.",
-    ),
-    flags.DEFINE_string(
-        "keep",
-        None,
-        "Set that is exported. last: after the last outer step; best: with the highest accuracy "
-        "on a tenth of the training data, which is set aside for it. Default: last.",
-    ),
-    flags.DEFINE_integer(
-        "early_stopping", None, "Stop after so many evaluations that are no better. Default: never."
-    ),
-    flags.DEFINE_integer("seed", None, "Seed of everything random. Default: 0."),
-    flags.DEFINE_string(
-        "run_dir",
-        None,
-        "Folder of the run. Default: runs/<dataset>_<model>, for a sweep with _sweep added. The "
-        "modes baselines, original and ranking take settings that are not given from its run.",
-    ),
-    flags.DEFINE_float("checkpoint_minutes", None, "Most minutes between checkpoints. Default: 2."),
-    flags.DEFINE_boolean(
-        "deterministic",
-        None,
-        "The same bits every time on a GPU too, by TensorFlow's op determinism, which is slower. A "
-        "CPU does not need it. Default: false.",
-    ),
-    flags.DEFINE_boolean("jit_compile", None, "Outer steps by XLA: for GPUs. Default: false."),
-    flags.DEFINE_string(
-        "distribution",
-        None,
-        "Where the networks, or a single network's real batch, are shared out. none; mirrored: "
-        "among this machine's GPUs; multiworker: among the machines in TF_CONFIG. Default: none.",
-    ),
-]
+_text = functools.partial(flags.DEFINE_string, default=None)
+_count = functools.partial(flags.DEFINE_integer, default=None)
+_number = functools.partial(flags.DEFINE_float, default=None)
+_truth = functools.partial(flags.DEFINE_boolean, default=None)
+
+_SETTINGS: dict[str, list[flags.FlagHolder]] = {
+    "Data": [
+        _text(
+            "dataset",
+            help="Name: digits, mnist, cifar10, imdb, sst5, trec6, trec50, toy_questions. Or own "
+            "data: csv:FILE (labelled texts as CSV, TSV or JSON lines, also .gz), folder:PATH (a "
+            "folder of PNG, JPEG or BMP for each class), npz:FILE (images, in the format of "
+            "Keras's archives), tfds:NAME (a dataset of tensorflow-datasets that has an image or a "
+            "text, and a class). Default: digits.",
+        ),
+        _text(
+            "test_data",
+            help="File or folder to test on, in the format of csv:FILE or folder:PATH. Default: "
+            "folder:PATH/test if there is one, else a fifth of the data, stratified.",
+        ),
+        _text(
+            "text_column",
+            help="Column of csv:FILE with the texts, or feature of tfds:NAME. Default: one with a "
+            "usual name (text, sentence, review ...), else the only one with several words in a "
+            "value.",
+        ),
+        _text(
+            "label_column",
+            help="Column or feature with the classes. Default: one with a usual name (label, "
+            "class, category ...), else the only one with few different values.",
+        ),
+        _text(
+            "image_size",
+            help="Pixels that own images are scaled to: 28, or height and width as 28x32. "
+            "Default: the size of most images, within 12 to 64.",
+        ),
+        _text(
+            "embeddings",
+            help="File of word vectors (GloVe, word2vec or fastText as text, or .npz), or train: "
+            "made from the training texts, nothing to download. Default: "
+            "<data_dir>/glove/glove.6B.100d.txt.",
+        ),
+        _text(
+            "data_dir",
+            help="Folder with the datasets that tensorflow-datasets prepared, and with "
+            "glove/glove.6B.100d.txt. Default: $TFDS_DATA_DIR or ~/tensorflow_datasets.",
+        ),
+    ],
+    "Network": [
+        _text(
+            "model", help="lenet, alexcifarnet; textconvnet, birnn, bilstm. Default: by dataset."
+        ),
+        _text(
+            "init",
+            help="fixed: one initial network, the same for distillation and use; random: any "
+            "network drawn by the same initializers. Default: fixed.",
+        ),
+    ],
+    "Distillation": [
+        _count(
+            "samples_per_step",
+            help="Distilled samples in an inner step; can be fewer than classes. Default: one a "
+            "class.",
+        ),
+        _count("steps", help="Inner steps in an epoch, each with its own samples. Default: 1."),
+        _count(
+            "epochs",
+            help="Passes through the inner steps, each with its own learning rates. Default: by "
+            "network.",
+        ),
+        _text("labels", help="soft: learned; hard: stay one-hot. Default: soft."),
+        _text("label_init", help="First labels: one_hot; random. Default: one_hot."),
+        _text(
+            "sample_init",
+            help="First samples: normal (noise); real (training examples); linear (training "
+            "examples, moved along a linear classifier). Default: by network.",
+        ),
+        _number("sample_scale", help="Factor of the first samples. Default: 1."),
+        _text(
+            "start",
+            help="Continue from the distilled set of this run or export. Default: new samples.",
+        ),
+        _number(
+            "inner_lr", help="Inner learning rates before they are learned. Default: by network."
+        ),
+        _number(
+            "outer_lr",
+            help="Learning rate of the outer Adam at the start; it falls to zero along a cosine. "
+            "Default: by network.",
+        ),
+        _number("outer_momentum", help="Beta1 of the outer Adam. Default: by network."),
+        _count("outer_steps", help="Updates of the distilled set. Default: by dataset."),
+        _count("batch_size", help="Real examples in an outer step. Default: by dataset."),
+        _count(
+            "networks",
+            help="Random networks in each outer step; their hypergradients are averaged. Default: "
+            "1.",
+        ),
+    ],
+    "Evaluation": [
+        _count(
+            "eval_networks",
+            help="New random networks that test the final set; earlier evaluations take at most "
+            "20. Default: 200 with --init=random, else 1.",
+        ),
+        _count(
+            "eval_every",
+            help="Outer steps from one evaluation to the next. Default: a tenth of all.",
+        ),
+        _text(
+            "eval_split",
+            help="Data for evaluations. test: the whole test split; held_out: a tenth of the "
+            "training data, set aside, to choose settings on. Default: test.",
+        ),
+        _text(
+            "keep",
+            help="Set that is exported. last: after the last outer step; best: with the highest "
+            "accuracy on a tenth of the training data, which is set aside for it. Default: last.",
+        ),
+        _count(
+            "early_stopping",
+            help="Stop after so many evaluations without a higher accuracy. Default: never.",
+        ),
+    ],
+    "Run": [
+        _text(
+            "run_dir",
+            help="Folder of the run. Default: runs/<dataset>_<model>, for a sweep with _sweep "
+            "added. The modes baselines, original and ranking take settings that are not given "
+            "from its run.",
+        ),
+        _count("seed", help="Seed of everything random. Default: 0."),
+        _number("checkpoint_minutes", help="Most minutes between checkpoints. Default: 2."),
+        _truth(
+            "deterministic",
+            help="The same bits every time on a GPU too, by TensorFlow's op determinism, which is "
+            "slower. A CPU does not need it. Default: false.",
+        ),
+        _truth("jit_compile", help="Outer steps by XLA: for GPUs. Default: false."),
+        _text(
+            "distribution",
+            help="Devices that share the networks, or a single network's real batch. none; "
+            "mirrored: this machine's GPUs; multiworker: the machines in TF_CONFIG. Default: none.",
+        ),
+    ],
+}
+"""The settings of a run, grouped as in --help."""
 
 _PROTOCOL = [
-    flags.DEFINE_integer(
-        "baseline_sets", None, "Draws of random real samples, for --mode=baselines. Default: 20."
-    ),
-    flags.DEFINE_integer(
-        "baseline_networks", None, "Networks to test a row, for --mode=baselines. Default: 200."
-    ),
-    flags.DEFINE_integer(
-        "sgd_epochs", None, "Epochs of ordinary SGD, for --mode=baselines. Default: 100."
-    ),
-    flags.DEFINE_integer(
-        "control_steps", None, "Outer steps of learned labels, for --mode=baselines. Default: 2000."
-    ),
+    _count("baseline_sets", help="baselines: draws of random real samples. Default: 20."),
+    _count("baseline_networks", help="baselines: networks to test a row. Default: 200."),
+    _count("sgd_epochs", help="baselines: epochs of ordinary SGD. Default: 100."),
+    _count("control_steps", help="baselines: outer steps of learned labels. Default: 2000."),
 ]
 
 _MODE = flags.DEFINE_string(
@@ -192,20 +189,62 @@ _MODE = flags.DEFINE_string(
     "flag files, one after the other.",
 )
 _SIZES = flags.DEFINE_list(
-    "sizes", ["1", "2", "3", "5", "10", "20"], "Numbers of distilled samples, for --mode=sweep."
+    "sizes", ["1", "2", "3", "5", "10", "20"], "sweep: numbers of distilled samples."
 )
-_SEEDS = flags.DEFINE_list("seeds", [], "Seeds of each flag file, for --mode=each.")
+_SEEDS = flags.DEFINE_list("seeds", [], "each: seeds of each flag file.")
 _SHARD = flags.DEFINE_string(
-    "shard", "1/1", "This process's part, i/n, where n share --mode=sweep or --mode=each."
+    "shard", "1/1", "sweep, each: the part i/n of this process, where n share the work."
 )
-_OUT = flags.DEFINE_string("out", None, "File of --mode=compare's table: .csv, .html or .txt.")
+_OUT = flags.DEFINE_string("out", None, "compare: file of the table: .csv, .html or .txt.")
 _VERSION = flags.DEFINE_boolean("version", False, "Only print the version.")
+_GROUPS: dict[str, list[flags.FlagHolder]] = {
+    **_SETTINGS,
+    "Mode": [_MODE, *_PROTOCOL, _SIZES, _SEEDS, _SHARD, _OUT, _VERSION],
+}
 _PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
+
+MODES: dict[str, tuple[str, ...]] = {
+    "distill": (),
+    "estimate": (),
+    "baselines": tuple(holder.name for holder in _PROTOCOL),
+    "original": (),
+    "sweep": ("sizes", "shard"),
+    "ranking": (),
+    "report": (),
+    "compare": ("out",),
+    "each": ("seeds", "shard"),
+}
+"""All modes, each with the flags that do something in it and not in every other."""
+
+
+def check_flags(mode: str, given: Iterable[str]) -> None:
+    """Raises UserError for an unknown mode, or a given flag that does nothing in it."""
+    if mode not in MODES:
+        raise unknown_name("mode", mode, MODES)
+    for name in given:
+        modes = [other for other, own in MODES.items() if name in own]
+        if modes and mode not in modes:
+            raise UserError(
+                f"--{name} is for mode={' or mode='.join(modes)}, got mode={mode}; leave it out, "
+                "or name that mode"
+            )
+
+
+def help_text() -> str:
+    """What --help prints: the flags by groups."""
+    lines = [str(__doc__)]
+    for group, holders in _GROUPS.items():
+        lines.append(f"{group}:")
+        for holder in holders:
+            told = flags.FLAGS[holder.name].help
+            lines.append(flags.text_wrap(f"--{holder.name}: {told}", None, "      ", "  "))
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _told(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings, with `~` as the home folder: a shell only expands it where a word begins."""
-    told = {holder.name: values[holder.name] for holder in _SETTINGS}
+    told = {holder.name: values[holder.name] for group in _SETTINGS.values() for holder in group}
     return told | {name: os.path.expanduser(told[name]) for name in _PATHS if told[name]}
 
 
@@ -223,22 +262,22 @@ def main(argv: list[str]) -> int:
         print(jobs.run_each(argv[1:], seeds, settings, shard, read))
         return 0
     cli.no_arguments(argv)
-    kind = flags.FLAGS.distribution or "none"
+    kind = settings["distribution"] or "none"
+    if kind != "none" and _MODE.value != "distill":
+        raise UserError(
+            f"distribution={kind} is for mode=distill, got mode={_MODE.value}; leave one of them "
+            "out"
+        )
     startup.share_cores()
     with startup.quiet(silent=kind == "multiworker"):
         import tensorflow as tf
 
-        from tf_distill import modes
+        from tf_distill import core, modes
 
-        if flags.FLAGS.deterministic:
+        if settings["deterministic"]:
             tf.config.experimental.enable_op_determinism()
-        if kind != "none" and _MODE.value != "distill":
-            raise UserError(
-                f"--distribution={kind} is for --mode=distill, got --mode={_MODE.value}; leave "
-                "one of them out"
-            )
-        replicas = start_distribution(kind)
-        tf.config.list_logical_devices()  # speaks too, when first asked
+        replicas = core.start_distribution(kind)
+        tf.config.list_logical_devices()  # TensorFlow prints lines when first asked
     call = modes.Call(
         settings=settings,
         protocol={holder.name: holder.value for holder in _PROTOCOL},
@@ -251,31 +290,7 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main, "tf_distill", _VERSION)
-
-
-OWN: dict[str, tuple[str, ...]] = {
-    "distill": (),
-    "estimate": (),
-    "baselines": tuple(field.name for field in dataclasses.fields(Protocol)),
-    "original": (),
-    "sweep": ("sizes", "shard"),
-    "ranking": (),
-    "report": (),
-    "compare": ("out",),
-    "each": ("seeds", "shard"),
-}
-"""All modes, each with the flags that do something in it and not in every other."""
-
-
-def check_flags(mode: str, given: Iterable[str]) -> None:
-    """Raises UserError where there is no such mode, or one of the flags given is for others."""
-    if mode not in OWN:
-        raise unknown_name("--mode", mode, OWN)
-    for name in given:
-        modes = [other for other, own in OWN.items() if name in own]
-        if modes and mode not in modes:
-            raise UserError(
-                f"--{name} is for --mode={' or --mode='.join(modes)}, got --mode={mode}; leave it "
-                "out, or name that mode"
-            )
+    if {"--help", "-help", "-h"} & {*sys.argv[1:]}:
+        print(help_text())
+    else:
+        cli.run(main, "tf_distill", _VERSION)

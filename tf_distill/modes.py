@@ -6,22 +6,31 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tf_distill import jobs
 from tf_distill.common import Interrupted, UserError, percent
+from tf_distill.config import plain_numbers
 from tf_distill.core import Distribution
 from tf_distill.evaluation import comparison, ranking, sweep
 from tf_distill.evaluation.original import original_of
 from tf_distill.report import record, report
-from tf_distill.runs import experiment, jobs
-from tf_distill.runs.results import describe_results
-from tf_distill.runs.run import Run, configure, named_run, recall
+from tf_distill.runs import (
+    Run,
+    carry_out,
+    configure,
+    describe_estimate,
+    describe_results,
+    finished_run,
+    named_run,
+    recall,
+)
 
 
 class Call(NamedTuple):
     """What a user asked for.
 
-    settings: of the run, and protocol: of a comparison, None where not given; sizes: of a
-    sweep, as text, and the shard of them that is to be done; distribution: the replicas that
-    share the outer steps.
+    settings: of the run; protocol: of a comparison; both have None for a value that is not given.
+    sizes: of a sweep, as text; shard: the part of them that this process does. distribution: the
+    replicas that share the outer steps.
     """
 
     settings: dict[str, Any]
@@ -32,13 +41,13 @@ class Call(NamedTuple):
 
 
 RANKING_NETWORKS = 5
-"""Random initial networks that each variant is trained on the distilled set with."""
+"""Random initial networks of each variant, trained on the distilled set."""
 
 
 def _resumable(do: Callable[[Call], str]) -> Callable[[Call], str]:
     """A mode that the same command continues.
 
-    Turns Ctrl-C and out-of-memory into a message that says how to continue.
+    It turns Ctrl-C and out-of-memory into a message that says how to continue.
     """
 
     @functools.wraps(do)
@@ -57,23 +66,24 @@ def _resumable(do: Callable[[Call], str]) -> Callable[[Call], str]:
 @_resumable
 def _distill(call: Call) -> str:
     run = named_run(configure(call.settings), call.distribution)
-    if not (finished := experiment.carry_out(run)):
+    if not (finished := carry_out(run)):
         return "this worker's part is done; the chief has the results"
     return describe_results(finished.results, run.config)
 
 
 def _estimate(call: Call) -> str:
-    return experiment.describe_estimate(named_run(configure(call.settings)))
+    return describe_estimate(named_run(configure(call.settings)))
 
 
 @_resumable
 def _baselines(call: Call) -> str:
     run = named_run(recall(call.settings))
+    protocol = plain_numbers(call.protocol)  # before hours of distillation
     try:
         if not run.files.read("results.json"):
-            experiment.carry_out(run)
-        samples = experiment.read(run).distilled.samples
-        comparison.compare(run, samples, call.protocol)
+            carry_out(run)
+        samples = finished_run(run).distilled.samples
+        comparison.compare(run, samples, protocol)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped{comparison.so_far(run)}") from None
     return f"the comparison is in {_folder(run) / report.NAME}"
@@ -98,19 +108,20 @@ def _original(call: Call) -> str:
 def _sweep(call: Call) -> str:
     config = configure(call.settings)
     if config.start:
-        raise UserError("start= has a set of one size; leave it out of mode=sweep")
+        raise UserError(f"start={config.start} has a set of one size; leave it out of mode=sweep")
     if call.settings["run_dir"] is None:
         config = dataclasses.replace(config, run_dir=f"{config.run_dir}_sweep")
     sizes = jobs.whole_numbers("sizes", call.sizes)
-    if not sweep.sweep(config, sizes, call.shard):
+    if not (mine := call.shard.of(sorted(set(sizes)))) and sizes:
         return f"none of the sizes {', '.join(call.sizes)} is this process's"
+    sweep.sweep(config, sizes, mine)
     report.write(Path(config.run_dir))
     return sweep.describe(Path(config.run_dir))
 
 
 def _report(call: Call) -> str:
     folder = call.settings["run_dir"] or configure(call.settings).run_dir
-    return f"figures and {report.write(Path(folder))} are drawn anew"
+    return f"figures and {report.write(Path(folder))} are drawn again"
 
 
 @_resumable
@@ -118,7 +129,7 @@ def _ranking(call: Call) -> str:
     run = named_run(recall(call.settings))
     if not run.files.read("results.json"):
         raise UserError(f"{run.files.path} holds no finished run; distill it first")
-    samples = experiment.read(run).distilled.samples
+    samples = finished_run(run).distilled.samples
     found = ranking.complete_ranking(run, samples, RANKING_NETWORKS)
     return f"{ranking.describe(found)}\nfigures are in {report.write(_folder(run))}"
 
@@ -136,4 +147,4 @@ MODES: dict[str, Callable[[Call], str]] = {
     "ranking": _ranking,
     "report": _report,
 }
-"""Each gives what a person should read. `main` itself does those that need no TensorFlow."""
+"""Each gives a text for a person. `main` itself does the modes that need no TensorFlow."""

@@ -4,7 +4,10 @@ import subprocess
 import sys
 
 import pytest
-from main_test import ROOT, assert_one_line
+from main_test import assert_one_line
+from places import ROOT
+
+from tf_distill.common.cli import with_dashes
 
 
 @pytest.mark.parametrize("file", [["--flagfile={}"], ["--flagfile", "{}"]])
@@ -21,15 +24,41 @@ def test_a_setting_that_a_later_flag_file_would_override_is_refused(cli, tmp_pat
         [*file, "--outer_steps=2"],
         ["--outer_steps=2", *file, "--outer_steps=3"],
     ):
-        assert_one_line(cli(*sound, *rest), "unknown --dataset 'minst'")
+        assert_one_line(cli(*sound, *rest), "unknown dataset 'minst'")
+
+
+NAMES = ("seed", "model", "inner_lr", "inner_lr_2", "text_column", "data_dir", "?")
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("got seed=3, lower inner_lr or model=a", "got --seed=3, lower --inner_lr or --model=a"),
+        ("inner_lr=0.1, inner_lr; inner_lr_2", "--inner_lr=0.1, --inner_lr; --inner_lr_2"),
+        ("unknown text_column 'x' (data_dir=a/b)", "unknown --text_column 'x' (--data_dir=a/b)"),
+        *((text, text) for text in (
+            "a model of this seed",
+            "--seed=3 and --inner_lr",
+            "my_inner_lr=3, no-seed=3, inner_lr_3",
+            "runs/inner_lr, inner_lr/x, inner_lr.json, a.seed=3",
+            "column 'inner_lr' or \"inner_lr\"",
+            'run: python -c "make(\'a\', data_dir=\'/b\')"',
+            "from_csv(text_column=name)",
+        )),
+    ],
+)  # fmt: skip
+def test_flags_in_messages_get_their_dashes(text, printed):
+    assert with_dashes(text, NAMES) == printed
 
 
 @pytest.mark.parametrize("argument", ["", "--help", "--version"])
-def test_a_closed_pipe_is_no_error(argument, monkeypatch):
+def test_a_closed_pipe_is_no_error_and_nothing_needs_tensorflow(argument, monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     program = (
-        "from tf_distill import cli, main\n"
-        "cli.run(lambda _: print('here'), 'program', main._VERSION)"
+        "import sys; from absl import flags; from tf_distill.common import cli\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "version = flags.DEFINE_bool('version', False, 'Prints the version.')\n"
+        "cli.run(lambda _: print('here'), 'program', version)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, argument],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tf_distill.common.errors import Diverged, UserError, unknown_name, words_of_python
+from tf_distill.common.errors import Diverged, UserError, unknown_name
 
 NETWORKS = ["lenet", "bilstm", "birnn"]
 
@@ -12,24 +12,14 @@ NETWORKS = ["lenet", "bilstm", "birnn"]
     [
         ("lenett", NETWORKS, "did you mean lenet? known: bilstm, birnn, lenet"),
         ("bistm", NETWORKS, "did you mean bilstm"),
-        ("xyz", NETWORKS, "unknown --model 'xyz'; known: bilstm, birnn, lenet"),
-        ("", ["a"], "unknown --model ''; known: a"),
-        (3, ["a"], "unknown --model 3; known: a"),
+        ("xyz", NETWORKS, "unknown model 'xyz'; known: bilstm, birnn, lenet"),
+        ("", ["a"], "unknown model ''; known: a"),
+        (3, ["a"], "unknown model 3; known: a"),
+        ("trec5", ["trec6", "trec50"], "did you mean trec50 or trec6?"),
     ],
 )
 def test_unknown_name_gives_the_nearest_first(got, known, text):
-    assert text in str(unknown_name("--model", got, known))
-
-
-def test_the_nearest_of_several_comes_first():
-    text = str(unknown_name("--dataset", "trec5", ["trec6", "trec50"]))
-    assert "did you mean trec50 or trec6?" in text
-
-
-def test_words_of_python_have_no_dashes_of_flags():
-    told = r"^lr is 3, lower outer_lr=1; not a--b, see '--x'$"
-    with pytest.raises(UserError, match=told), words_of_python():
-        raise UserError("--lr is 3, lower --outer_lr=1; not a--b, see '--x'")
+    assert text in str(unknown_name("model", got, known))
 
 
 def test_divergence_is_an_error_of_its_own_status():

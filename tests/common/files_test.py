@@ -1,20 +1,26 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, damage is one line, and a folder has one process."""
 
 import errno
+import gzip
 import json
 import os
 import subprocess
 import sys
+import threading
 
+import numpy as np
 import pytest
+import small
 import tensorflow as tf
+from places import ROOT
 
 from tf_distill.common import files
 from tf_distill.common.errors import UserError
+from tf_distill.runs import run
 
 
 class BrokenError(Exception):
-    """What the tests raise in the middle of writing."""
+    """Raised by the tests in the middle of writing."""
 
 
 def fail_in_the_middle(path, write):
@@ -32,13 +38,9 @@ def test_write_text_and_json(tmp_path):
     files.write_json(tmp_path / "a.json", {"b": [1, 2]})
     assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1, 2]}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.txt"]
-
-
-def test_a_value_that_json_does_not_know_leaves_the_old_file(tmp_path):
-    files.write_json(tmp_path / "a.json", 1)
     with pytest.raises(TypeError):
         files.write_json(tmp_path / "a.json", object())
-    assert (tmp_path / "a.json").read_text() == "1\n"
+    assert files.read_json(tmp_path / "a.json") == {"b": [1, 2]}
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -65,36 +67,19 @@ def test_folders_too(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_crash_left_is_cleared_away(tmp_path):
+def test_nobody_sees_a_file_before_it_is_whole_and_the_rest_of_a_crash_goes(tmp_path):
     path = tmp_path / "set"
     with files.whole(path) as part:
-        name = part.name
+        assert part.parent == path.parent  # of one file system, so that renaming is atomic
         part.mkdir()
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "half.txt").touch()
+        assert not path.exists()
+    part.mkdir()
+    (part / "half.txt").touch()
     with files.whole(path) as part:
         assert not part.exists()
         part.mkdir()
     assert list(tmp_path.iterdir()) == [path]
     assert list(path.iterdir()) == []
-
-
-def test_nobody_sees_the_file_before_it_is_whole(tmp_path):
-    path = tmp_path / "a.txt"
-    with files.whole(path) as part:
-        part.write_text("new")
-        assert not path.exists()
-        assert part.parent == path.parent  # of one file system, so that renaming is atomic
-    assert path.read_text() == "new"
-
-
-def test_json_lines_are_read_less_what_a_crash_has_cut(tmp_path):
-    path = tmp_path / "lines.jsonl"
-    assert files.read_json_lines(path) == []
-    path.write_bytes(b'{"a": 1}\n\xff\n[1]\n{"b":\n{"c": 2}\n{"d": 3}')
-    assert files.read_json_lines(path) == [{"a": 1}, {"c": 2}]
-    files.write_bytes(path, b"\x00")
-    assert path.read_bytes() == b"\x00"
 
 
 def test_clearing_leaves_what_a_living_process_writes(tmp_path):
@@ -114,7 +99,7 @@ def test_clearing_leaves_what_a_living_process_writes(tmp_path):
     ("number", "told"),
     [(errno.EACCES, "elsewhere"), (errno.ENOSPC, "make room there and call again")],
 )
-def test_the_advice_on_what_can_not_be_written_goes_by_the_reason(number, told):
+def test_the_advice_on_a_failed_write_follows_its_reason(number, told):
     with pytest.raises(UserError) as error, files.writing_to("a", "elsewhere"):
         raise OSError(number, "why")
     assert str(error.value) == f"can't write to a: why; {told}"
@@ -129,3 +114,123 @@ def test_errors_of_tensorflow_in_writing_are_os_errors(tmp_path):
     for other in (ValueError, KeyboardInterrupt):
         with pytest.raises(other), files.os_errors(tmp_path):
             raise other
+
+
+def test_json_lines_are_read_without_the_one_that_a_crash_has_cut(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    assert files.read_json_lines(path) == []
+    files.write_bytes(path, b'{"a": 1}\n\xff\n[1]\n{"b":\n{"c": 2}\n{"d": 3}')
+    assert files.read_json_lines(path) == [{"a": 1}, {"c": 2}]
+
+
+def test_lines_are_unpacked_by_the_ending_of_the_name(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a\nb")
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"a\nb"))
+    assert list(files.read_lines(tmp_path / "a.txt")) == [b"a\n", b"b"]
+    assert list(files.read_lines(tmp_path / "a.gz")) == [b"a\n", b"b"]
+
+
+def test_arrays_of_an_archive(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, a=[1, 2], b=["x"])
+    found = files.read_npz_arrays(path, ("b", "c", "a"), required=("b",))
+    assert {name: array.tolist() for name, array in found.items()} == {"b": ["x"], "a": [1, 2]}
+    assert list(found) == ["b", "a"]
+    with pytest.raises(UserError, match="has no array 'c', expected c, a; it has a, b"):
+        files.read_npz_arrays(path, ("c", "a"), required=("c",))
+
+
+def test_damaged_files_are_one_line(tmp_path):
+    whole = gzip.compress(b"text\n" * 999)
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.gz").write_text("text")
+    np.savez(tmp_path / "objects.npz", a=np.array([{}], object))
+    np.save(tmp_path / "alone.npy", np.zeros(3))
+    np.savez_compressed(tmp_path / "cut.npz", a=np.arange(99))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "cut.npz").read_bytes()[:-30])
+    for name, content in {"empty": b"", "garbage": b"garbage" * 50, "zip": b"PK\3\4 cut"}.items():
+        (tmp_path / f"{name}.npz").write_bytes(content)
+    readers = {
+        lambda path: list(files.read_lines(path)): ("cut.gz", "text.gz", "none.gz", "."),
+        lambda path: files.read_npz_arrays(path, ("a",)): (
+            "objects.npz", "alone.npy", "cut.npz", "empty.npz", "garbage.npz", "zip.npz", "none.npz"
+        ),
+        files.read_json: ("none.json", "."),
+    }  # fmt: skip
+    for reader, names in readers.items():
+        for name in names:
+            with pytest.raises(UserError, match=f"can't read {tmp_path / name}") as error:
+                reader(tmp_path / name)
+            assert "\n" not in str(error.value)
+
+
+HOLD = """
+import pathlib, sys, time
+from tf_distill.common import folder_lock
+with folder_lock(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the folder."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path, holder):
+    refused = pytest.raises(UserError, match=f"another process is at work in {tmp_path}; ")
+    with refused as error, files.folder_lock(tmp_path):
+        pytest.fail("both hold it")
+    assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="another process is at work"):
+        run.run(small.config(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [files.LOCK_NAME]
+    holder.kill()
+    holder.wait()
+    with files.folder_lock(tmp_path):
+        pass
+
+
+def test_who_waits_gets_the_lock_even_if_the_folder_is_deleted(tmp_path, holder, capsys):
+    def end():
+        files.remove(tmp_path)
+        holder.kill()
+
+    threading.Timer(0.3, end).start()
+    with files.folder_lock(tmp_path, seconds=None):
+        holder.wait()
+    said = capsys.readouterr().out
+    assert said == f"another process is at work in {tmp_path}; waiting until it ends\n"
+
+
+def test_a_thread_may_lock_again_and_another_one_not(tmp_path):
+    refused = []
+
+    def other():
+        try:
+            with files.folder_lock(tmp_path):
+                refused.append(False)
+        except UserError:
+            refused.append(True)
+
+    def ask():
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+
+    def fail():
+        ask()
+        raise BrokenError
+
+    with files.folder_lock(tmp_path):
+        with pytest.raises(BrokenError), files.folder_lock(tmp_path):
+            fail()
+        ask()
+    ask()
+    assert refused == [True, True, False]

@@ -8,8 +8,9 @@ import small
 import tensorflow as tf
 from numeric import assert_gradients_close
 
-from tf_distill.core.distilled import DistilledSet, initial_samples
-from tf_distill.runs.experiment import Experiment, carry_out, new_distillation
+from tf_distill.core.distilled import DistilledSet
+from tf_distill.core.starts import initial_samples
+from tf_distill.runs.experiment import carry_out, new_distillation
 
 
 def start(**settings):
@@ -113,7 +114,6 @@ def test_starts_the_same_for_the_same_seed_only():
 def test_real_samples_are_training_examples_with_their_classes(tmp_path, keep):
     config = small.config(tmp_path, sample_init="real", keep=keep, steps=2, samples_per_step=3)
     data = small.dataset()
-    work = Experiment(config, small.learner(), data)
     start = new_distillation(config, data).distilled.samples
     labels = start.y.numpy().reshape(6, -1).argmax(1)
     for x, label in zip(start.x.numpy().reshape(6, -1), labels, strict=True):
@@ -122,4 +122,4 @@ def test_real_samples_are_training_examples_with_their_classes(tmp_path, keep):
     assert sorted(labels) == [0, 0, 1, 1, 2, 2]
     half = new_distillation(dataclasses.replace(config, sample_scale=0.5), data).distilled.samples
     np.testing.assert_array_equal(half.x, start.x / 2)
-    assert carry_out(work).results["sample_init"] == "real"
+    assert carry_out(small.run(config)).results["sample_init"] == "real"

@@ -19,8 +19,7 @@ import tf_distill
 from tf_distill.common.errors import UserError
 from tf_distill.core import distribution
 from tf_distill.core.distribution import Distribution
-from tf_distill.runs import run
-from tf_distill.runs.experiment import Experiment
+from tf_distill.core.outer import OuterStep
 
 SETTINGS = {"outer_steps": 40, "init": "random", "networks": 2, "eval_networks": 4}
 PATIENCE = 120
@@ -69,12 +68,13 @@ def workers(tmp_path):
         process.communicate()
 
 
+@pytest.mark.long
 def test_two_workers_that_lose_each_other_end_with_what_one_process_reaches(
     workers, tmp_path, text_run
 ):
     given = SETTINGS | {"start": str(text_run), "keep": "best", "epochs": 5}
     alone = small.config(tmp_path / "alone", **given)
-    results = run.run(alone)
+    results = small.carry_out(alone)
     assert 0 < results["kept_step"] < SETTINGS["outer_steps"]  # neither the start nor the end
     folder = tmp_path / "run"
     settings = {
@@ -97,7 +97,7 @@ def test_two_workers_that_lose_each_other_end_with_what_one_process_reaches(
     chief, other = workers(**settings)
     said, errors = chief.communicate(timeout=PATIENCE)
     assert chief.returncode == 0, errors
-    assert "going on from outer step" in said
+    assert "continuing from outer step" in said
     said, errors = other.communicate(timeout=PATIENCE)
     assert (other.returncode, errors) == (0, "")
     assert "this worker's part is done" in said
@@ -124,7 +124,6 @@ def test_two_workers_that_lose_each_other_end_with_what_one_process_reaches(
                 ({"worker": ["h:1"]}, "worker", -1),
                 ({"worker": ["h:1"]}, "worker", 1),
                 ({"worker": ["h:1", "h:1"]}, "worker", 0),
-                ({"worker": ["h:99999"]}, "worker", 0),
                 ({"worker": "h:1"}, "worker", 0),
                 ({"worker": [5]}, "worker", 0),
                 ({"worker": ["h:1"], "evaluator": ["h:2"]}, "evaluator", 0),
@@ -138,6 +137,7 @@ def test_a_cluster_must_be_described(monkeypatch, config):
         distribution.start_distribution("multiworker")
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_is_one_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -158,19 +158,18 @@ def test_unequal_parts_are_refused(monkeypatch):
     shared = Distribution()
     shared.check(networks=6, batch_size=7)
     shared.check(networks=1, batch_size=6)
-    with pytest.raises(UserError, match=r"--networks is 4, .* 3 replicas.*; use --networks=6"):
+    with pytest.raises(UserError, match=r"^networks=4, .* 3 replicas.*; use networks=6"):
         shared.check(networks=4, batch_size=6)
-    with pytest.raises(UserError, match=r"--batch_size is 8, .*; use --batch_size=9"):
+    with pytest.raises(UserError, match=r"^batch_size=8, .*; use batch_size=9"):
         shared.check(networks=1, batch_size=8)
 
 
 def test_several_replicas_are_not_compiled_by_xla(monkeypatch):
-    config = run.configure({"init": "random", "networks": 3, "jit_compile": True})
-    work = Experiment(config, small.learner(), small.dataset())
-    work.check()
+    step = OuterStep(16, networks=3, init="random", jit_compile=True)
+    step.check(small.learner(), small.dataset(), Distribution())
     monkeypatch.setattr(Distribution, "replicas", 3)
-    with pytest.raises(UserError, match="--jit_compile is for one device, got 3; leave it out"):
-        work.check()
+    with pytest.raises(UserError, match="jit_compile is for one device, got 3; leave it out"):
+        step.check(small.learner(), small.dataset(), Distribution())
 
 
 def test_a_worker_with_other_settings_is_refused(monkeypatch):

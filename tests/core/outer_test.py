@@ -14,7 +14,14 @@ from tf_distill.core.hypergradient import hypergradient
 from tf_distill.core.inner import Samples
 from tf_distill.core.learner import fixed_network
 from tf_distill.core.losses import encode
-from tf_distill.core.outer import Distillation, batch_indices, distill, mean_hypergradient
+from tf_distill.core.outer import (
+    Distillation,
+    OuterStep,
+    batch_indices,
+    distill,
+    mean_hypergradient,
+    outer_update,
+)
 
 OUTER_LR, OUTER_STEPS, OUTER_MOMENTUM = 0.05, 6, 0.5
 
@@ -26,9 +33,10 @@ def start(soft=True, outer_lr=OUTER_LR) -> Distillation:
 
 
 def go(distillation, outer_steps=OUTER_STEPS, dataset=None, learner=None, **settings):
-    settings = {"batch_size": 16, "networks": 1, "init": "fixed", "seed": 0} | settings
+    step = OuterStep(**{"batch_size": 16, **settings})
     learner, dataset = learner or small.learner(), dataset or small.dataset()
-    return distill(distillation, learner, dataset, outer_steps=outer_steps, **settings)
+    update = outer_update(distillation, learner, dataset, step)
+    return distill(distillation, update, dataset, step, outer_steps)
 
 
 def values(distillation) -> list[np.ndarray]:
@@ -136,6 +144,7 @@ def losses(distillation, **settings) -> list[float]:
     return [loss for _, loss in go(distillation, **settings)]
 
 
+@pytest.mark.long
 def test_compiled_by_xla_a_fixed_network_is_the_same_up_to_rounding():
     plain, by_xla = start(), start()
     np.testing.assert_allclose(losses(plain), losses(by_xla, jit_compile=True), rtol=1e-5)
@@ -143,6 +152,7 @@ def test_compiled_by_xla_a_fixed_network_is_the_same_up_to_rounding():
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.long
 def test_compiled_by_xla_the_seed_decides_with_draws_of_its_own():
     runs = [losses(start(), init="random", jit_compile=True, seed=seed) for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]
@@ -181,3 +191,24 @@ def test_training_inputs_are_augmented_anew_in_every_step():
     )
     assert np.ptp(losses) < 1e-5
     assert min(abs(a - b) for a, b in itertools.combinations(moved, 2)) > 1e-5
+
+
+@pytest.mark.parametrize(("size", "examples"), [(4, 10), (5, 10), (10, 10), (7, 10), (1, 3)])
+def test_batches_cover_every_epoch_exactly_once(size, examples):
+    batches = [batch_indices(3, step, size, examples) for step in range(5 * examples)]
+    assert {b.shape for b in batches} == {(size,)}
+    epochs = np.concatenate(batches)[: 5 * size // size * examples].reshape(-1, examples)
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch), np.arange(examples))
+    if examples > 3:
+        assert len({tuple(epoch) for epoch in epochs}) == len(epochs)
+
+
+def test_a_batch_does_not_depend_on_those_before():
+    in_order = [batch_indices(3, step, 7, 10) for step in range(9)]
+    for step in (8, 0, 4):
+        np.testing.assert_array_equal(batch_indices(3, step, 7, 10), in_order[step])
+
+
+def test_batches_follow_the_seed():
+    assert np.any(batch_indices(0, 0, 50, 50) != batch_indices(1, 0, 50, 50))

@@ -1,4 +1,4 @@
-"""Arrays: what is an image, how numbers are scaled, archives, and what is refused."""
+"""Arrays: images among them, the scale of numbers, archives, and refusals."""
 
 import numpy as np
 import pytest
@@ -59,15 +59,6 @@ def test_a_feature_of_any_scale_is_standardised(scale):
     dataset = from_arrays(x, Y, x, Y)
     embedded = dataset.encoding(tf.constant(dataset.x_train)).numpy()
     np.testing.assert_allclose(embedded, (x - x.mean(0)) / x.std(0), atol=1e-4)
-
-
-@pytest.mark.parametrize("type_", ["f8", "i8"])
-@pytest.mark.parametrize("encoding", ["standardise", "as_is"])
-def test_refuses_what_float32_can_not_tell_apart(type_, encoding):
-    seconds = (1.7e9 + np.stack([np.arange(20) * 1e6, np.arange(20) * 3], 1)).astype(type_)
-    with pytest.raises(UserError, match=r"column 1 apart, from 1700000000 to 1700000057, .*mean"):
-        from_arrays(seconds, Y, encoding=encoding)
-    from_arrays(seconds - seconds.mean(0), Y, encoding=encoding)
 
 
 def test_a_constant_feature_may_have_the_rounding_of_float64():
@@ -137,8 +128,10 @@ def test_pixels_of_other_types(tmp_path, x):
     ("kept", "text"),
     [
         ({"x": PIXELS, "y": Y}, "has no array 'x_train', expected x_train, .*; it has x, y"),
-        ({"x_train": PIXELS.astype(object), "y_train": Y}, "expected an .npz of numbers"),
-        ({"x_train": PIXELS, "y_train": Y.astype(object)}, "expected an .npz of numbers"),
+        (
+            {"x_train": PIXELS.astype(object), "y_train": Y},
+            "can't read .*, expected an .npz of numbers",
+        ),
         ({"x_train": PIXELS[:, 0], "y_train": Y}, r"inputs of shape \(14,\), expected images"),
         ({"x_train": PIXELS - 300.0, "y_train": Y}, "pixels from -300.0 to -45.0"),
         ({"x_train": PIXELS * np.nan, "y_train": Y}, "input 0 has a NaN"),
@@ -150,18 +143,3 @@ def test_refuses_archives(tmp_path, kept, text):
     with pytest.raises(UserError, match=text) as error:
         arrays.read_npz(save(tmp_path / "a.npz", **kept))
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("content", [b"", b"garbage" * 50, b"PK\x03\x04 cut"])
-def test_refuses_what_is_no_archive(tmp_path, content):
-    (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(UserError, match=r"can't read .*a\.npz"):
-        arrays.read_npz(tmp_path / "a.npz")
-    with pytest.raises(UserError, match="no file"):
-        arrays.read_npz(tmp_path / "none.npz")
-
-
-def test_refuses_a_bare_array(tmp_path):
-    np.save(tmp_path / "a.npy", PIXELS)
-    with pytest.raises(UserError, match=r"can't read .*a\.npy"):
-        arrays.read_npz(tmp_path / "a.npy")

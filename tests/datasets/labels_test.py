@@ -1,10 +1,15 @@
-"""Labels: what counts as one, the order of classes, and what is refused."""
+"""Labels: which values are one, the order of classes, and both splits."""
+
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from tf_distill.common.errors import UserError
 from tf_distill.datasets import labels
+from tf_distill.datasets.labels import make_parts
+
+WHERE = ("train", "test")
 
 
 @pytest.mark.parametrize(
@@ -18,13 +23,13 @@ from tf_distill.datasets import labels
     ],
 )
 def test_whole_numbers_and_strings_are_labels(given, expected):
-    assert labels.plain(given, "here") == expected
+    assert labels.label_names(given, "here") == expected
 
 
 @pytest.mark.parametrize("bad", [0.5, float("nan"), None, "", " ", [1], {}])
 def test_what_is_no_label_is_named_with_its_position(bad):
     with pytest.raises(UserError) as error:
-        labels.plain(["a", bad], "train.csv")
+        labels.label_names(["a", bad], "train.csv")
     assert str(error.value).startswith(f"train.csv: label 1 is {bad!r}, expected a whole number")
 
 
@@ -33,13 +38,13 @@ def test_one_hot_labels_are_told_from_broken_ones(given):
     with pytest.raises(
         UserError, match=r"label 0 is \[1.0, 0.0, 0.0\].*; if it is one-hot give y.arg"
     ):
-        labels.plain(given, "y_train")
+        labels.label_names(given, "y_train")
 
 
 def test_classes_are_in_the_order_of_numbers_or_of_the_alphabet():
     assert labels.class_names(["10", "9", "9", "10"], "here") == ("9", "10")
     assert labels.class_names(["b", "10", "b", "10"], "here") == ("10", "b")
-    assert labels.ordered(name for name in ("b", "a")) == ["a", "b"]
+    assert labels.sort_names(name for name in ("b", "a")) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -57,14 +62,58 @@ def test_too_few_examples_of_a_class_are_refused(given, text):
 
 
 def test_classes_that_training_lacks_are_named():
-    np.testing.assert_array_equal(labels.indices(["b", "a"], ("a", "b"), "test"), [1, 0])
+    np.testing.assert_array_equal(labels.class_indices(["b", "a"], ("a", "b"), "test"), [1, 0])
     with pytest.raises(UserError, match="test: class 'c', 'd' does not occur in the training data"):
-        labels.indices(["d", "a", "c"], ("a", "b"), "test")
+        labels.class_indices(["d", "a", "c"], ("a", "b"), "test")
 
 
 def test_labels_are_names_or_positions():
-    assert labels.renamed(["0", "1"], ("no", "yes"), "here") == ["no", "yes"]
-    assert labels.renamed(["yes"], ("no", "yes"), "here") == ["yes"]
-    assert labels.renamed(["1", "0"], ("1", "0"), "here") == ["1", "0"]
+    assert labels.names_of_positions(["0", "1"], ("no", "yes"), "here") == ["no", "yes"]
+    assert labels.names_of_positions(["yes"], ("no", "yes"), "here") == ["yes"]
+    assert labels.names_of_positions(["1", "0"], ("1", "0"), "here") == ["1", "0"]
     with pytest.raises(UserError, match=r"label '2' is not in classes, .* a number from 0 to 1"):
-        labels.renamed(["0", "2"], ("no", "yes"), "here")
+        labels.names_of_positions(["0", "2"], ("no", "yes"), "here")
+
+
+def test_a_fifth_is_held_out_stratified_and_by_the_seed():
+    x, y = np.arange(100), ["a"] * 75 + ["b"] * 25
+    parts = make_parts((x, y), None, WHERE)
+    assert Counter(parts.y_test.tolist()) == {0: 15, 1: 5}
+    assert sorted([*parts.x_train, *parts.x_test]) == list(range(100))
+    np.testing.assert_array_equal(parts.x_train >= 75, parts.y_train == 1)
+    np.testing.assert_array_equal(parts.x_test, make_parts((x, y), None, WHERE).x_test)
+    assert np.any(parts.x_test != make_parts((x, y), None, WHERE, seed=1).x_test)
+
+
+@pytest.mark.parametrize("classes", [2, 7, 50])
+def test_each_class_has_a_training_example_when_all_have_two(classes):
+    y = [str(i) for i in range(classes)] * 2
+    parts = make_parts((np.arange(2 * classes), y), None, WHERE)
+    assert set(parts.y_train) == set(parts.y_test) == set(range(classes))
+
+
+def test_names_of_classes_give_the_order():
+    train, test = (np.arange(4), [1, 1, 2, 2]), (np.arange(2), ["2", "1"])
+    parts = make_parts(train, test, WHERE)
+    assert (parts.classes, parts.y_test.tolist()) == (("1", "2"), [1, 0])
+    parts = make_parts((np.arange(4), [0, 0, 1, 1]), (np.arange(1), [1]), WHERE, ["zebra", "ant"])
+    assert parts.classes == ("zebra", "ant")
+    assert (parts.y_train.tolist(), parts.y_test.tolist()) == ([0, 0, 1, 1], [1])
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "classes", "text"),
+    [
+        ("aab", None, None, "train: class 'b' has one example"),
+        ("aabb", "", None, "test has no examples"),
+        ("aabb", "abc", None, "test: class 'c' does not occur in the training data"),
+        ("aabb", None, "abc", "train: class 'c' has no example"),
+        ("aabb", None, "aa", "two of the classes have one name: 'a', 'a'; rename one"),
+    ],
+)
+def test_refuses(train, test, classes, text):
+    splits = [None if y is None else (np.arange(len(y)), list(y)) for y in (train, test)]
+    with pytest.raises(UserError, match=text):
+        make_parts(*splits, WHERE, classes)
+    with pytest.raises(UserError, match="train: got 3 inputs and 2 labels"):
+        make_parts((np.arange(3), ["a", "a"]), None, WHERE)

@@ -1,4 +1,4 @@
-"""docs/api.md has the public names, all of them and no others, as they are called."""
+"""docs/api.md has exactly the public names, with the signatures of the code."""
 
 import inspect
 import operator
@@ -8,20 +8,28 @@ import page_code
 from places import ROOT
 
 import tf_distill as td
+from tf_distill.core.inner import Optimizer
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `td\.([\w.]+)(\(.*?\))?` \|", PAGE, re.MULTILINE)
 
 
+class Dots:
+    """Shown for a default that no page can write, such as a pair of functions."""
+
+    def __repr__(self):
+        return "..."
+
+
 def called(function) -> str:
     """The parameters of a function with their defaults, or of a method without self."""
     kept = [p for name, p in inspect.signature(function).parameters.items() if name != "self"]
-    plain = [p.replace(annotation=p.empty) for p in kept]
-    return str(inspect.Signature(plain))
+    shown = [p.replace(default=Dots()) if isinstance(p.default, Optimizer) else p for p in kept]
+    return str(inspect.Signature([p.replace(annotation=p.empty) for p in shown]))
 
 
 def methods(owner: type) -> list[str]:
-    """The public methods that a class has of its own."""
+    """The public methods that a class defines itself."""
     return [name for name, m in vars(owner).items() if inspect.isfunction(m) and name[0] != "_"]
 
 

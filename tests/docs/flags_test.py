@@ -5,9 +5,9 @@ from absl import flags
 from absl.testing import flagsaver
 from places import ROOT
 
-from tf_distill import main
+from tf_distill import main, modes
 from tf_distill.common import cli
-from tf_distill.runs import results, run
+from tf_distill.runs import run
 
 FILES = sorted((ROOT / "flags").glob("*.flags"))
 KNOWN = [  # stem; distilled samples, initialization, networks to test with, as in the paper's row
@@ -25,14 +25,13 @@ KNOWN = [  # stem; distilled samples, initialization, networks to test with, as 
 
 
 def configure(path, monkeypatch):
-    """The configuration that the program makes of a flag file."""
-    monkeypatch.setattr(run, "run", lambda config, _: config)
+    """The settings that the program makes of a flag file."""
     made = []
-    monkeypatch.setattr(results, "describe", lambda results, config: made.append(config))
+    monkeypatch.setitem(modes.MODES, "distill", lambda call: made.append(call.settings))
     with flagsaver.flagsaver():
         main.main(cli._parse(["main", f"--flagfile={path}"]))
     flags.FLAGS.mark_as_parsed()
-    return made[0]
+    return run.configure(made[0])
 
 
 def test_there_is_one_for_each_experiment_of_the_paper():

@@ -1,13 +1,14 @@
 """Every block of Python and every command of README.md and docs/ works; the tour is a notebook too.
 
-Blocks of one page run in order in one namespace, and all pages in one folder, which has what they
-name: a short run in runs/digits_lenet, tables, pictures/ and Debian's Fashion-MNIST.
+The blocks of a page run in order in one namespace. All pages share a folder with the files that
+they name: a short run in runs/digits_lenet, tables, pictures/ and Debian's Fashion-MNIST.
 """
 
 import gzip
 import importlib
 import json
 import re
+import shutil
 from types import SimpleNamespace
 
 import matplotlib
@@ -19,14 +20,12 @@ from absl.testing import flagsaver
 from PIL import Image
 from places import ROOT
 
-from tf_distill import main
-from tf_distill.common import cli
-from tf_distill.common.errors import UserError
-from tf_distill.core import distribution
-from tf_distill.evaluation import comparison, ranking, sweep
-from tf_distill.networks import choice
-from tf_distill.report import report, table
-from tf_distill.runs import jobs, results, run  # fmt: skip
+import tf_distill as td
+from tf_distill import core, jobs, main, modes
+from tf_distill.common import UserError, cli
+from tf_distill.evaluation import bench, comparison, ranking, sweep
+from tf_distill.report import record, report, table
+from tf_distill.runs import experiment
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in PATHS}
@@ -38,11 +37,10 @@ WITH_CODE = [
 COMMANDS = {
     " ".join(c): (name, c) for name, page in PAGES.items() for c in page_code.commands(page)
 }
-SHORT = ("--outer_steps=2", "--batch_size=16")
 
 
 def parsed(arguments):
-    """The arguments as the program takes them; what it does with them comes back from main."""
+    """The exit status of the program with these arguments."""
     with flagsaver.flagsaver():
         status = main.main(cli._parse(["main", *arguments]))
     flags.FLAGS.mark_as_parsed()
@@ -50,9 +48,10 @@ def parsed(arguments):
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
-    """A folder in which the pages can be followed."""
+def workplace(tmp_path_factory, image_run):
+    """A folder in which one can follow the pages."""
     folder = tmp_path_factory.mktemp("workplace")
+    shutil.copytree(image_run, folder / "runs" / "digits_lenet")
     for name in ("train.csv", "questions.csv", "million.csv"):
         (folder / name).write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
     arrays = {
@@ -68,9 +67,6 @@ def workplace(tmp_path_factory):
                 folder / "pictures" / name / f"{i}.png"
             )
     (folder / "flags").symlink_to(ROOT / "flags")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert parsed(SHORT) == 0
     fashion = folder / "fashion-mnist"
     fashion.mkdir()
     for split in ("train", "t10k"):
@@ -78,6 +74,20 @@ def workplace(tmp_path_factory):
         (fashion / f"{split}-images-idx3-ubyte.gz").write_bytes(gzip.compress(pixels))
         (fashion / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
     return folder
+
+
+@pytest.fixture(scope="module")
+def distill_once():
+    """`td.distill`, which does the same work only once: README.md and the guide begin alike."""
+    distill, done = td.distill, {}
+
+    def once(data, model=None, **settings):
+        key = (data.name, data.x_train.shape, model, *sorted(settings.items()))
+        if key not in done:
+            done[key] = distill(data, model, **settings)
+        return done[key]
+
+    return once
 
 
 @pytest.fixture
@@ -110,57 +120,62 @@ def printed(capsys):
 # Commands
 
 
-def test_the_first_command_does_what_the_readme_says(there):
+def test_the_first_command_is_the_default_and_a_run_has_what_the_readme_says(there):
     assert page_code.commands(PAGES["README.md"])[0] == []
     for name in ("report.html", "distilled/1", "model/1"):
         assert (there / "runs" / "digits_lenet" / name).exists()
 
 
 @pytest.mark.parametrize("name", WITH_CODE)
-def test_the_blocks_of_a_page_run(there, capsys, monkeypatch, name):
-    monkeypatch.setattr(choice, "names", lambda dataset: [])  # other networks take minutes
+def test_the_blocks_of_a_page_run(there, capsys, monkeypatch, distill_once, name):
+    monkeypatch.setattr(td, "distill", distill_once)
+    rows_of = comparison.rows_of  # all rows take minutes
+    shown = lambda subject: [r for r in rows_of(subject) if f"\n{r.title}  " in GUIDE]  # noqa: E731
+    monkeypatch.setattr(comparison, "rows_of", shown)
+    monkeypatch.setattr(bench, "LEARNING_STEPS", 1)  # of each baseline's learning rates
     assert page_code.stale(PAGES[name]) == []
-    page = PAGES[name]
-    blocks = page_code.blocks(page)
-    if name == "guide.md":  # its tour is run as the notebook has it
-        tour = [page_code.Block(page_code.quick(code, page), None) for code in notebook_code()]
-        blocks = [*tour, *blocks[len(tour) :]]
-    follow(blocks, printed(capsys))
+    follow(page_code.blocks(PAGES[name]), printed(capsys))
 
 
 @pytest.fixture
 def nothing_done(monkeypatch):
-    """The program does all but the work; gives what it would have worked on."""
+    """The program parses and checks, but does no work; a list of the work that was asked for."""
     asked = []
 
     def note(*arguments):
         asked.append(arguments)
-        return SimpleNamespace(y_test=[])
 
-    def original(*arguments):
-        note(*arguments)
-        return {"accuracy": 0.0, "epochs": 0, "seconds": 0.0}
+    def named_run(config, *_):
+        asked.append(config)
+        files = SimpleNamespace(path=config.run_dir, read=lambda name: {"there": True})
+        return SimpleNamespace(config=config, files=files, dataset=SimpleNamespace(y_test=[]))
 
-    monkeypatch.setattr(run, "original_of", original)
+    found = {"accuracy": 0.0, "epochs": 0, "seconds": 0.0}
+    finished = SimpleNamespace(results={}, distilled=SimpleNamespace(samples=None))
+    monkeypatch.setattr(modes, "named_run", named_run)
+    monkeypatch.setattr(modes, "original_of", lambda run: found)
+    monkeypatch.setattr(record, "read", lambda folder: SimpleNamespace(ratio=None))
+    for function in ("carry_out", "read"):
+        monkeypatch.setattr(experiment, function, lambda run: finished)
     for module, function in (
-        (run, "run"),
-        (run, "estimate"),
-        (run, "load_dataset"),
-        (comparison, "complete"),
-        (comparison, "complete_ranking"),
+        (experiment, "describe_estimate"),
+        (comparison, "compare"),
+        (ranking, "complete_ranking"),
+        (ranking, "describe"),
         (sweep, "sweep"),
+        (sweep, "describe"),
         (report, "write"),
+        (table, "describe"),
         (jobs, "run_each"),
-        (distribution, "start"),
+        (modes, "describe_results"),
+        (core, "start_distribution"),
     ):
         monkeypatch.setattr(module, function, note)
-    for module in (results, sweep, ranking, table):
-        monkeypatch.setattr(module, "describe", lambda *arguments: asked.append(arguments))
     return asked
 
 
 def work_of(arguments):
-    """Calls the program; a dataset of tensorflow-datasets is known, but is not there."""
+    """Calls the program; False if a dataset of tensorflow-datasets is known but missing."""
     try:
         parsed(arguments)
     except UserError as error:
@@ -197,7 +212,7 @@ def test_other_programs_are_there(name):
         assert [n for n in names if f'"{n}"' not in code] == []
 
 
-# What the tests read of a page
+# How the tests read a page
 
 
 def test_commands_are_read_wherever_they_stand():
@@ -238,7 +253,7 @@ def test_links_lead_somewhere():
 
 
 def anchors(page):
-    """What links to the sections of a page are called."""
+    """The anchors of a page's sections, as links name them."""
     titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
@@ -256,18 +271,13 @@ def test_numbers_of_the_guide_are_those_of_the_evaluation():
         assert f"| {name} | {value} |" in PAGES["evaluation.md"]
 
 
-def notebook_code():
-    """The code cells of the tour's notebook."""
-    cells = json.loads((ROOT / "docs" / "tour.ipynb").read_text(encoding="utf-8"))["cells"]
-    return ["".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "code"]
-
-
 def test_the_notebook_is_the_tour_of_the_guide(monkeypatch):
+    """And so runs, as its code is that of the guide's first blocks."""
     monkeypatch.syspath_prepend(ROOT / "examples")
     program = importlib.import_module("tour_notebook")
     text = program.NOTEBOOK.read_text(encoding="utf-8")
     assert text == program.notebook(GUIDE), "run python examples/tour_notebook.py"
-    code = [block.code for block in page_code.blocks(GUIDE)]
-    tour = [page_code.quick(cell, GUIDE) for cell in notebook_code()]
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    tour = ["".join(cell["source"]) + "\n" for cell in cells]
     assert len(tour) >= 4
-    assert tour == code[: len(tour)]
+    assert tour == [found["code"] for found in page_code.FENCE.finditer(GUIDE)][: len(tour)]

@@ -29,7 +29,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def cells():
-    """The paper's experiments with what was measured of each."""
+    """The paper's experiments with their results."""
     return program("cells")
 
 
@@ -54,11 +54,11 @@ def test_every_result_is_of_an_experiment_and_has_its_settings(table, cells):
 
 @pytest.fixture
 def kept(table, tmp_path, monkeypatch, image_run):
-    """Where the table keeps results, and adds runs whose settings are changed to."""
+    """Adds a run with other settings to the table's folder; returns the files kept there."""
     monkeypatch.setattr(table, "HERE", tmp_path)
     experiment = table.cells.settings("mnist_lenet_fixed")
     del experiment["run_dir"]
-    wanted = table.defaults.resolve(experiment, table.DATASETS, table.NETWORKS)
+    wanted = table.config.resolve(experiment, table.DATASETS, table.NETWORKS)
 
     def add(name="mnist_lenet_fixed_seed3", **changed):
         folder = shutil.copytree(image_run, tmp_path / "runs" / name)
@@ -78,8 +78,11 @@ def test_a_run_of_an_experiment_is_kept(kept):
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
-        ({"outer_steps": 20}, "is another experiment than mnist_lenet_fixed: --outer_steps was 20"),
-        ({"eval_split": "held_out"}, "--eval_split was 'held_out', now 'test'"),
+        (
+            {"outer_steps": 20},
+            "is another experiment than mnist_lenet_fixed: outer_steps=24000 (it was 20)",
+        ),
+        ({"eval_split": "held_out"}, "eval_split=test (it was held_out)"),
         ({"name": "mnist_lenet_fixt"}, "unknown experiment 'mnist_lenet_fixt'; did you mean"),
     ],
 )

@@ -9,7 +9,7 @@ from tf_distill.common.errors import UserError
 from tf_distill.evaluation import sweep
 from tf_distill.report import record, report
 from tf_distill.runs.experiment import Finished
-from tf_distill.runs.jobs import Shard
+from tf_distill.jobs import Shard
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def original(monkeypatch):
 @pytest.mark.usefixtures("undrawn")
 def test_each_size_is_a_run_of_its_own(tmp_path, original, capsys):
     config = small.config(tmp_path / "sweep", steps=2)
-    assert sweep.sweep(config, [4, 2, 4])
+    sweep.sweep(config, [4, 2, 4])
     path = tmp_path / "sweep" / "sweep.json"
     found = json.loads(path.read_text())
     assert [e["samples"] for e in found["sizes"]] == [2, 4]
@@ -35,7 +35,7 @@ def test_each_size_is_a_run_of_its_own(tmp_path, original, capsys):
     assert f"{found['sizes'][0]['mean']:.4f}" in words
     assert f"{100 * found['sizes'][0]['mean'] / 0.8:.1f}%" in words
     path.unlink()
-    assert sweep.sweep(config, [4, 2])
+    sweep.sweep(config, [4, 2])
     assert json.loads(path.read_text()) == found
     assert capsys.readouterr().out.count("is finished") == 2
 
@@ -59,11 +59,11 @@ def swept(folder):
 
 def test_shards_enter_their_sizes_into_one_table(tmp_path, at_once):
     config = small.config(tmp_path)
-    assert sweep.sweep(config, [3, 1, 2], Shard(1, 2))
+    sweep.sweep(config, [3, 1, 2], Shard(1, 2).of([1, 2, 3]))
     assert swept(tmp_path) == [1, 3]
-    assert sweep.sweep(config, [3, 1, 2], Shard(2, 2))
+    sweep.sweep(config, [3, 1, 2], Shard(2, 2).of([1, 2, 3]))
     assert swept(tmp_path) == [1, 2, 3]
-    assert not sweep.sweep(config, [3], Shard(2, 2))
+    assert Shard(2, 2).of([3]) == []
 
 
 OTHERS = [

@@ -3,7 +3,6 @@
 import base64
 import http.server
 import json
-import subprocess
 import sys
 import threading
 import urllib.error
@@ -13,16 +12,9 @@ import numpy as np
 import pytest
 import stand_in
 import tensorflow as tf
-from served import (
-    ENVIRONMENT,
-    QUESTIONS,
-    ROOT,
-    dataset,
-    example,
-    expected_answers,
-    program,
-    strings,
-)
+from served import QUESTIONS, dataset, example, expected_answers, program, strings
+
+CLASSES = ["person", "place", "number"]
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +38,19 @@ def grpc_url(models):
 
 
 @pytest.fixture(scope="module")
-def stub(grpc_url):
-    import grpc
-    from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
-
-    with grpc.insecure_channel(grpc_url.removeprefix("grpc://")) as channel:
-        yield PredictionServiceStub(channel)
-
-
-@pytest.fixture(scope="module")
 def expected(text_run):
     """Probabilities of QUESTIONS."""
     return expected_answers(text_run)
 
 
 # The client
+
+
+def refusal(*arguments):
+    """The one line with which the client ends."""
+    told = program("export/client.py", *arguments, status=2)
+    assert len(told.splitlines()) == 1
+    return told
 
 
 @pytest.mark.parametrize(
@@ -75,37 +65,35 @@ def expected(text_run):
     ],
 )
 def test_client_mistakes_are_one_line(arguments, message):
-    stderr = program("export/client.py", *arguments, status=2)
-    assert message in stderr
-    assert len(stderr.splitlines()) == 1
+    assert message in refusal(*arguments)
+
+
+def check_answers(url, expected):
+    """Asks the QUESTIONS and checks the printed lines."""
+    lines = program("export/client.py", f"--url={url}", "--model=toy", *QUESTIONS).splitlines()
+    for line, question, probabilities in zip(lines, QUESTIONS, expected, strict=True):
+        label, probability, text = line.split("\t")
+        assert (label, text) == (CLASSES[probabilities.argmax()], question)
+        assert float(probability) == pytest.approx(probabilities.max(), abs=1e-4)
 
 
 def test_client_over_rest(rest_url, image_run, tmp_path, expected):
-    lines = program("export/client.py", f"--url={rest_url}", "--model=toy", *QUESTIONS).splitlines()
-    check_lines(lines, expected)
-    (tmp_path / "a.png").write_bytes(tf.io.encode_png(dataset(image_run).x_test[0]).numpy())
-    command = ("--model=digits", "--images", tmp_path / "a.png")
-    label = program("export/client.py", f"--url={rest_url}", *command).split()[0]
-    assert label in map(str, range(10))
-    refused = program("export/client.py", f"--url={rest_url}", "--model=other", "a", status=2)
-    assert refused.endswith("answered 404: Servable not found for request: Latest(other)\n")
-    (tmp_path / "b.png").write_bytes(b"none")
-    command = (f"--url={rest_url}", *command, tmp_path / "b.png")
-    refused = program("export/client.py", *command, status=2)
-    assert refused.startswith(f"client: error: {tmp_path / 'b.png'}: {rest_url}")
+    check_answers(rest_url, expected)
+    url, files = f"--url={rest_url}", (tmp_path / "a.png", tmp_path / "b.png")
+    files[0].write_bytes(tf.io.encode_png(dataset(image_run).x_test[0]).numpy())
+    files[1].write_bytes(b"none")
+    images = (url, "--model=digits", "--images", files[0])
+    assert program("export/client.py", *images).split()[0] in map(str, range(10))
+    refused = refusal(*images, files[1])
+    assert refused.startswith(f"client: error: {files[1]}: {rest_url}")
     assert "answered 400: Unknown image file format." in refused
-    assert len(refused.splitlines()) == 1
+    assert refusal(url, "--model=other", "a").endswith(
+        "answered 404: Servable not found for request: Latest(other)\n"
+    )
 
 
-def test_the_stand_in_serves_without_grpc(image_run):
-    code = """import sys; sys.modules["tensorflow_serving"] = None; sys.path.insert(0, "tests")
-import stand_in; stand_in.main()"""
-    command = [sys.executable, "-c", code, "--rest_port=0", f"digits={image_run / 'model'}"]
-    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE) as server:
-        lines = [server.stdout.readline().decode() for _ in range(2)]
-        server.kill()
-    assert lines[0].startswith("http://127.0.0.1:")
-    assert lines[1].startswith("no gRPC, which needs tensorflow_serving")
+def test_client_over_grpc(grpc_url, expected):
+    check_answers(grpc_url, expected)
 
 
 class OtherModel(http.server.BaseHTTPRequestHandler):
@@ -120,23 +108,21 @@ class OtherModel(http.server.BaseHTTPRequestHandler):
 def test_client_says_that_a_model_is_not_ours():
     with http.server.HTTPServer(("127.0.0.1", 0), OtherModel) as server:
         threading.Thread(target=server.handle_request).start()
-        url = f"--url=http://127.0.0.1:{server.server_port}"
-        refused = program("export/client.py", url, "--model=toy", "a", status=2)
+        refused = refusal(f"--url=http://127.0.0.1:{server.server_port}", "--model=toy", "a")
     assert "has no label and probabilities" in refused
-    assert len(refused.splitlines()) == 1
 
 
-def test_client_over_grpc(grpc_url, expected):
-    lines = program("export/client.py", f"--url={grpc_url}", "--model=toy", *QUESTIONS).splitlines()
-    check_lines(lines, expected)
-
-
-def check_lines(lines, expected):
-    for line, question, probabilities in zip(lines, QUESTIONS, expected, strict=True):
-        label, probability, text = line.split("\t")
-        assert text == question
-        assert label == ["person", "place", "number"][probabilities.argmax()]
-        assert float(probability) == pytest.approx(probabilities.max(), abs=1e-4)
+def test_the_stand_in_serves_without_grpc(models, monkeypatch, capsys):
+    for name in ("tensorflow_serving", "tensorflow_serving.apis"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "grpc_stand_in", raising=False)
+    monkeypatch.setattr(stand_in, "Model", lambda base: models["digits"])
+    monkeypatch.setattr(stand_in, "wait_for_ever", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["stand_in.py", "--rest_port=0", "digits=exports/digits"])
+    stand_in.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("http://127.0.0.1:")
+    assert lines[1].startswith("no gRPC, which needs tensorflow_serving")
 
 
 # The two protocols
@@ -148,7 +134,7 @@ def post(url, body):
         with urllib.request.urlopen(request) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
-        return error.code, json.load(error)["error"]
+        return error.code
 
 
 def test_rest_forms(rest_url, expected):
@@ -159,11 +145,9 @@ def test_rest_forms(rest_url, expected):
         assert [row[name] for row in rows] == columns[name]
     np.testing.assert_allclose(columns["probabilities"], expected, atol=1e-5)
     body = {"signature_name": "classify", "examples": [{"text": q} for q in QUESTIONS]}
-    results = post(f"{url}:classify", body)["results"]
-    assert results[0] == [
-        list(pair)
-        for pair in zip(("person", "place", "number"), columns["probabilities"][0], strict=True)
-    ]
+    classified = post(f"{url}:classify", body)["results"][0]
+    assert [label for label, _ in classified] == CLASSES
+    assert [score for _, score in classified] == columns["probabilities"][0]
 
 
 def test_rest_images(rest_url, image_run):
@@ -174,41 +158,27 @@ def test_rest_images(rest_url, image_run):
     floats = post(url, {"instances": (images / 255).tolist()})["predictions"]
     for one, other in zip(encoded, floats, strict=True):
         np.testing.assert_allclose(one["probabilities"], other["probabilities"], atol=1e-5)
+    assert post(url.replace(":predict", "/versions/9:predict"), {"instances": []}) == 404
+    assert post(url, {"instances": ["text"]}) == 400
+    assert post(url, {"signature_name": "sum", "instances": [1]}) == 400
 
 
-def test_rest_errors(rest_url):
-    url = f"{rest_url}/v1/models/digits:predict"
-    assert post(f"{rest_url}/v1/models/digits/versions/9:predict", {"instances": []})[0] == 404
-    assert post(url, {"instances": ["text"]})[0] == 400
-    assert post(url, {})[0] == 400
-    assert post(url, {"signature_name": "sum", "instances": [1]})[0] == 400
-
-
-def test_stub_predict_and_classify(stub, expected):
+def test_grpc_predict_and_classify(grpc_url, expected):
+    import grpc
     from tensorflow_serving.apis import classification_pb2, predict_pb2
+    from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "toy"
-    request.inputs["text"].CopyFrom(tf.make_tensor_proto(strings(*QUESTIONS)))
-    outputs = stub.Predict(request, 10).outputs
-    np.testing.assert_allclose(tf.make_ndarray(outputs["probabilities"]), expected, atol=1e-5)
-
-    request = classification_pb2.ClassificationRequest()
-    request.model_spec.name, request.model_spec.signature_name = "toy", "classify"
+    predict = predict_pb2.PredictRequest()
+    predict.model_spec.name = "toy"
+    predict.inputs["text"].CopyFrom(tf.make_tensor_proto(strings(*QUESTIONS)))
+    classify = classification_pb2.ClassificationRequest()
+    classify.model_spec.name, classify.model_spec.signature_name = "toy", "classify"
     examples = (example("text", q.encode()) for q in QUESTIONS)
-    request.input.example_list.examples.extend(map(tf.train.Example.FromString, examples))
-    rows = stub.Classify(request, 10).result.classifications
-    assert [c.label for c in rows[0].classes] == ["person", "place", "number"]
+    classify.input.example_list.examples.extend(map(tf.train.Example.FromString, examples))
+    with grpc.insecure_channel(grpc_url.removeprefix("grpc://")) as channel:
+        stub = PredictionServiceStub(channel)
+        outputs = stub.Predict(predict, 10).outputs
+        rows = stub.Classify(classify, 10).result.classifications
+    np.testing.assert_allclose(tf.make_ndarray(outputs["probabilities"]), expected, atol=1e-5)
+    assert [c.label for c in rows[0].classes] == CLASSES
     np.testing.assert_allclose([[c.score for c in r.classes] for r in rows], expected, atol=1e-5)
-
-
-def test_stub_metadata(stub):
-    from tensorflow_serving.apis import get_model_metadata_pb2
-
-    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-    request.model_spec.name = "digits"
-    found = get_model_metadata_pb2.SignatureDefMap()
-    stub.GetModelMetadata(request, 10).metadata["signature_def"].Unpack(found)
-    names = {"serving_default", "serving_uint8", "serving_encoded", "classify"}
-    assert set(found.signature_def) == names
-    assert found.signature_def["classify"].method_name == "tensorflow/serving/classify"

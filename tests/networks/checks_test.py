@@ -17,7 +17,7 @@ VECTOR, IMAGE = (small.FEATURES,), (6, 6, 4)
 
 def check(make, shape=VECTOR, outputs=small.CLASSES):
     model, _ = checks.build(make, shape)
-    checks.check(model, shape, outputs)
+    checks.check_model(model, shape, outputs)
     return model
 
 
@@ -129,7 +129,7 @@ SOUND = [
 @pytest.mark.parametrize(("make", "shape"), SOUND)
 def test_sound_models_are_let_through_and_keras_settings_are_put_back(make, shape):
     check(make, shape)
-    second_derivative.check(make, shape, small.CLASSES)
+    second_derivative.differentiate(make, shape, small.CLASSES)
     assert keras.config.floatx() == "float32"
     assert keras.config.dtype_policy().name == "float32"
 
@@ -148,7 +148,7 @@ def test_what_differentiates_wrongly_is_found_without_knowing_its_name(function,
     make = sequential(lambda: layers.Dense(3), lambda: layers.Lambda(function, name="odd"),
                       shape=shape)  # fmt: skip
     with pytest.raises(UserError, match=message) as error:
-        second_derivative.check(make, shape, small.CLASSES)
+        second_derivative.differentiate(make, shape, small.CLASSES)
     assert "\n" not in str(error.value)
     assert keras.config.floatx() == "float32"
 
@@ -162,7 +162,7 @@ def test_layers_of_keras_that_differentiate_wrongly_are_found():
                     lambda: layers.Conv2D(2, 2), shape=IMAGE), IMAGE),
     ):  # fmt: skip
         with pytest.raises(UserError, match="wrong second derivative"):
-            second_derivative.check(make, shape, small.CLASSES)
+            second_derivative.differentiate(make, shape, small.CLASSES)
 
 
 def test_a_model_that_knows_float32_only_is_tried_in_it():
@@ -170,4 +170,4 @@ def test_a_model_that_knows_float32_only_is_tried_in_it():
         return tf.ensure_shape(x, x.shape) * tf.constant(2.0, tf.float32)
 
     make = sequential(dense, lambda: layers.Lambda(single))
-    second_derivative.check(make, VECTOR, small.CLASSES)
+    second_derivative.differentiate(make, VECTOR, small.CLASSES)

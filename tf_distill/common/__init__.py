@@ -1,4 +1,19 @@
-"""TODO common."""
+"""The ground of the house: what every room uses, and nothing about distillation.
+
+| file | what one finds there |
+| --- | --- |
+| errors | `UserError` and the other ways a run ends early; names with "did you mean" |
+| cli | the frame of every program: flags, exit status, one line for a mistake |
+| startup | settings before TensorFlow starts, and a quiet start |
+| files | files written whole or not at all, readers of JSON, .npz and .gz, a folder's lock |
+| schemas | the fields that the JSON files of a run's folder must have |
+| seeds | random streams as a function of seed and index |
+| progress | lines and bars on the terminal |
+| wording | numbers in words |
+| machine | cores and memory |
+
+Nothing here imports TensorFlow: `--help` and `--mode=compare` answer at once.
+"""
 
 from tf_distill.common.errors import (
     Diverged,
@@ -10,17 +25,14 @@ from tf_distill.common.errors import (
     reason,
     unknown_name,
     without_operation,
-    words_of_python,
 )
 from tf_distill.common.files import (
     ELSEWHERE,
-    bounded_lines,
     clear_parts,
     folder_lock,
-    npz_names,
     os_errors,
-    parse_json,
     read_json,
+    read_lines,
     read_npz_arrays,
     remove,
     whole,

@@ -1,12 +1,12 @@
-"""What all programs here share: a user's mistake is one line, never a traceback."""
+"""The frame of every program: it parses flags, and prints a user's mistake as one line."""
 
 import copy
 import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -24,11 +24,15 @@ def run(
     """Entry point of a program: parses the flags, runs `main`, and ends the process.
 
     Args:
-        main: takes the program's name and its arguments without the flags; what it
-            returns is the exit status.
-        name: of the program, to begin an error line with.
+        main: takes the program's name and its arguments without the flags; returns the exit
+            status.
+        name: of the program; begins an error line.
         version: the flag that asks for the version, if there is one.
     """
+
+    def fail(text: str, status: int) -> NoReturn:
+        print(f"{name}: error: {with_dashes(text, flags.FLAGS)}", file=sys.stderr)
+        sys.exit(status)
 
     def quiet_main(argv: list[str]) -> int | None:
         logging.set_verbosity(logging.ERROR)
@@ -37,7 +41,7 @@ def run(
             status = None
         else:
             status = main(argv)
-        sys.stdout.flush()  # while an error is still seen
+        sys.stdout.flush()  # here, where an error is still caught
         return status
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
@@ -47,41 +51,55 @@ def run(
         print(f"{name}: stopped", file=sys.stderr)
         sys.exit(130)
     except Interrupted as stop:
-        print(f"{stop}; the same command goes on from there", file=sys.stderr)
+        told = with_dashes(f"{stop}; the same command continues from there", flags.FLAGS)
+        print(told, file=sys.stderr)
         sys.exit(130)
     except MemoryError as error:
         reason = str(error) or "not enough memory"
-        print(f"{name}: error: {reason}; free some memory and call again", file=sys.stderr)
-        sys.exit(UserError.exit_status)
-    except BrokenPipeError:  # as of `| head`, which has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
-        sys.exit(141)  # as a shell tells SIGPIPE
+        fail(f"{reason}; free some memory and call again", UserError.exit_status)
+    except BrokenPipeError:  # of `| head`, which has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the rest of the output
+        sys.exit(141)  # a shell's status for SIGPIPE
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(
-            f"{name}: error: {place}{error.strerror or error}; make it readable, writable and not "
-            "full, and call again",
-            file=sys.stderr,
+        fail(
+            f"{place}{error.strerror or error}; make it readable, writable and not full, and "
+            "call again",
+            UserError.exit_status,
         )
-        sys.exit(UserError.exit_status)
     except UserError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        fail(str(error), error.exit_status)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
+def with_dashes(text: str, names: Iterable[str]) -> str:
+    """A message of the library for the command line: `--` stands before its flags.
+
+    These are `seed=3`, and `inner_lr` with an underscore also alone. Not changed are quoted
+    names, parts of paths and words, arguments of a call, and Python's `name="text"`.
+
+    Args:
+        text: of the message.
+        names: of the flags.
+    """
+    known = sorted(map(re.escape, names), key=len, reverse=True)
+    alone = "|".join(name for name in known if "_" in name) or "(?!)"
+    flag = rf"(?:{'|'.join(known)})(?==[^\"'\s=])|(?:{alone})(?![\w/\"'=(-]|\.\w)"
+    return re.sub(rf"(?<![\w./\"'-])(?<!\w\()(?={flag})", "--", text)
+
+
 def no_arguments(argv: list[str]) -> None:
-    """Raises UserError where a program that takes flags alone got something else."""
+    """Raises UserError if a program that takes only flags got another argument."""
     if len(argv) > 1:
-        raise UserError(f"got {argv[1]!r}, expected flags alone, as --name=value; see --help")
+        raise UserError(f"got {argv[1]!r}, expected only flags, as --name=value; see --help")
 
 
 def values_of(arguments: Sequence[str]) -> dict[str, Any]:
-    """The values that all flags have with other arguments than this process's.
+    """The values of all flags if these were the arguments of the process.
 
     Raises:
-        UserError: one of them is wrong.
+        UserError: an argument is wrong.
     """
     others = copy.deepcopy(flags.FLAGS)
     others.unparse_flags()
@@ -109,7 +127,7 @@ def _parse(argv: list[str], holder: flags.FlagValues = flags.FLAGS) -> list[str]
 
 
 def _check_order(arguments: Sequence[str], holder: flags.FlagValues) -> None:
-    """Raises UserError where a flag file, read after a setting, has set it to another value."""
+    """Raises UserError if a flag file changes the value of a flag that stands before it."""
     files = [i for i, argument in enumerate(arguments) if _FLAG_FILE.match(argument)]
     files += [i + 1 for i in files if "=" not in arguments[i]]  # the name is the next argument
     if not files:

@@ -1,48 +1,39 @@
-"""How a run can end before its time: a mistake, numbers beyond bounds, a lost worker, a signal."""
+"""The ways a run can end early, and words for error messages."""
 
-import contextlib
 import difflib
 import re
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring = _BRIEF.maxother = 80
 
 
 class UserError(Exception):
-    """A mistake of the user: its text is one line with what was got, expected and to do.
+    """A mistake of the user.
 
-    The program prints it without a traceback and ends with `exit_status`.
+    Its text is one line: what was got, what was expected, what to do. It names settings without
+    dashes: `seed=3`, `inner_lr`. A program prints it with the dashes of flags, without a
+    traceback, and ends with `exit_status`.
     """
 
     exit_status = 2
 
 
 class Diverged(UserError):
-    """The numbers of a run have gone beyond all bounds; its text says what to lower."""
+    """The numbers of a run have become NaN or infinite; its text says what to lower."""
 
     exit_status = 3
 
 
 class WorkerLost(UserError):
-    """Another worker of the cluster is gone; its text says how to go on."""
+    """Another worker of the cluster is gone; its text says how to continue."""
 
     exit_status = 4
 
 
 class Interrupted(Exception):
-    """The run was asked to stop, and has saved where it stands."""
-
-
-@contextlib.contextmanager
-def words_of_python() -> Iterator[None]:
-    """Errors of the block, or of a function that it decorates, name settings without dashes."""
-    try:
-        yield
-    except UserError as error:
-        error.args = (re.sub(r"(?<!\S)--(?=\w)", "", str(error)),)
-        raise
+    """The run was asked to stop, and has saved its state."""
 
 
 def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:
@@ -54,22 +45,22 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> UserError:
 
 
 def no_flag_file(name: str) -> UserError:
-    """The error for a flag file that is not there."""
+    """The error for a missing flag file."""
     return UserError(f"there is no flag file {name}; expected some, such as flags/*.flags")
 
 
 def without_operation(text: str) -> str:
-    """An error of TensorFlow without the operation and the device that it names."""
+    """The text of an error of TensorFlow, without the names of its operation and device."""
     return re.sub(r"{{.*?}} | \[Op:\w*\]", "", text)
 
 
 def brief(value: object) -> str:
-    """A value as Python writes it, on one line and cut where it is long or deep."""
+    """A value as Python writes it, on one line; long and deep values are cut."""
     return " ".join(_BRIEF.repr(value).split())
 
 
 def reason(error: BaseException) -> str:
-    """The sentence that matters of what Keras or TensorFlow said."""
+    """The sentence that matters in an error of Keras or TensorFlow."""
     text = re.sub(r"\x1b\[\d*m", "", str(error))
     if text.startswith("in user code:"):  # then the lines of the code stand before the error
         text = re.sub(r".*?(?=\w+Error: )", "", text, count=1, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""What cores and memory the machine has, and what of it this process has; memory in bytes."""
+"""Cores and memory of the machine and of this process; memory in bytes."""
 
 import os
 from pathlib import Path
@@ -6,31 +6,31 @@ from pathlib import Path
 STATUS, MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
 TENSORFLOW = 800_000_000
-"""What a process takes that has loaded TensorFlow, where the system does not tell."""
+"""Memory of a process with TensorFlow, if the system does not tell."""
 
 
 def cores() -> int:
-    """How many cores this process may use, which can be fewer than the machine has."""
+    """The number of cores that this process may use; the machine may have more."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def resident() -> int:
-    """What this process holds now."""
+    """The memory of this process now."""
     return _field(STATUS, "VmRSS") or TENSORFLOW
 
 
 def most_resident() -> int | None:
-    """What this process has held at most, where the system tells."""
+    """The most memory that this process has had; None if the system does not tell."""
     return _field(STATUS, "VmHWM")
 
 
 def room() -> int | None:
-    """What this process can have, with what it holds already; None where nothing tells.
+    """The memory that this process can have, with its present memory; None if unknown.
 
-    What other processes hold is not there to be had, what the system caches of files is. Where
-    only the size of the machine is known it is that.
+    Memory of other processes does not count, memory that caches files does. If only the size of
+    the machine is known, it is that.
     """
     free = [_field(MEMINFO, "MemAvailable"), _free_in_container()]
     known = [m for m in free if m is not None]
@@ -38,7 +38,7 @@ def room() -> int | None:
 
 
 def _free_in_container() -> int | None:
-    """The limit of control groups (version 2), less what is held and can't be dropped."""
+    """The limit of control groups (version 2), less the memory in use that can't be dropped."""
     limit, held = (_number(CGROUP / f"memory.{name}") for name in ("max", "current"))
     if limit is None or held is None:
         return None
@@ -54,7 +54,7 @@ def _physical() -> int | None:
 
 
 def _number(path: Path) -> int | None:
-    """The number in a file, None where it is not there or says `max`."""
+    """The number in a file; None without the file or for `max`."""
     try:
         return int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on."""
+"""Lines and bars on the terminal while a run works."""
 
 import sys
 import time
@@ -15,13 +15,13 @@ Item = TypeVar("Item")
 
 
 class Seldom:
-    """Tells when `QUIET_SECONDS` have passed in silence."""
+    """A clock that tells when `QUIET_SECONDS` have passed without a line."""
 
     def __init__(self):
         self._spoken = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time for a line; silence begins anew with it."""
+        """Whether it is time for a line; if so, the clock starts again."""
         now = time.monotonic()
         if now - self._spoken <= QUIET_SECONDS:
             return False
@@ -30,13 +30,13 @@ class Seldom:
 
 
 def _bar(total: int, text: str, **options: Any) -> tqdm:
-    """A bar of this format on a terminal; elsewhere none, which `disable` tells."""
+    """A bar of this format on a terminal; elsewhere its `disable` is True."""
     off = not sys.stderr.isatty()
     return tqdm(total=total, bar_format=text, disable=off, dynamic_ncols=True, **options)
 
 
 class Progress:
-    """A bar over the outer steps and a line an evaluation on a terminal; else some lines.
+    """Shows the outer steps: a bar and a line for each evaluation; without a terminal some lines.
 
     Args:
         total: outer steps of the whole run.
@@ -51,7 +51,7 @@ class Progress:
         self._seldom = Seldom()
 
     def steps(self, steps: Iterable[tuple[int, float]]) -> Iterator[tuple[int, float]]:
-        """Passes (step, loss) on, showing each."""
+        """Yields the given (step, loss), and shows each."""
         for step, loss in steps:
             yield step, loss
             self._bar.update()
@@ -59,7 +59,7 @@ class Progress:
         self._bar.close()
 
     def accuracy(self, value: float) -> None:
-        """Shows the newest accuracy beside the loss from here on."""
+        """Shows this accuracy beside the loss from now on."""
         self._accuracy, self._evaluated = value, True
 
     def _show(self, step: int, loss: float) -> None:
@@ -81,19 +81,19 @@ def _short(loss: float, accuracy: float | None) -> str:
 
 
 def say(line: str) -> None:
-    """Prints a line, above the bar where there is one."""
+    """Prints a line, above the bar if there is one."""
     # Names of files may hold bytes that are no text.
     tqdm.write(line.encode("utf-8", "replace").decode(), file=sys.stdout)
     sys.stdout.flush()
 
 
 def counted(items: Iterable[Item], total: int, line: str) -> Iterator[Item]:
-    """Passes items on and says how many are done: always on a terminal, elsewhere now and then.
+    """Yields the items and shows how many are done: on a terminal always, elsewhere now and then.
 
     Args:
-        items: each is done when the next one is asked for.
-        total: how many there are.
-        line: with `{}` for the number that is done and for the total.
+        items: an item is done when the next one is taken.
+        total: number of items.
+        line: has `{}` for the number of items that are done, and for the total.
     """
     seldom = Seldom()
     with _bar(total, _text(line), leave=False) as bar:
@@ -105,11 +105,10 @@ def counted(items: Iterable[Item], total: int, line: str) -> Iterator[Item]:
 
 
 def named(items: Sequence[Item], line: str, name: Callable[[Item], str] = str) -> Iterator[Item]:
-    """Passes items on; a terminal shows how many are done, and which one is being done.
+    """Yields the items; a terminal shows how many are done, and the name of the current one.
 
     Args:
-        items: each is done when the next one is asked for; they take long, and say something
-            when they are done.
+        items: each takes long, and prints a line itself when it is done.
         line: as for `counted`.
         name: of an item.
     """
@@ -121,5 +120,5 @@ def named(items: Sequence[Item], line: str, name: Callable[[Item], str] = str) -
 
 
 def _text(line: str) -> str:
-    """A bar's format for a line with `{}` for the number that is done and for the total."""
+    """The format of a bar with the text of a line."""
     return line.format("{n_fmt}", "{total_fmt}") + " [{elapsed}<{remaining}]"

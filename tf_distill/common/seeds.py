@@ -1,16 +1,15 @@
-"""All randomness of a run as a pure function of its seed: nothing draws from a state.
+"""All randomness of a run as a pure function of its seed: there is no generator with a state.
 
-A run that is interrupted and started again thus draws what it would have drawn.
+So a run that stops and continues draws the same numbers as one that never stopped.
 """
 
 import enum
 
 import numpy as np
-import tensorflow as tf
 
 
 class Stream(enum.IntEnum):
-    """What a random number is for; each stream is independent of the others."""
+    """The use of a random number; the streams are independent."""
 
     FIXED_NETWORK = 0
     SAMPLES = 1
@@ -26,11 +25,11 @@ class Stream(enum.IntEnum):
     SUBSET = 11
 
 
-def seed_key(seed: int, stream: Stream) -> tf.Tensor:
+def seed_key(seed: int, stream: Stream) -> np.ndarray:
     """The stream's seed, int32 `[2]`; `tf.random.fold_in(key, i)` gives its i-th."""
-    return tf.constant([seed, stream], tf.int32)
+    return np.array([seed, stream], np.int32)
 
 
 def numpy_generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
-    """The same for numpy, for what is drawn outside of the graph."""
+    """A generator of numpy for the stream's draws outside of a graph."""
     return np.random.default_rng((seed, int(stream), index))

@@ -1,4 +1,4 @@
-"""What is said to TensorFlow before it starts, and what it is kept from saying."""
+"""Settings before TensorFlow starts, and a start without its messages."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ from tf_distill.common.errors import UserError
 
 
 def share_cores() -> None:
-    """On two cores each operation takes one thread, since two run beside each other.
+    """On two cores each operation takes one thread, because two operations run at a time.
 
-    Call it before TensorFlow is imported. TF_NUM_INTRAOP_THREADS of the user's own counts more.
-    On more cores TensorFlow's own choice stays, as nothing was measured there.
+    Call it before TensorFlow is imported. The user's own TF_NUM_INTRAOP_THREADS has priority.
+    With more cores TensorFlow's own choice stays: nothing was measured there.
     """
     if machine.cores() == 2:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -22,13 +22,13 @@ def share_cores() -> None:
 
 @contextlib.contextmanager
 def quiet(silent: bool = False) -> Iterator[None]:
-    """Holds back what C++ and Python write to stderr while the block imports TensorFlow.
+    """Holds back the output to stderr of C++ and Python while the block imports TensorFlow.
 
-    TF_CPP_MIN_LOG_LEVEL does not reach the lines before its logger is set up. Where
-    the block fails, all that was held back is shown, but for a user's mistake.
+    TF_CPP_MIN_LOG_LEVEL does not reach the lines before its logger is set up. If the block
+    fails, the output is shown, unless the error is a user's mistake.
 
     Args:
-        silent: C++ does not tell errors later either, which Python raises anyway.
+        silent: C++ prints no errors later either; Python raises them anyway.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if silent else "2")
     sys.stderr.flush()

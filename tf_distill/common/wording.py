@@ -1,10 +1,10 @@
-"""Numbers in words: the same in figures, in the report and in tables."""
+"""Numbers in words, for figures, reports, tables and the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 OWN = "python:"
-"""Begins the name of a network that is a function of a user, not one of the registry."""
+"""Begins the name of a user's own network, which the registry does not have."""
 
 
 def percent(fraction: float | None, decimals: int = 2) -> str:
@@ -13,25 +13,25 @@ def percent(fraction: float | None, decimals: int = 2) -> str:
 
 
 def spread(mean: float, std: float, networks: int, decimals: int = 2) -> str:
-    """An accuracy in percent, with its standard deviation where several networks had it."""
+    """An accuracy in percent, with its standard deviation for several networks."""
     deviation = f" ± {percent(std, decimals)}" if networks > 1 else ""
     return percent(mean, decimals) + deviation
 
 
 def accuracy_words(mean: float, std: float, networks: int) -> str:
-    """A fraction for a terminal: 0.9361, or 0.8210 +- 0.0312 where several networks had it."""
+    """A fraction for a terminal: 0.9361, or 0.8210 +- 0.0312 for several networks."""
     return f"{mean:.4f}" + (f" +- {std:.4f}" if networks > 1 else "")
 
 
 def accuracy_over(mean: float, std: float, networks: int) -> str:
-    """The same with the number of networks: 0.8210 +- 0.0312 over 20 networks."""
+    """An accuracy with the number of networks: 0.8210 +- 0.0312 over 20 networks."""
     return accuracy_words(mean, std, networks) + (
         f" over {networks} networks" if networks > 1 else ""
     )
 
 
 def count(number: int, one: str, several: str) -> str:
-    """So many things: 1 class, 2 classes."""
+    """A number and its noun: 1 class, 2 classes."""
     return f"{number} {one if number == 1 else several}"
 
 
@@ -43,7 +43,7 @@ def minutes(seconds: float | None) -> str:
 
 
 def full_training(original: Mapping[str, Any]) -> str:
-    """How a network was trained for the original accuracy; "" where the file does not say."""
+    """How a network was trained on all data, in words; "" if the file does not say."""
     if not (settings := original.get("settings")):
         return ""
     told = [f"Adam from {settings['lr']:g}", f"batches of {settings['batch_size']}"]
@@ -56,24 +56,29 @@ def full_training(original: Mapping[str, Any]) -> str:
 
 
 def output_names(classes: Sequence[str], outputs: int) -> list[str]:
-    """What stands before each value of a label: its class; of two classes with one value, both."""
+    """The name of each value of a label: its class, or "0 = no, 1 = yes:" for a binary task."""
     if outputs == len(classes):
         return list(classes)
     return [f"0 = {classes[0]}, 1 = {classes[1]}:"]
 
 
 def network_name(name: str | None) -> str:
-    """A network's name: of a user's own, that of the function."""
+    """A network's name for people: without the prefix of a user's own network."""
     return (name or "").removeprefix(OWN)
 
 
 def shown_part(shown: int, of: int, what: str) -> str:
-    """What a figure or a table leaves out: "the first 10 of 50 steps", or "" where it is whole."""
+    """Tells that only a part is shown: "the first 10 of 50 steps"; "" if all is."""
     return f"the first {shown} of {of} {what}" if shown < of else ""
 
 
 def size_of_set(x: Sequence[int], rates: int) -> str:
-    """How large a distilled set is, by the shape of its x and the number of its rates."""
+    """The size of a distilled set in words.
+
+    Args:
+        x: shape of its inputs, `[steps, samples, ...]`.
+        rates: number of its learning rates.
+    """
     steps, n, *shape = x
     return (
         f"{count(steps * n, 'sample', 'samples')} of {tuple(shape)} in "

@@ -22,7 +22,7 @@ machines), callbacks (after each outer step).
 """
 
 from tf_distill.core.callbacks import Callback, KeepBest
-from tf_distill.core.compiled import compiled, graph_function
+from tf_distill.core.compiling import compiled, graph_function
 from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.distribution import Distribution, start_distribution
 from tf_distill.core.evaluate import (
@@ -57,13 +57,10 @@ from tf_distill.core.learner import (
 from tf_distill.core.losses import encode
 from tf_distill.core.outer import (
     Distillation,
-    batch_indices,
-    check_step,
+    OuterStep,
     distill,
-    network_drawer,
     outer_graph,
     outer_update,
-    real_batch,
 )
 from tf_distill.core.starts import (
     EMBED_BATCH,

@@ -1,9 +1,8 @@
 """The outer steps divided among devices or machines, by TensorFlow's own distribution.
 
-Every replica has the whole state and works on its part of a step: on some of the networks, or
-of one network on a part of the real batch. Only the hypergradient travels, which has the size
-of the distilled set. With every worker of a cluster doing the same updates, one of them, the
-chief, evaluates and writes.
+Every replica has the whole state and works on its part of a step: on some of the networks or, of
+one network, on a part of the real batch. Only the hypergradient travels; it has the size of the
+distilled set. Every worker makes the same updates; one of them, the chief, evaluates and writes.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ import tensorflow as tf
 from tf_distill.common import UserError, WorkerLost, brief, say
 
 JOBS = ("chief", "worker")
-"""Of a cluster, those that take part."""
+"""The jobs of a cluster that take part."""
 LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -29,12 +28,12 @@ LOST = (
     tf.errors.InternalError,
     tf.errors.DeadlineExceededError,
 )
-"""What TensorFlow's collective operations end with where a peer is gone."""
+"""Errors of TensorFlow's collective operations when a peer is gone."""
 _Nest = TypeVar("_Nest")
 
 
 class Parts(NamedTuple):
-    """What a replica works on: seeds of networks `[networks, 2]`, and real examples."""
+    """The work of a replica: seeds of networks `[networks, 2]`, and real examples."""
 
     keys: tf.Tensor
     x: tf.Tensor
@@ -59,7 +58,7 @@ class Distribution:
 
     @property
     def replicas(self) -> int:
-        """Of all machines."""
+        """How many there are, on all machines."""
         return self._strategy.num_replicas_in_sync
 
     def check(self, networks: int, batch_size: int) -> None:
@@ -68,17 +67,12 @@ class Distribution:
         if networks % n and (networks > 1 or batch_size % n):
             what, got = ("networks", networks) if networks > 1 else ("batch_size", batch_size)
             raise UserError(
-                f"--{what} is {got}, expected a multiple of the {n} replicas, which share them "
-                f"equally; use --{what}={-(-got // n) * n}"
+                f"{what}={got}, expected a multiple of the {n} replicas, which share them "
+                f"equally; use {what}={-(-got // n) * n}"
             )
 
     def mean(self, function: Callable[[Parts], _Nest], whole: Parts) -> _Nest:
-        """The mean of a function over the replicas' parts; to be called in a graph.
-
-        Args:
-            function: gives floats, whose mean over parts is their value for the whole.
-            whole: what is divided.
-        """
+        """The mean of a function over the replicas' parts of a whole; to be called in a graph."""
         if self.replicas == 1:
             return function(whole)
         n = self.replicas
@@ -97,7 +91,7 @@ class Distribution:
         return self._reduce(tf.distribute.ReduceOp.SUM, of_chief)
 
     def check_same(self, text: str) -> None:
-        """Raises UserError on a worker that has another text than the chief: of all settings."""
+        """Raises UserError on a worker whose text differs from the chief's."""
         own = int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
         if int(self.share(own)) != own:
             raise UserError(
@@ -106,16 +100,12 @@ class Distribution:
             )
 
     def wait(self) -> None:
-        """Goes on when all workers have come here."""
+        """Returns when all workers have called it."""
         self.share(0)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Says so where a worker is gone while others work with it.
-
-        Raises:
-            WorkerLost: one of them is gone.
-        """
+        """Turns the errors of a lost worker into WorkerLost, which says how to continue."""
         try:
             yield
         except LOST as error:
@@ -123,14 +113,14 @@ class Distribution:
                 raise
             raise WorkerLost(
                 f"one of the {self.workers} workers is gone or out of reach; see what the others "
-                "say, and start all of them again with the same command, which goes on from the "
-                "last checkpoint"
+                "say, and start all of them again with the same command, which continues from "
+                "the last checkpoint"
             ) from error
 
     def _reduce(
         self, operation: tf.distribute.ReduceOp, function: Callable[[tf.Tensor], _Nest]
     ) -> _Nest:
-        """What a function of a replica's number gives, reduced over all replicas."""
+        """The values of a function of a replica's number, reduced over all replicas."""
 
         def one() -> _Nest:
             context = tf.distribute.get_replica_context()
@@ -173,26 +163,20 @@ def _workers() -> int:
     try:
         given = json.loads(text or "")
         cluster, task = given["cluster"], given["task"]
-        places = [place for job in cluster for place in [*cluster[job]]]
-        strange = set(cluster) - set(JOBS) or [p for p in places if not _is_place(p)]
-        if strange or len(set(places)) < len(places):
-            raise LookupError
-        if task["index"] not in range(len(cluster[task["type"]])):
-            raise LookupError
-        return len(places)
-    except (ValueError, LookupError, TypeError, AttributeError):
+        places = [place for job in cluster for place in cluster[job]]
+        well_formed = all(re.fullmatch(r".+:\d{1,5}", place) for place in places)
+        known = set(cluster) <= set(JOBS) and len(set(places)) == len(places)
+        if well_formed and known and task["index"] in range(len(cluster[task["type"]])):
+            return len(places)
+        raise LookupError
+    except (ValueError, LookupError, TypeError):
         got = brief(text) if text else "none"
         raise UserError(
-            f"--distribution=multiworker takes the cluster from TF_CONFIG, got {got}; expected "
+            f"distribution=multiworker takes the cluster from TF_CONFIG, got {got}; expected "
             "jobs chief and worker with a host:port for each task, and the number of this one "
             'among them, for instance {"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
             '"task": {"type": "worker", "index": 0}}'
         ) from None
-
-
-def _is_place(place: str) -> bool:
-    match = re.fullmatch(r".+:(\d{1,5})", place)
-    return match is not None and int(match[1]) < 2**16
 
 
 def _part(whole: Parts, replica: tf.Tensor, replicas: int) -> Parts:

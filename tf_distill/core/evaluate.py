@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_distill.common import Stream, seed_key
 from tf_distill.core import parallel
-from tf_distill.core.compiled import compiled, graph_function
+from tf_distill.core.compiling import compiled, graph_function
 from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer, Samples, train
 from tf_distill.core.learner import Learner, Weights, fixed_network
 from tf_distill.core.losses import predict

@@ -17,7 +17,7 @@ from keras.initializers import Initializer
 from keras.src.initializers.random_initializers import RandomInitializer
 
 from tf_distill.common import Stream, seed_key
-from tf_distill.core.compiled import graph_function
+from tf_distill.core.compiling import graph_function
 
 Initializers = dict[int, Initializer | None]
 """By the id of the variable; None where its value is to be kept."""

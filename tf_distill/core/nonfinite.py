@@ -14,13 +14,13 @@ SKIPS = 5
 
 
 class Guard(tf.Module):
-    """Updates where the numbers are finite, and counts where they are not.
+    """Updates variables at finite numbers, and counts the steps that have others.
 
     skipped: outer steps in all, streak: the last ones in a row; int64, part of the checkpoints.
 
     Args:
-        optimizer: is built; its counter of steps goes on at skipped steps.
-        variables: what it updates.
+        optimizer: is built; skipped steps count in its schedule too.
+        variables: that it updates.
     """
 
     def __init__(self, optimizer: keras.Optimizer, variables: Sequence[tf.Variable]):
@@ -32,7 +32,7 @@ class Guard(tf.Module):
         )
 
     def apply(self, loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> None:
-        """Updates the variables where loss and gradients are finite; to be called in a graph.
+        """Updates the variables if loss and gradients are finite; is called in a graph.
 
         Args:
             loss: a scalar.
@@ -62,18 +62,15 @@ class Guard(tf.Module):
 
         Args:
             step: the number of the outer step, from 1.
-            last: whether the run ends with it: then one good step must have been there.
+            last: whether the run ends with it; it must have had one good step then.
             inner_lr: of the run, for the advice.
             outer_lr: likewise.
 
         Raises:
             Diverged: `SKIPS` steps in a row, or all steps of the run, gave no finite numbers.
         """
-        streak = int(self.streak)
-        if streak < SKIPS and not last:
-            return
-        never = int(self.skipped) == step
-        if streak < SKIPS and not never:
+        streak, never = int(self.streak), int(self.skipped) == step
+        if streak < SKIPS and not (last and never):
             return
         past = "as in every step so far" if never else f"as in the {streak - 1} before it"
         raise Diverged(

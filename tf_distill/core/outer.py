@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from tf_distill.common import Stream, UserError, numpy_generator, seed_key
 from tf_distill.core import parallel
-from tf_distill.core.compiled import Compiled, check_compilable, compiled
+from tf_distill.core.compiling import Compiled, check_compilable, compiled
 from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.distribution import Distribution, Parts
 from tf_distill.core.hypergradient import Hypergradient, hypergradient
@@ -63,110 +64,63 @@ class Distillation(tf.Module):
         return [*self.variables, *(v.value for v in self.optimizer.variables)]
 
 
+class OuterStep(NamedTuple):
+    """The settings of an outer step.
+
+    batch_size: real examples, cut to the size of the training split. networks: random ones in each
+    step, whose hypergradients are averaged. init: "fixed" for one and the same initial network,
+    "random" for new ones at each step. seed: of the run; everything random follows from it and the
+    number of the step. jit_compile: whether XLA compiles the step. optimizer: of the inner steps.
+    """
+
+    batch_size: int
+    networks: int = 1
+    init: str = "fixed"
+    seed: int = 0
+    jit_compile: bool = False
+    optimizer: Optimizer = GRADIENT_DESCENT
+
+    def real(self, dataset: Dataset) -> int:
+        """The size of the real batch: as many examples as are asked for, and there are."""
+        return min(self.batch_size, len(dataset.y_train))
+
+    def check(self, learner: Learner, dataset: Dataset, distribution: Distribution) -> None:
+        """Raises UserError where replicas can't share the step equally, or XLA can't compile it."""
+        distribution.check(self.networks, self.real(dataset))
+        if self.jit_compile:
+            if (replicas := distribution.replicas) > 1:
+                raise UserError(f"jit_compile is for one device, got {replicas}; leave it out")
+            check_compilable(learner.model)
+
+
+Update = Compiled[[tf.Tensor], tf.Tensor]
+"""A compiled outer step: indices of the real batch in, its loss out."""
+
+
 def distill(
-    distillation: Distillation,
-    learner: Learner,
-    dataset: Dataset,
-    *,
-    outer_steps: int,
-    batch_size: int,
-    networks: int,
-    init: str,
-    seed: int,
-    jit_compile: bool = False,
-    optimizer: Optimizer = GRADIENT_DESCENT,
-    distribution: Distribution | None = None,
-    before: Callable[[tf.Graph], None] = lambda graph: None,
+    distillation: Distillation, update: Update, dataset: Dataset, settings: OuterStep, last: int
 ) -> Iterator[tuple[int, float]]:
     """Distills, from where `distillation` stands to the last outer step.
 
     Args:
         distillation: is updated in place.
-        learner: the network to distill for.
+        update: as `outer_update` gives it.
         dataset: whose training split is distilled.
-        outer_steps: to be done in all.
-        batch_size: real examples in each outer step, cut to the size of the training split.
-        networks: networks in each outer step; the hypergradients are averaged.
-        init: "fixed" for one and the same initial network, "random" for new ones at
-            each outer step.
-        seed: of the run; everything random follows from it and the step.
-        jit_compile: whether XLA compiles the outer step.
-        optimizer: of the inner steps.
-        distribution: the replicas that share each step.
-        before: is given the graph of an outer step before the first one is run.
-
-    Raises:
-        UserError: the replicas can't share a step equally, or XLA can't compile it.
+        settings: of the outer step.
+        last: the number of the last outer step.
 
     Yields:
         After each outer step its number, from 1, and the mean loss on the real batch in nats.
     """
-    distribution = distribution or Distribution()
-    size = real_batch(batch_size, dataset)
-    check_step(learner, size, networks, distribution, jit_compile)
-    draw = network_drawer(learner, init, seed)
-    update = outer_update(
-        distillation, learner, dataset, draw, networks, seed, distribution, jit_compile, optimizer
-    )
-    before(_graph(update, size))
-    for step in range(int(distillation.step), outer_steps):
-        loss = update(tf.constant(batch_indices(seed, step, size, len(dataset.y_train))))
+    size, examples = settings.real(dataset), len(dataset.y_train)
+    for step in range(int(distillation.step), last):
+        loss = update(tf.constant(batch_indices(settings.seed, step, size, examples)))
         yield step + 1, float(loss)
 
 
-def outer_graph(
-    distillation: Distillation,
-    learner: Learner,
-    dataset: Dataset,
-    *,
-    batch_size: int,
-    networks: int,
-    init: str,
-    seed: int,
-    jit_compile: bool = False,
-    optimizer: Optimizer = GRADIENT_DESCENT,
-) -> tf.Graph:
-    """The graph of an outer step that `distill` would do with these arguments; nothing is run."""
-    size = real_batch(batch_size, dataset)
-    check_step(learner, size, networks, Distribution(), jit_compile)
-    draw = network_drawer(learner, init, seed)
-    update = outer_update(
-        distillation,
-        learner,
-        dataset,
-        draw,
-        networks,
-        seed,
-        jit_compile=jit_compile,
-        optimizer=optimizer,
-    )
-    return _graph(update, size)
-
-
-def check_step(
-    learner: Learner, size: int, networks: int, distribution: Distribution, jit_compile: bool
-) -> None:
-    """Checks that an outer step can be done as it is asked for.
-
-    Args:
-        learner: the network.
-        size: of the real batch.
-        networks: in the step.
-        distribution: the replicas that share it.
-        jit_compile: whether XLA compiles it.
-
-    Raises:
-        UserError: the replicas can't share it equally, or XLA can't compile it.
-    """
-    distribution.check(networks, size)
-    if jit_compile:
-        if (replicas := distribution.replicas) > 1:
-            raise UserError(f"jit_compile is for one device, got {replicas}; leave it out")
-        check_compilable(learner.model)
-
-
-def _graph(update: Compiled[[tf.Tensor], tf.Tensor], size: int) -> tf.Graph:
-    return update.graph(tf.TensorSpec([size], tf.int32))
+def outer_graph(update: Update, dataset: Dataset, settings: OuterStep) -> tf.Graph:
+    """The graph of an outer step; nothing is run."""
+    return update.graph(tf.TensorSpec([settings.real(dataset)], tf.int32))
 
 
 def network_drawer(learner: Learner, init: str, seed: int) -> Draw:
@@ -216,56 +170,48 @@ def outer_update(
     distillation: Distillation,
     learner: Learner,
     dataset: Dataset,
-    draw: Draw,
-    networks: int,
-    seed: int,
+    settings: OuterStep,
     distribution: Distribution | None = None,
-    jit_compile: bool = False,
-    optimizer: Optimizer = GRADIENT_DESCENT,
-) -> Compiled[[tf.Tensor], tf.Tensor]:
-    """The compiled outer step: indices of the real batch in, its loss out.
-
-    Where the loss or a gradient is no number the set stays as it is (`guard`).
+) -> Update:
+    """Compiles the outer step; where its loss or a gradient is NaN or infinite the set stays.
 
     Args:
         distillation: is updated in place by each call.
-        learner: the network.
+        learner: the network to distill for.
         dataset: whose training split is distilled.
-        draw: from a seed to initial weights.
-        networks: in each outer step.
-        seed: of the run.
+        settings: of the step.
         distribution: the replicas that share each step.
-        jit_compile: whether XLA compiles it.
-        optimizer: of the inner steps.
+
+    Raises:
+        UserError: the replicas can't share a step equally, or XLA can't compile it.
     """
     replicas = distribution or Distribution()
+    settings.check(learner, dataset, replicas)
+    draw = network_drawer(learner, settings.init, settings.seed)
     x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
     distilled = distillation.distilled
-    network_key = seed_key(seed, Stream.NETWORKS)
-    augment_key = seed_key(seed, Stream.AUGMENTATION)
+    network_key = seed_key(settings.seed, Stream.NETWORKS)
+    augment_key = seed_key(settings.seed, Stream.AUGMENTATION)
 
     def update(index: tf.Tensor) -> tf.Tensor:
         step = tf.cast(distillation.step, tf.int32)
         x = dataset.augment(tf.gather(x_train, index), tf.random.fold_in(augment_key, step))
         y = encode(tf.gather(y_train, index), dataset.outputs)
-        keys = tf.random.split(tf.random.fold_in(network_key, step), networks)
+        keys = tf.random.split(tf.random.fold_in(network_key, step), settings.networks)
         samples = distilled.samples
 
         def mean(part: Parts) -> Hypergradient:
             real = dataset.encoding(part.x)
-            return mean_hypergradient(learner, samples, draw, part.keys, real, part.y, optimizer)
+            return mean_hypergradient(
+                learner, samples, draw, part.keys, real, part.y, settings.optimizer
+            )
 
         loss, gradients = replicas.mean(mean, Parts(keys, x, y))
         distillation.guard.apply(loss, distilled.pull_back(gradients))
         distillation.step.assign_add(1)
         return loss
 
-    return compiled(update, jit_compile)
-
-
-def real_batch(batch_size: int, dataset: Dataset) -> int:
-    """How many real examples an outer step has: as many as are asked for, and there are."""
-    return min(batch_size, len(dataset.y_train))
+    return compiled(update, settings.jit_compile)
 
 
 def batch_indices(seed: int, step: int, size: int, examples: int) -> np.ndarray:

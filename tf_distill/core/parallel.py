@@ -1,4 +1,4 @@
-"""Independent parts of a computation, which the cores of a CPU do beside each other.
+"""Independent parts of a computation, which the cores of a CPU compute at the same time.
 
 Small operations are faster several at once than each on all cores, and a part of a batch
 whose results stay in the cache is faster than the whole.
@@ -13,7 +13,7 @@ import tensorflow as tf
 from tf_distill.common import machine
 
 LOOP = "distilled_beside"
-"""The name of a loop of such parts in a graph; it tells `liveness` that they are alive together."""
+"""The name of a loop of such parts in a graph, for the estimate of memory."""
 
 _Structure = TypeVar("_Structure")
 
@@ -33,9 +33,9 @@ def at_once() -> int:
 
 
 def equal_parts(size: int | None, most: int) -> int:
-    """The fewest parts of one size, at most `most`, that a CPU should cut a batch into.
+    """The fewest equal parts, of at most `most` examples, that a CPU should cut a batch into.
 
-    One, which is the whole, on a GPU, or where no size down to a quarter of it divides the batch.
+    1 on a GPU, or if no size from `most` down to a quarter of it divides the batch.
     """
     if size is None or on_gpu():
         return 1
@@ -46,12 +46,12 @@ def equal_parts(size: int | None, most: int) -> int:
 def mean(
     parts: int, compute: Callable[[tf.Tensor], _Structure], zero: _Structure, together: int
 ) -> _Structure:
-    """The mean over parts of what is computed of each, always summed in their order.
+    """The mean of `compute(i)` over parts i, always summed in their order.
 
     Args:
-        parts: how many.
+        parts: their number.
         compute: from the number of a part, an int32 scalar, to tensors.
-        zero: tensors like those, all zeros.
+        zero: zeros of the same structure and shapes.
         together: parts that may be computed at a time.
     """
     if parts == 1:

@@ -1,4 +1,17 @@
-"""Data in: the datasets by name, and datasets made of one's own data."""
+"""Data in: the datasets by name, and datasets made of a user's own data.
+
+| file | what one finds there |
+| --- | --- |
+| known | the registry of names, and the loaders of the named datasets |
+| user_data | `csv:FILE`, `folder:PATH`, `npz:FILE`, `tfds:NAME` |
+| arrays, tables, image_folder, tfds | a form of data each: its reader, and `from_...` for Python |
+| images, texts | from pixels or texts to a dataset: sizes, augmentation; lengths, word vectors |
+| words | splitting, numbering and decoding of texts |
+| embeddings | word vectors from a file, or made of the training texts |
+| labels | from labels to class indices; a fifth that is held out |
+| sst5, toy_questions | two datasets that are made here |
+| base | `Dataset`, `Encoding`, `Entry`; held-out data, fingerprints |
+"""
 
 from tf_distill.datasets.arrays import ArrayEncoding, from_arrays
 from tf_distill.datasets.base import (
@@ -10,14 +23,21 @@ from tf_distill.datasets.base import (
     refuse_stream,
     usual_model,
 )
-from tf_distill.datasets.frames import from_csv, from_dataframe
 from tf_distill.datasets.image_folder import from_directory
 from tf_distill.datasets.images import ImageEncoding
 from tf_distill.datasets.known import DATASETS, load, registry
+from tf_distill.datasets.tables import from_csv, from_dataframe
 from tf_distill.datasets.texts import from_texts
 from tf_distill.datasets.tfds import from_tfds
-from tf_distill.datasets.user_data import is_own
-from tf_distill.datasets.words import TextEncoding
+from tf_distill.datasets.user_data import described, is_own
+from tf_distill.datasets.words import (
+    PADDING,
+    UNKNOWN,
+    TextEncoding,
+    forget_words,
+    number_words,
+    unseen_words,
+)
 
 __all__ = [
     "DATASETS",

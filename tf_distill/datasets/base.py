@@ -1,4 +1,4 @@
-"""What every dataset is, whatever it holds."""
+"""The types of the room: a dataset, its encoding, its entry in the registry, and both splits."""
 
 import abc
 import dataclasses
@@ -14,7 +14,7 @@ from tf_distill.common import Stream, UserError, numpy_generator
 
 
 class Encoding(abc.ABC):
-    """How stored inputs become what a network sees, in the graph.
+    """Turns stored inputs into the inputs of a network, in the graph.
 
     shape: of one embedded input.
     """
@@ -27,7 +27,30 @@ class Encoding(abc.ABC):
 
     @abc.abstractmethod
     def metadata(self) -> dict[str, Any]:
-        """The same in words and numbers, for an export: only what JSON can hold."""
+        """A description for an export; JSON can hold all its values."""
+
+
+class NumberEncoding(Encoding):
+    """Numbers less a mean, divided by a standard deviation.
+
+    Args:
+        shape: of one input.
+        mean: one number for each place of the last axis, or one for all.
+        std: likewise.
+    """
+
+    kind: str
+
+    def __init__(self, shape: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]):
+        self.shape, self.mean, self.std = shape, mean, std
+
+    def normalise(self, x: tf.Tensor) -> tf.Tensor:
+        """float32 `[batch, *shape]` to the same of mean 0 and standard deviation 1."""
+        return (x - tf.constant(self.mean)) / tf.constant(self.std)
+
+    def metadata(self) -> dict[str, Any]:
+        """Kind, shape, mean and standard deviation."""
+        return {"kind": self.kind, "shape": self.shape, "mean": self.mean, "std": self.std}
 
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -35,9 +58,9 @@ Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Dataset:
-    """Train and test arrays of (stored input, class index).
+    """Training and test arrays of stored inputs and class indices.
 
-    name: any; with one of the registry's, settings have its defaults.
+    name: any; with a name of the registry, settings have the defaults of that dataset.
     classes: their names, in the order of the labels.
     x_train, x_test: stored inputs: uint8 images `[N, height, width, channels]`, int32 word
         numbers `[N, length]`, or float32 arrays `[N, ...]`.
@@ -67,17 +90,32 @@ class Dataset:
 
     @property
     def outputs(self) -> int:
-        """Logits that a network for this dataset has: one for a binary task."""
+        """Number of logits of a network for this dataset: one for a binary task."""
         return 1 if len(self.classes) == 2 else len(self.classes)
 
 
-class Entry(NamedTuple):
-    """What is known of a dataset before it is loaded, and how to load it.
+class Parts(NamedTuple):
+    """Inputs `[N, ...]` and int32 class indices `[N]` of both splits, and the class names."""
 
-    kind: "image" or "text"; classes: how many; model: the network that is used by default;
-    batch_size: real examples an outer step; outer_steps: updates of the distilled set; load:
-    from the data folder and the word vectors (a file, "train", or None for the usual file);
-    name: for folders, if it is not the one in the registry; vectors: whether texts take these.
+    classes: tuple[str, ...]
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+class Entry(NamedTuple):
+    """A dataset before it is loaded: its defaults and its loader.
+
+    kind: "image" or "text".
+    classes: number of classes.
+    model: the default network.
+    batch_size: real examples of an outer step, by default.
+    outer_steps: updates of the distilled set, by default.
+    load: makes the dataset from the data folder and the word vectors (a file, "train", or None
+        for the usual file).
+    name: for folders, if it is not the one in the registry.
+    vectors: whether the dataset takes word vectors.
     """
 
     kind: str
@@ -91,7 +129,7 @@ class Entry(NamedTuple):
 
 
 def refuse_stream(data: object, what: str) -> None:
-    """Raises UserError where the data are a tf.data.Dataset, not arrays."""
+    """Raises UserError if the data are a tf.data.Dataset, not arrays."""
     if isinstance(data, tf.data.Dataset):
         raise UserError(
             f"{what} is a tf.data.Dataset; put it into arrays first: x, y = map(np.array, "
@@ -100,24 +138,25 @@ def refuse_stream(data: object, what: str) -> None:
 
 
 def usual_model(kind: str | None, shape: Sequence[int]) -> str:
-    """The network by default of data that no registry knows, by the shape of one input."""
+    """The default network for data outside of the registry, by the shape of one input."""
     if kind == "text":
         return "textconvnet"
     return "lenet" if shape[-1] == 1 else "alexcifarnet"
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """A hash of the stored examples and the classes, to notice that data have changed."""
+    """A hash of the stored examples and the classes; it tells when data have changed."""
     digest = hashlib.sha256("\n".join(dataset.classes).encode())
     for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
-        digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
 
 
 def hold_out(dataset: Dataset, seed: int, fraction: float = 0.1) -> Dataset:
     """The dataset with a random part of the training data in place of the test data.
 
-    Settings must be chosen on this, never on test data.
+    Choose settings on this dataset, never on test data.
     """
     order = numpy_generator(seed, Stream.HELD_OUT).permutation(len(dataset.y_train))
     test, train = np.split(order, [max(1, int(fraction * len(order)))])

@@ -1,36 +1,34 @@
-"""Pretrained word vectors from a file: GloVe's, word2vec's or fastText's text, or .npz."""
+"""Word vectors: read from a file (GloVe, word2vec, fastText, .npz), or made of the texts."""
 
 import codecs
 import itertools
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 
-from tf_distill.common import UserError, bounded_lines, brief, read_npz_arrays
+from tf_distill.common import UserError, brief, read_lines, read_npz_arrays
 
 USUAL = "glove.6B.100d.txt"
-"""The file that is taken by default."""
+"""The default file."""
 Line = tuple[int, str]
-LONGEST = 2**20
-"""Bytes of a line: a word and 100,000 numbers."""
+"""Its number from 1, and its text."""
 BINARY = (".bin", ".model", ".kv", ".pkl")
 
 
 def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
-    """The vectors of the wanted words that the file has.
+    """Reads the vectors of words from a file.
 
     Args:
         path: UTF-8 text with a word and its numbers on each line, as GloVe, word2vec and
-            fastText (.vec) write it, the latter two with a first line of the number of words
-            and of numbers each; also packed, with the ending .gz. Or .npz with arrays `words`
-            `[N]` of strings and `vectors` `[N, dimension]`.
-        wanted: words; the others are passed over.
+            fastText (.vec) write it; a first line with the number of words and the dimension is
+            skipped; also packed, with the ending .gz. Or .npz with arrays `words` `[N]` of
+            strings and `vectors` `[N, dimension]`.
+        wanted: the words.
 
     Returns:
-        float32 `[dimension]` for each word found; the first of repeated lines counts.
+        float32 `[dimension]` for each word that the file has, from its first line.
 
     Raises:
         UserError: no such file, or a line that is broken, with its number.
@@ -41,9 +39,9 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
         if path.name == USUAL:
             do = (
                 f"put {USUAL} there (from glove.6B.zip of https://nlp.stanford.edu/projects/glove/)"
-                ", name a file with --embeddings, or have vectors made of the training text with"
+                ", name a file with embeddings=FILE, or make vectors of the training texts with"
             )
-        raise UserError(f"there is no file {path} with word vectors; {do} --embeddings=train")
+        raise UserError(f"there is no file {path} with word vectors; {do} embeddings=train")
     if path.suffix.lower() in BINARY:
         raise UserError(
             f"{path} has the ending of a binary format, expected vectors as text or .npz; save "
@@ -53,7 +51,7 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     if not found:
         raise UserError(
             f"{path} has none of the {len(wanted)} words of the dataset; expected a word "
-            "and its vector on each line; name another file with --embeddings"
+            "and its vector on each line; name another file with embeddings=FILE"
         )
     return found
 
@@ -61,8 +59,7 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
 def _from_text(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     dimension = None
-    lines = _without_header(_without_blank_end(_lines(path)))
-    for line_number, line in lines:
+    for line_number, line in _without_header(_lines(path)):
         word, *numbers = line.rsplit(" ", dimension or line.count(" "))
         dimension = dimension or len(numbers)
         surplus = _numbers_at_the_end(word) if " " in word else 0
@@ -74,32 +71,15 @@ def _from_text(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
 
 
 def _lines(path: Path) -> Iterator[Line]:
-    """Lines by number, without their ends; a byte order mark is no part of the first word."""
-    try:
-        for number, line in enumerate(bounded_lines(path, LONGEST), 1):
-            text = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"")
-            # word2vec ends its lines with a blank
-            yield number, text.decode("utf-8", "replace").rstrip(" \r\n")
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(
-            f"can't read word vectors from {path} ({error}); name another file with --embeddings"
-        ) from error
-
-
-def _without_blank_end(lines: Iterator[Line]) -> Iterator[Line]:
-    """The same lines, but for blank ones after the last."""
-    blank: list[Line] = []
-    for number, line in lines:
-        if line:
-            yield from blank
-            yield number, line
-            blank = []
-        else:
-            blank = [*blank[:1], (number, line)]
+    """The lines without their ends, a byte order mark, and blank lines."""
+    for number, line in enumerate(read_lines(path), 1):
+        content = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"")
+        if text := content.decode("utf-8", "replace").rstrip(" \r\n"):  # word2vec ends with a blank
+            yield number, text
 
 
 def _without_header(lines: Iterator[Line]) -> Iterator[Line]:
-    """The same without a first line `words dimension`, known by the numbers on the second."""
+    """The lines without a first line `words dimension`, known by the numbers on the second."""
     first = list(itertools.islice(lines, 2))
     if len(first) == 2:
         head, numbers = first[0][1].split(" "), first[1][1].split(" ")[1:]
@@ -110,13 +90,8 @@ def _without_header(lines: Iterator[Line]) -> Iterator[Line]:
 
 
 def _from_npz(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
-    try:
-        found = read_npz_arrays(path, ("words", "vectors"))
-        words, vectors = found["words"], found["vectors"]
-    except (OSError, ValueError) as error:
-        raise _no_archive(path, str(error)) from None
-    except KeyError as error:
-        raise _no_archive(path, f"no array {error}") from None
+    names = ("words", "vectors")
+    words, vectors = read_npz_arrays(path, names, required=names).values()
     if words.dtype.kind not in "US" or vectors.dtype.kind not in "fiu":
         raise _no_archive(path, f"got {words.dtype} and {vectors.dtype}")
     if words.ndim != 1 or vectors.ndim != 2 or len(words) != len(vectors) or not vectors.shape[1]:
@@ -137,7 +112,7 @@ def _strings(words: np.ndarray) -> list[str]:
 
 def _no_archive(path: Path, got: str) -> UserError:
     return UserError(
-        f"{path} has no word vectors ({' '.join(got.split())}), expected an .npz with `words`, [N] "
+        f"{path} has no word vectors ({got}), expected an .npz with `words`, [N] "
         "strings, and `vectors`, [N, dimension] numbers"
     )
 
@@ -162,7 +137,7 @@ def _is_number(text: str) -> bool:
 
 
 def _numbers_at_the_end(word: str) -> int:
-    """How many numbers stand after the first part of what should be one word (with blanks)."""
+    """Counts the numbers at the end of a word with blanks, where a line has too many."""
     return sum(1 for _ in itertools.takewhile(_is_number, reversed(word.split(" ")[1:])))
 
 
@@ -174,26 +149,25 @@ def _broken(path: Path, line_number: int, got: str, dimension: int | None) -> Us
 
 
 TRAIN = "train"
-"""The name of these vectors where a file of vectors could be named."""
+"""Stands for a file: vectors are made of the training texts."""
 DIMENSION = 100
 WINDOW = 5
 SMOOTHING = 0.75
 SCALE = 0.5
-"""Root mean square of all numbers, near that of GloVe's (0.54 over the words of TREC)."""
+"""Root mean square of all numbers; GloVe's is 0.54 over the words of TREC."""
 ROWS_AT_ONCE = 50_000
 
 
 def train_vectors(numbered: np.ndarray, words: int, seed: int = 0) -> np.ndarray:
-    """Vectors of the words of numbered texts.
+    """Makes vectors of the words of numbered texts.
 
     Args:
-        numbered: int32 `[N, length]`: word numbers from 0 in the order of the texts; negative
-            where there is no word.
-        words: how many there are, V.
-        seed: of the decomposition, and of the vectors of words that stand alone.
+        numbered: int32 `[N, length]`: word numbers from 0; negative for no word.
+        words: V, the number of words.
+        seed: of the decomposition, and of the vectors of words that never stand near another.
 
     Returns:
-        float32 `[V, dimension]`, all of one length; dimension is 100, or less for few words.
+        float32 `[V, dimension]`, all of one norm; dimension is 100, or less for few words.
     """
     from sklearn.decomposition import TruncatedSVD
 
@@ -203,7 +177,7 @@ def train_vectors(numbered: np.ndarray, words: int, seed: int = 0) -> np.ndarray
     if associations.nnz and words > 1:
         svd = TruncatedSVD(dimension, random_state=seed)
         vectors = svd.fit_transform(associations.astype(np.float32))
-        # Half of the singular values' weight, which is what similarity is best by.
+        # Half of the singular values' weight is best for similarity.
         vectors /= np.sqrt(np.maximum(svd.singular_values_, 1e-12))
     alone = np.linalg.norm(vectors, axis=1) < 1e-6
     vectors[alone] = np.random.default_rng(seed).standard_normal((alone.sum(), dimension))
@@ -212,9 +186,9 @@ def train_vectors(numbered: np.ndarray, words: int, seed: int = 0) -> np.ndarray
 
 
 def cooccurrence(numbered: np.ndarray, words: int) -> scipy.sparse.csr_array:
-    """How often two words stand at most WINDOW apart, nearer ones counting more: `[V, V]`.
+    """Counts of two words at most WINDOW apart, symmetric, `[V, V]`.
 
-    A pair at distance d counts 1/d; the counts are symmetric.
+    A pair at distance d counts 1/d.
     """
     total = scipy.sparse.csr_array((words, words), dtype=np.float64)
     for start in range(0, len(numbered), ROWS_AT_ONCE):
@@ -224,7 +198,7 @@ def cooccurrence(numbered: np.ndarray, words: int) -> scipy.sparse.csr_array:
 
 
 def _pairs(rows: np.ndarray, words: int) -> scipy.sparse.csr_array:
-    """Each pair in the order of the text, `[V, V]`."""
+    """Counts of pairs in the order of the text, `[V, V]`."""
     first, second, counts = [], [], []
     for distance in range(1, min(WINDOW, rows.shape[1] - 1) + 1):
         one, other = rows[:, :-distance], rows[:, distance:]
@@ -241,7 +215,7 @@ def _pairs(rows: np.ndarray, words: int) -> scipy.sparse.csr_array:
 def positive_information(counts: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """Positive pointwise mutual information in nats, of counts `[V, V]`.
 
-    Contexts are weighted by their count to the power SMOOTHING, so that rare ones do not win.
+    Contexts are weighted by their count to the power SMOOTHING, so that rare ones do not dominate.
     """
     table = counts.tocoo()
     total = table.sum()

@@ -1,37 +1,38 @@
-"""Images as a network sees them, and their augmentation."""
+"""Images: their sizes, their pixels for a network, and their augmentation."""
 
-from typing import Any
+import operator
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from tf_distill.common import say
-from tf_distill.datasets.base import Dataset, Encoding
-from tf_distill.datasets.labels import Parts
+from tf_distill.common import UserError, brief, say
+from tf_distill.datasets.base import Dataset, NumberEncoding, Parts
+
+SMALLEST, SCALED_UP, LARGEST = 12, 28, 64
+"""Sides in pixels. By default an image below the first is scaled up to the second (LeNet needs
+12 pixels), and an image above the third down to it."""
+
+Size = tuple[int, int]
+"""Height and width."""
 
 
-class ImageEncoding(Encoding):
+class ImageEncoding(NumberEncoding):
     """uint8 pixels to floats of mean 0 and standard deviation 1 over the training data.
 
     Args:
         shape: `(height, width, channels)`.
-        mean, std: one number a channel, of pixels scaled to 0..1.
+        mean: one number a channel, of pixels scaled to 0..1.
+        std: likewise.
     """
 
-    def __init__(self, shape: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]):
-        self.shape, self.mean, self.std = shape, mean, std
+    kind = "image"
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """uint8 `[batch, height, width, channels]` to float32 of the same shape."""
         return self.normalise(tf.cast(x, tf.float32) / 255.0)
-
-    def normalise(self, x: tf.Tensor) -> tf.Tensor:
-        """float32 pixels in 0..1 to what the network sees."""
-        return (x - tf.constant(self.mean)) / tf.constant(self.std)
-
-    def metadata(self) -> dict[str, Any]:
-        """Shape, mean and standard deviation."""
-        return {"kind": "image", "shape": self.shape, "mean": self.mean, "std": self.std}
 
 
 def image_dataset(name: str, parts: Parts, standardise: bool = True) -> Dataset:
@@ -41,7 +42,7 @@ def image_dataset(name: str, parts: Parts, standardise: bool = True) -> Dataset:
         name: of the dataset.
         parts: images and classes.
         standardise: channels to mean 0 and standard deviation 1 over the training images;
-            else pixels are in 0..1.
+            otherwise pixels are in 0..1.
     """
     shape = parts.x_train.shape[1:]
     mean, std = pixel_statistics(parts.x_train) if standardise else ((0.0,), (1.0,))
@@ -56,11 +57,11 @@ def image_dataset(name: str, parts: Parts, standardise: bool = True) -> Dataset:
 def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel of uint8 images, scaled to 0..1.
 
-    A channel that is the same everywhere counts as of standard deviation 1/255.
+    A constant channel has the standard deviation 1/255.
     """
     channels = images.shape[-1]
     counts = np.zeros((channels, 256), np.int64)
-    for start in range(0, len(images), 1000):  # counting makes eight bytes of one
+    for start in range(0, len(images), 1000):  # bincount needs eight bytes for each pixel
         for c in range(channels):
             values = images[start : start + 1000, ..., c].ravel()
             counts[c] += np.bincount(values, minlength=256)
@@ -68,6 +69,75 @@ def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float
     mean = part @ levels
     std = np.sqrt((part * (levels - mean[:, None]) ** 2).sum(axis=1))
     return tuple(mean.tolist()), tuple(np.maximum(std, 1 / 255).tolist())
+
+
+def choose_size(sizes: Sequence[Size], given: Size | int | None) -> Size:
+    """The size for all images; a line says why they are scaled.
+
+    Args:
+        sizes: of the images.
+        given: the size that the user asks for; None for the most frequent one, within bounds.
+
+    Raises:
+        UserError: `given` is no size, or too small.
+    """
+    most, count = Counter(sizes).most_common(1)[0]
+    size = checked_size(given) if given else working_size(most)
+    if count == len(sizes) and size == most:
+        return size
+    others = f", {len(sizes) - count} have other sizes" if count < len(sizes) else ""
+    hint = "" if given else "; image_size sets another"
+    say(
+        f"{count} of {len(sizes)} images are {most[0]}x{most[1]}{others}: all are scaled to "
+        f"{size[0]}x{size[1]}{hint}"
+    )
+    return size
+
+
+def checked_size(given: Size | int) -> Size:
+    """A user's size as height and width.
+
+    Raises:
+        UserError: it is no size, or too small for a network.
+    """
+    try:
+        height, width = map(operator.index, (given, given) if isinstance(given, int) else given)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"image_size is {brief(given)}, expected pixels: 28, or (height, width)"
+        ) from None
+    if min(height, width) < SMALLEST:
+        raise UserError(
+            f"image_size is {height}x{width}, expected at least {SMALLEST} pixels on each side"
+        )
+    return height, width
+
+
+def working_size(size: Size) -> Size:
+    """The size itself, or one of about the same shape within the bounds."""
+    scale = 1.0
+    if max(size) > LARGEST:
+        scale = LARGEST / max(size)
+    elif min(size) < SMALLEST:
+        scale = SCALED_UP / min(size)
+    height, width = (min(max(round(scale * side), SMALLEST), LARGEST) for side in size)
+    return height, width
+
+
+def scale_pixels(image: Image.Image, size: Size, channels: int) -> np.ndarray:
+    """uint8 `[height, width, channels]`: scaled bilinearly, over an area if made smaller."""
+    if image.mode.startswith("I"):  # of 16 bits, which Pillow would cut off above 255
+        image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
+    image = image.convert("L" if channels == 1 else "RGB")
+    if image.size != size[::-1]:
+        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(image, np.uint8).reshape(*size, channels)
+
+
+def scale_images(images: Iterable[np.ndarray], size: Size, channels: int) -> np.ndarray:
+    """uint8 arrays `[height, width, channels]` of any sizes as one array of one size."""
+    flat = (image[..., 0] if image.shape[-1] == 1 else image for image in images)
+    return np.stack([scale_pixels(Image.fromarray(image), size, channels) for image in flat])
 
 
 def crop_and_flip(x: tf.Tensor, seed: tf.Tensor, padding: int = 4) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The datasets by name: what is known of each before it is loaded, and how to load it."""
+"""The registry: datasets by name, with their defaults and loaders, and the user's own data."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,16 +9,15 @@ import tensorflow as tf
 
 from tf_distill.common import UserError, unknown_name
 from tf_distill.datasets import tfds, user_data
-from tf_distill.datasets.base import Dataset, Entry
+from tf_distill.datasets.base import Dataset, Entry, Parts
 from tf_distill.datasets.images import ImageEncoding, crop_and_flip
-from tf_distill.datasets.labels import Parts
-from tf_distill.datasets.texts import GLOVE, embed
+from tf_distill.datasets.texts import GLOVE, text_dataset
 from tf_distill.datasets.toy_questions import load_toy_questions
 
 
 def load_imdb(data_dir: Path, embeddings: str | None) -> Dataset:
     """IMDB: 25,000 and 25,000 film reviews, negative or positive, of 400 words."""
-    train, test, _ = tfds.load("imdb_reviews", data_dir, ("text", "label"))
+    train, test, _ = tfds.load_splits("imdb_reviews", data_dir, ("text", "label"))
     classes = ("negative", "positive")
     return _ready("imdb", classes, train, test, data_dir, embeddings, length=400)
 
@@ -26,16 +25,18 @@ def load_imdb(data_dir: Path, embeddings: str | None) -> Dataset:
 def load_sst5(data_dir: Path, embeddings: str | None) -> Dataset:
     """SST-5: 8,544 and 2,210 sentences of film reviews in five grades, of 30 words.
 
-    The 1,101 sentences of the development split are left aside.
+    The 1,101 sentences of the development split are not used.
     """
-    train, test, features = tfds.load_sst5(data_dir, ("text", "label"))
+    from tf_distill.datasets import sst5
+
+    train, test, features = sst5.load_splits(data_dir)
     classes = tuple(features["label"].names)
     return _ready("sst5", classes, train, test, data_dir, embeddings, length=30)
 
 
 def load_trec6(data_dir: Path, embeddings: str | None) -> Dataset:
     """TREC-6: 5,452 and 500 questions by the kind of their answer, of 30 words."""
-    train, test, features = tfds.load("trec", data_dir, ("text", "label-coarse"))
+    train, test, features = tfds.load_splits("trec", data_dir, ("text", "label-coarse"))
     classes = tuple(features["label-coarse"].names)
     return _ready("trec6", classes, train, test, data_dir, embeddings, length=30)
 
@@ -47,7 +48,7 @@ def load_trec50(data_dir: Path, embeddings: str | None) -> Dataset:
     classes here are the pairs of coarse and fine that occur in training.
     """
     keys = ("text", "label-coarse", "label-fine")
-    train, test, features = tfds.load("trec", data_dir, keys)
+    train, test, features = tfds.load_splits("trec", data_dir, keys)
     coarse, fine = (features[key].names for key in keys[1:])
     pairs = np.unique(np.stack(train[1:]), axis=1).T
     classes = tuple(f"{coarse[c]}:{fine[f]}" for c, f in pairs)
@@ -70,10 +71,10 @@ def _ready(
     embeddings: str | None,
     length: int,
 ) -> Dataset:
-    """Texts and class indices of a known dataset."""
+    """A text dataset of the given splits (texts, class indices)."""
     labels = [y.astype(np.int32) for y in (train[1], test[1])]
     parts = Parts(tuple(classes), train[0], labels[0], test[0], labels[1])
-    return embed(name, parts, embeddings or data_dir / GLOVE, length)
+    return text_dataset(name, parts, embeddings or data_dir / GLOVE, length)
 
 
 def load_digits(data_dir: Path, embeddings: str | None) -> Dataset:
@@ -98,14 +99,14 @@ def load_digits(data_dir: Path, embeddings: str | None) -> Dataset:
 
 def load_mnist(data_dir: Path, embeddings: str | None) -> Dataset:
     """MNIST: 60,000 and 10,000 handwritten digits of 28x28 pixels."""
-    arrays = tfds.load("mnist", data_dir, ("image", "label"))
+    arrays = tfds.load_splits("mnist", data_dir, ("image", "label"))
     encoding = ImageEncoding((28, 28, 1), (0.1307,), (0.3081,))
     return _labelled_images("mnist", arrays, encoding)
 
 
 def load_cifar10(data_dir: Path, embeddings: str | None) -> Dataset:
     """CIFAR-10: 50,000 and 10,000 colour images of 32x32 pixels, cropped and flipped to train."""
-    arrays = tfds.load("cifar10", data_dir, ("image", "label"))
+    arrays = tfds.load_splits("cifar10", data_dir, ("image", "label"))
     encoding = ImageEncoding((32, 32, 3), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
     return _labelled_images("cifar10", arrays, encoding, augment=crop_and_flip)
 
@@ -130,29 +131,29 @@ DATASETS: dict[str, Entry] = {
 
 
 def registry(settings: Mapping[str, Any]) -> dict[str, Entry]:
-    """The datasets by name, with the own data that the settings name, which are read for it.
+    """The entries of all datasets by name; with the user's own data if the settings name them.
+
+    Own data are read for their entry.
 
     Args:
-        settings: of a run, `dataset` and `data_dir` among them.
+        settings: of a run, with `dataset` and `data_dir`.
 
     Raises:
-        UserError: an unknown name; own data that can't be used; settings of own data without
-            these.
+        UserError: an unknown name, own data that can't be used, or a setting that only own data
+            have.
     """
     name = settings["dataset"]
     if user_data.is_own(name):
-        return {**DATASETS, name: user_data.entry(settings)}
+        return {**DATASETS, name: user_data.own_entry(settings)}
     if name in DATASETS:
-        user_data.no_others(settings)
+        user_data.refuse_settings(settings)
     elif Path(name).expanduser().exists():
         kind = "folder" if Path(name).expanduser().is_dir() else "csv"
         kind = "npz" if name.endswith(".npz") else kind
-        raise UserError(
-            f"unknown --dataset {name!r}; for data of your own use --dataset={kind}:{name}"
-        )
+        raise UserError(f"unknown dataset {name!r}; for your own data use dataset={kind}:{name}")
     else:
-        known = unknown_name("--dataset", name, DATASETS)
-        raise UserError(f"{known}; or own data: {', '.join(user_data.FORMS)}")
+        known = unknown_name("dataset", name, DATASETS)
+        raise UserError(f"{known}; or your own data: {', '.join(user_data.FORMS)}")
     return DATASETS
 
 

@@ -1,10 +1,12 @@
-"""SST-5 for tensorflow-datasets: the Stanford Sentiment Treebank's sentences in five grades."""
+"""SST-5: sentences of the Stanford Sentiment Treebank in five grades, for tensorflow-datasets."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow_datasets as tfds
+
+from tf_distill.datasets.tfds import Splits, whole_splits
 
 URL = "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip"
 GRADES = ("very negative", "negative", "neutral", "positive", "very positive")
@@ -18,8 +20,8 @@ class Sst5(tfds.core.GeneratorBasedBuilder):
     Sentiment Treebank", EMNLP 2013.
 
     Args:
-        trees: a folder with train.txt, dev.txt and test.txt, the original trees; where
-            there is none the original archive is downloaded.
+        trees: a folder with train.txt, dev.txt and test.txt, the original trees; without it
+            the original archive is downloaded.
         **settings: of a tensorflow-datasets builder.
     """
 
@@ -52,3 +54,21 @@ def sentence(tree: str) -> str:
     """The words of a tree in brackets, `(3 (2 It) (4 works))`, with the PTB's escapes undone."""
     words = re.findall(r"\(\d ([^() ]+)\)", tree)
     return " ".join(ESCAPES.get(word, word).replace("\\", "") for word in words)
+
+
+def load_splits(data_dir: Path) -> Splits:
+    """Texts and grades of SST-5; prepares them if `data_dir` has the original trees.
+
+    Args:
+        data_dir: the data folder; the trees lie in sst/trees/.
+
+    Raises:
+        UserError: neither the trees nor the prepared dataset are there.
+    """
+    trees = data_dir / "sst" / "trees"
+    builder = Sst5(trees=trees, data_dir=str(data_dir))
+    if trees.is_dir() and not builder.data_path.exists():
+        tfds.disable_progress_bar()  # it takes seconds, and stderr is for errors
+        builder.download_and_prepare()
+    remedy = f"unpack trees/ of {URL} into {trees.parent}"
+    return whole_splits(builder, ("text", "label"), remedy)

@@ -1,36 +1,148 @@
-"""Labelled texts from a file: CSV, TSV or JSON lines, each also packed by gzip."""
+"""Labelled texts in a table as a dataset: a file, a DataFrame, or columns by name."""
 
 import codecs
 import csv
-import gzip
 import itertools
-import threading
-import zlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_distill.common import UserError, bounded_lines, brief, count, parse_json, say
-from tf_distill.datasets import labels
+from tf_distill.common import UserError, brief, count, read_lines, say
+from tf_distill.datasets.base import Dataset, Parts
+from tf_distill.datasets.embeddings import TRAIN
+from tf_distill.datasets.labels import label_names, make_parts
+from tf_distill.datasets.texts import from_texts, text_dataset
 
 Row = tuple[int, dict[str, Any]]
 """A line number from 1, and the values by column."""
+Rows = Sequence[dict[str, Any]]
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 JSON = (".jsonl", ".ndjson", ".json")
 LOOKED_AT = 1000
 """Rows that the columns are found by."""
 LONGEST = 2**24
-"""Bytes of a field, or of a line: 2000 pages."""
-MOST_ARRAY = 2**28
-"""Characters of a JSON array, which can only be read as a whole."""
-_LIMIT = threading.Lock()
-"""Of a field, which the module csv keeps for the whole process."""
+"""Characters of a field: 2000 pages."""
+TEXT_NAMES = (
+    "text", "sentence", "review", "content", "comment", "message", "question", "utterance",
+    "document", "tweet", "body", "query", "input", "description", "title",
+)  # fmt: skip
+LABEL_NAMES = (
+    "label", "class", "category", "target", "sentiment", "topic", "intent", "labels", "tag",
+    "rating", "stars", "score", "y",
+)  # fmt: skip
+TEXT_WORDS = 3
+"""A column of texts has at least so many words in a value on average."""
+MOST_CLASSES = 100
+"""A column with more values than this is not guessed to be the classes."""
+SHOWN = 20
+"""The most names of columns in an error."""
+
+
+def from_dataframe(
+    train: Any,
+    test: Any = None,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    classes: Sequence[str] | None = None,
+    embeddings: str | Path = TRAIN,
+    length: int | None = None,
+    name: str = "table",
+    seed: int = 0,
+) -> Dataset:
+    """A dataset of the texts in a table.
+
+    Args:
+        train: a pandas DataFrame, a mapping from column names to lists, or a list of
+            mappings, one a row. A missing text counts as an empty one.
+        test: likewise; without it a fifth of the rows, stratified, is held out.
+        text_column: None to find it by its name or, if it is the only one, by its values.
+        label_column: likewise.
+        classes: as for `from_texts`.
+        embeddings: as for `from_texts`.
+        length: as for `from_texts`.
+        name: of the dataset.
+        seed: as for `from_texts`.
+
+    Raises:
+        UserError: no such column, a text that is no string, or a label that is no string or whole
+            number.
+    """
+    table = _columns(train, "train")
+    first = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=False)]
+    if not first:
+        raise UserError("train has no rows, expected a text and a label in each")
+    text, label = choose_columns(first[:LOOKED_AT], text_column, label_column, "train")
+    splits = [table] if test is None else [table, _columns(test, "test")]
+    arrays: list[Any] = []
+    for split, found in zip(("train", "test"), splits, strict=False):
+        if missing := [column for column in (text, label) if column not in found]:
+            raise UserError(
+                f"{split} has no column {missing[0]!r}, expected it as in train; it has "
+                f"{', '.join(map(repr, found))}"
+            )
+        arrays += [[_no_nan(value) for value in found[text]], found[label]]
+    return from_texts(
+        *arrays, classes=classes, embeddings=embeddings, length=length, name=name, seed=seed
+    )
+
+
+def from_csv(
+    train: str | Path,
+    test: str | Path | None = None,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    classes: Sequence[str] | None = None,
+    embeddings: str | Path = TRAIN,
+    length: int | None = None,
+    name: str | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """A dataset of the labelled texts in a file, as `--dataset=csv:FILE` reads it.
+
+    Args:
+        train: CSV, TSV or JSON lines in UTF-8, by its ending, also packed (.gz).
+        test: likewise, with the same columns; without it a fifth of the rows is held out.
+        text_column: None to find it by its name or, if it is the only one, by its values.
+        label_column: likewise.
+        classes: as for `from_texts`.
+        embeddings: as for `from_texts`.
+        length: as for `from_texts`.
+        name: of the dataset; by default the file's.
+        seed: as for `from_texts`.
+
+    Raises:
+        UserError: no such file or column, or a line that is broken, with its number.
+    """
+    parts = read_tables(train, test, text_column, label_column, classes, seed)
+    short = name or Path(train).name.split(".")[0]
+    return text_dataset(short, parts, embeddings, length, seed)
+
+
+def _no_nan(value: Any) -> Any:
+    """The value, or "" for a missing text, which is None or a NaN in pandas."""
+    return "" if value is None or value != value else value  # noqa: PLR0124
+
+
+def _columns(table: Any, where: str) -> dict[str, list[Any]]:
+    if isinstance(table, list) and table and all(isinstance(row, Mapping) for row in table):
+        return {name: [row.get(name) for row in table] for name in table[0]}
+    if isinstance(table, Mapping):
+        return {str(name): list(values) for name, values in table.items()}
+    if hasattr(table, "columns"):
+        return {str(name): list(table[name]) for name in table.columns}
+    raise UserError(
+        f"{where} is of type {type(table).__name__}, expected a DataFrame, a mapping of columns or "
+        "a list of rows"
+    )
 
 
 class Table(NamedTuple):
-    """Texts, bytes `[N]` in an array of objects; their labels; and the columns they stood in."""
+    """Texts, bytes `[N]` in an array of objects; their labels; and the names of both columns."""
 
     texts: np.ndarray
     labels: list[str]
@@ -38,25 +150,56 @@ class Table(NamedTuple):
     label_column: str
 
 
-def read(path: Path, text_column: str | None = None, label_column: str | None = None) -> Table:
-    """Reads a file row by row; rows with an empty text are left out, and counted in a line.
+def read_tables(
+    train: str | Path,
+    test: str | Path | None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    classes: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Parts:
+    """Texts, bytes in arrays of objects, and classes of a training file and a test file.
 
     Args:
-        path: its ending says what it is: .csv, .tsv, .tab, .jsonl, .ndjson or .json, and .gz
-            after it if it is packed. UTF-8. The first line of CSV and TSV names the columns.
+        train: see `read_table`.
+        test: likewise, with the same columns; without it a fifth of the rows is held out.
+        text_column: see `read_table`.
+        label_column: likewise.
+        classes: as for `make_parts`.
+        seed: likewise.
+
+    Raises:
+        UserError: no such file or column, or a line that is broken, with its number.
+    """
+    first = read_table(Path(train).expanduser(), text_column, label_column)
+    columns = (first.text_column, first.label_column)
+    other = None if test is None else read_table(Path(test).expanduser(), *columns)
+    splits = (first.texts, first.labels), other and (other.texts, other.labels)
+    return make_parts(*splits, (str(train), str(test or train)), classes, seed)
+
+
+def read_table(
+    path: Path, text_column: str | None = None, label_column: str | None = None
+) -> Table:
+    """Reads a file row by row; rows with an empty text are left out, and a line counts them.
+
+    Args:
+        path: of UTF-8 text. Its ending tells the format: .csv, .tsv, .tab, .jsonl, .ndjson or
+            .json, and .gz after it if it is packed. The first line of CSV and TSV names the
+            columns.
         text_column: None to find it by its name or, if it is the only one, by its values.
         label_column: likewise.
 
     Raises:
         UserError: no such file or column, or a line that is broken, with its number.
     """
-    every = rows(path)
+    every = _rows(path)
     first = list(itertools.islice(every, LOOKED_AT))
     if not first:
         raise UserError(f"{path} has no rows, expected a text and a label in each")
-    text, label = choose([row for _, row in first], text_column, label_column, str(path))
+    text, label = choose_columns([row for _, row in first], text_column, label_column, str(path))
     texts, names, empty = [], [], 0
-    kept: dict[str, str] = {}  # one string a class, not one a row
+    kept: dict[str, str] = {}  # one string for each class, not for each row
     for line, row in itertools.chain(first, every):
         value = _text(row, text, path, line)
         if not value.strip():
@@ -74,19 +217,6 @@ def read(path: Path, text_column: str | None = None, label_column: str | None = 
     return Table(np.array(texts, object), names, text, label)
 
 
-def read_splits(
-    train: str | Path,
-    test: str | Path | None,
-    text_column: str | None = None,
-    label_column: str | None = None,
-) -> list[Table]:
-    """The training file, and the test file where there is one, which has the same columns."""
-    first = read(Path(train).expanduser(), text_column, label_column)
-    if test is None:
-        return [first]
-    return [first, read(Path(test).expanduser(), first.text_column, first.label_column)]
-
-
 def _text(row: dict[str, Any], column: str, path: Path, line: int) -> str:
     value = row.get(column)
     if isinstance(value, str):
@@ -98,14 +228,13 @@ def _text(row: dict[str, Any], column: str, path: Path, line: int) -> str:
 
 def _label(row: dict[str, Any], column: str, path: Path, line: int) -> str:
     try:
-        return labels.plain([row.get(column)], str(path))[0]
+        return label_names([row.get(column)], str(path))[0]
     except UserError:
         got = f"{brief(row.get(column))} in {brief(column)}"
         raise _broken(path, line, got, "a class: a string or a whole number") from None
 
 
-def rows(path: Path) -> Iterator[Row]:
-    """The rows of a file, by its ending."""
+def _rows(path: Path) -> Iterator[Row]:
     ending = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
     if ending.lower() in JSON:
         return _json_rows(path)
@@ -116,47 +245,33 @@ def rows(path: Path) -> Iterator[Row]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """The lines with their ends; a byte order mark is left out."""
-    try:
-        for number, line in enumerate(bounded_lines(path, LONGEST), 1):
-            yield _decoded(line.removeprefix(codecs.BOM_UTF8 if number == 1 else b""), path, number)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(
-            f"{path} is no whole gzip file ({error}), expected one by its name"
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"can't read {path}: {error.strerror or error}; name a file that is there"
-        ) from None
-
-
-def _decoded(line: bytes, path: Path, number: int) -> str:
-    try:
-        if b"\0" not in line:
-            return line.decode()
-    except UnicodeDecodeError:
-        pass
-    raise UserError(
-        f"{path}, line {number}: got bytes that are no UTF-8; if all of the file is in another "
-        "encoding turn it into UTF-8, from Latin-1 by iconv -f latin1 -t utf-8, else mend or "
-        "delete this line"
-    )
+    """The lines with their ends, without a byte order mark."""
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            yield line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").decode()
+        except UnicodeDecodeError:
+            raise UserError(
+                f"{path}, line {number}: got bytes that are no UTF-8; if the whole file has "
+                "another encoding turn it into UTF-8, from Latin-1 by iconv -f latin1 -t utf-8, "
+                "else mend or delete this line"
+            ) from None
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
     lines = _lines(path)
     head = next(lines, "")
     if delimiter == "," and "," not in head and ";" in head:
-        delimiter = ";"  # what spreadsheets write where the comma is in numbers
+        delimiter = ";"  # of spreadsheets whose numbers have a comma
     # Quotes mean nothing in most TSV files, and texts begin with them.
     quoting: Any = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     reader = csv.reader(
         itertools.chain([head], lines), delimiter=delimiter, quoting=quoting, strict=True
     )
+    csv.field_size_limit(max(LONGEST, csv.field_size_limit()))
     names: list[str] = []
     line = 1
     try:
-        for fields in _long_fields(reader):
+        for fields in reader:
             if not fields:
                 pass  # a blank line
             elif not names:
@@ -172,20 +287,6 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
         raise _broken(path, line, f"broken quotes ({error})", "a row of CSV") from None
 
 
-def _long_fields(rows: Iterator[list[str]]) -> Iterator[list[str]]:
-    """The rows of a csv.reader; between them the process's own limit of a field holds."""
-    while True:
-        with _LIMIT:
-            before = csv.field_size_limit(LONGEST)
-            try:
-                row = next(rows, None)
-            finally:
-                csv.field_size_limit(before)
-        if row is None:
-            return
-        yield row
-
-
 def _header(fields: list[str], path: Path) -> list[str]:
     names = [field.strip() for field in fields]
     if len(set(names)) < len(names):
@@ -199,10 +300,10 @@ def _json_rows(path: Path) -> Iterator[Row]:
         if not text.strip():
             continue
         if line == 1 and text.lstrip().startswith("["):
-            yield from _json_array(text + "".join(_short_enough(lines, path)), path)
+            yield from _json_array(text + "".join(lines), path)
             return
         try:
-            value = parse_json(text)
+            value = json.loads(text)
         except ValueError as error:
             raise _broken(path, line, f"no JSON ({error})", "an object") from None
         if not isinstance(value, dict):
@@ -210,21 +311,10 @@ def _json_rows(path: Path) -> Iterator[Row]:
         yield line, value
 
 
-def _short_enough(lines: Iterator[str], path: Path) -> Iterator[str]:
-    total = 0
-    for line in lines:
-        if (total := total + len(line)) > MOST_ARRAY:
-            raise UserError(
-                f"{path} is one array of more than {MOST_ARRAY} characters; write it as an object "
-                "a line"
-            )
-        yield line
-
-
 def _json_array(text: str, path: Path) -> Iterator[Row]:
     """The objects of one array; the position stands for the line."""
     try:
-        values = parse_json(text)
+        values = json.loads(text)
     except ValueError as error:
         raise UserError(f"{path} is no JSON ({error}), expected an object a line") from None
     for position, value in enumerate(values, 1):
@@ -239,41 +329,23 @@ def _broken(path: Path, line: int, got: str, expected: str) -> UserError:
     )
 
 
-TEXT_NAMES = (
-    "text", "sentence", "review", "content", "comment", "message", "question", "utterance",
-    "document", "tweet", "body", "query", "input", "description", "title",
-)  # fmt: skip
-LABEL_NAMES = (
-    "label", "class", "category", "target", "sentiment", "topic", "intent", "labels", "tag",
-    "rating", "stars", "score", "y",
-)  # fmt: skip
-TEXT_WORDS = 3
-"""A column of texts has at least so many words in a value on average."""
-MOST_CLASSES = 100
-"""A column is not guessed to be classes with more values than this."""
-SHOWN = 20
-"""Names of columns that an error gives at most."""
-
-Rows = Sequence[dict[str, Any]]
-
-
-def choose(rows: Rows, text: str | None, label: str | None, where: str) -> tuple[str, str]:
-    """The names of the columns of texts and of classes.
+def choose_columns(rows: Rows, text: str | None, label: str | None, where: str) -> tuple[str, str]:
+    """The names of the text column and the class column.
 
     Args:
         rows: the first rows, by column.
         text: the text column, if it is known.
         label: likewise.
-        where: they come from, for errors.
+        where: the name of the table in errors.
 
     Raises:
-        UserError: no such column, or none that is obvious.
+        UserError: no such column, or it is not clear which one it is.
     """
     columns = list(rows[0])
-    for flag, name in (("text_column", text), ("label_column", label)):
+    for setting, name in (("text_column", text), ("label_column", label)):
         if name is not None and name not in columns:
             raise UserError(
-                f"{where} has no column {name!r} for --{flag}, expected one of {_list(columns)}"
+                f"{where} has no column {name!r} for {setting}, expected one of {_list(columns)}"
             )
     text = text or _by_name(columns, TEXT_NAMES, label)
     label = label or _by_name(columns, LABEL_NAMES, text)
@@ -311,7 +383,7 @@ def _is_label(rows: Rows, column: str) -> bool:
 
 
 def _headless(rows: Rows, text: str, label: str) -> bool:
-    """Whether the names are values themselves."""
+    """Whether the names of the columns are values themselves."""
     in_values = sum(str(row.get(label)) == label for row in rows) > 1
     return in_values and label.lower() not in LABEL_NAMES
 
@@ -320,16 +392,16 @@ def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> Use
     columns = list(rows[0])
     if len(columns) < 2:
         return UserError(
-            f"{where} has only the column {_list(columns)}, expected one of texts and one of "
-            "classes"
+            f"{where} has only the column {_list(columns)}, expected one with texts and one "
+            "with classes"
         )
     no_text = text is None or text == label
-    flag, what = ("text_column", "texts") if no_text else ("label_column", "classes")
+    setting, what = ("text_column", "texts") if no_text else ("label_column", "classes")
     words = any(isinstance(row.get(column), str) for row in rows for column in columns)
     numbers = "" if words else "; if all are numbers, use from_arrays(features, labels)"
     others = [column for column in columns if column != (label if no_text else text)]
     return UserError(
-        f"{where}: it is not clear which column has the {what}; name it with --{flag}: one of "
+        f"{where}: it is not clear which column has the {what}; name it with {setting}: one of "
         f"{_list(others)}{numbers}"
     )
 

@@ -1,4 +1,4 @@
-"""Texts of any kind as a dataset: words numbered, with pretrained or made vectors."""
+"""Texts as a dataset: numbered words with pretrained vectors, or vectors made of the texts."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -6,31 +6,35 @@ from typing import Any
 
 import numpy as np
 
-from tf_distill.common import UserError, say, words_of_python
-from tf_distill.datasets.base import Dataset
+from tf_distill.common import UserError, say
+from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.embeddings import TRAIN, USUAL, read_vectors, train_vectors
-from tf_distill.datasets.labels import Parts, part
+from tf_distill.datasets.labels import make_parts
 from tf_distill.datasets.words import UNKNOWN, TextEncoding, survey
 
 GLOVE = Path("glove", USUAL)
 WORDS, TRAINED_WORDS = 50_000, 20_000
-"""Words of a vocabulary: the most frequent ones. What is rare gets no good vector of its own."""
+"""The most words of a vocabulary, with pretrained and with made vectors: the most frequent ones. A
+rare word gets no good vector."""
 COVERED, SHORTEST, LONGEST = 0.95, 5, 400
-"""The part of the texts that is not cut, and bounds for the words of a text; networks need 5."""
+"""The part of the texts that is not cut, and bounds of a text's words; networks need 5."""
 
 
-def embed(
+def text_dataset(
     name: str, parts: Parts, embeddings: str | Path, length: int | None = None, seed: int = 0
 ) -> Dataset:
-    """Texts as numbered words, with the vectors of the training words.
+    """A dataset of texts as numbered words, with vectors of the training words.
 
     Args:
         name: of the dataset.
         parts: the texts, bytes in arrays of objects, and classes.
         embeddings: a file of vectors, or "train" to make them of the training texts.
-        length: words that a text is padded or cut to; None for what 95 of 100 training
-            texts have at most, from 5 to 400.
+        length: words that a text is padded or cut to; None for a length that 95 of 100
+            training texts fit in, from 5 to 400.
         seed: of vectors that are made.
+
+    Raises:
+        UserError: training texts without words, or a file of vectors that can't be used.
     """
     trained = embeddings == TRAIN
     words, lengths = survey(parts.x_train, TRAINED_WORDS if trained else WORDS)
@@ -68,7 +72,6 @@ def _trained(words: list[str], texts: np.ndarray, length: int, seed: int) -> Tex
     return TextEncoding(words, vectors, length)
 
 
-@words_of_python()
 def from_texts(
     x_train: Iterable[str],
     y_train: Iterable[Any],
@@ -84,7 +87,7 @@ def from_texts(
     """A dataset of texts with a class each.
 
     Args:
-        x_train: strings `[N]`; those that are empty are left out.
+        x_train: strings `[N]`; empty ones are left out.
         y_train: their classes: strings or whole numbers `[N]`.
         x_test: likewise; without it a fifth of the texts, stratified, is held out.
         y_test: likewise.
@@ -92,24 +95,28 @@ def from_texts(
             default the sorted labels.
         embeddings: a file of word vectors (see `embeddings.read_vectors`), or "train" for
             vectors that are made of the training texts.
-        length: words that a text is padded or cut to; by default what 95 of 100 have at most.
+        length: words that a text is padded or cut to; by default 95 of 100 texts fit in.
         name: of the dataset.
         seed: of the held-out part and of vectors that are made.
 
     Raises:
-        UserError: texts or labels that are none, with their position.
+        UserError: a text that is no string, or a label that is no string or whole number, with
+            its position.
     """
     if (x_test is None) != (y_test is None):
         raise UserError("got one of x_test and y_test, expected both or none")
     test = None
     if x_test is not None and y_test is not None:
-        test = _plain(x_test, y_test, "test")
-    parts = part(_plain(x_train, y_train, "train"), test, ("y_train", "y_test"), classes, seed)
-    return embed(name, parts, embeddings, length, seed)
+        test = _checked(x_test, y_test, "test")
+    train = _checked(x_train, y_train, "train")
+    parts = make_parts(train, test, ("y_train", "y_test"), classes, seed)
+    return text_dataset(name, parts, embeddings, length, seed)
 
 
-def _plain(texts: Iterable[str], labels: Iterable[Any], split: str) -> tuple[np.ndarray, list[Any]]:
-    """Texts as bytes with their labels, but for the empty ones."""
+def _checked(
+    texts: Iterable[str], labels: Iterable[Any], split: str
+) -> tuple[np.ndarray, list[Any]]:
+    """Texts as bytes with their labels, without the empty ones."""
     texts, labels = list(texts), list(labels)
     if len(texts) != len(labels):
         raise UserError(
@@ -119,18 +126,18 @@ def _plain(texts: Iterable[str], labels: Iterable[Any], split: str) -> tuple[np.
     for i, text in enumerate(texts):
         if not isinstance(text, str | bytes):
             raise UserError(f"x_{split}[{i}] is {text!r}, expected a string")
-    return with_words(texts, labels, f"x_{split}")
+    return drop_empty(texts, labels, f"x_{split}")
 
 
-def with_words(
+def drop_empty(
     texts: Sequence[str | bytes], labels: Sequence[Any], where: str
 ) -> tuple[np.ndarray, list[Any]]:
-    """Texts, bytes `[N]` in an array of objects, with their labels, but for the empty ones.
+    """Texts, bytes `[N]` in an array of objects, with their labels, without the empty ones.
 
     Args:
-        texts: which to look at.
-        labels: as many.
-        where: they come from, for a line that says how many are left out.
+        texts: `[N]`.
+        labels: `[N]`.
+        where: the name of the texts in the line that counts the empty ones.
     """
     kept = [i for i, text in enumerate(texts) if text.strip()]
     if len(kept) < len(texts):

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.json_format import ParseError
 
-from tf_distill.common import UserError, say, words_of_python
-from tf_distill.datasets.base import Dataset
-from tf_distill.datasets.image_folder import Size, chosen_size, resized
-from tf_distill.datasets.images import image_dataset
-from tf_distill.datasets.labels import Parts, part
-from tf_distill.datasets.texts import GLOVE, embed, with_words
+from tf_distill.common import UserError, say
+from tf_distill.datasets.base import Dataset, Parts
+from tf_distill.datasets.images import Size, choose_size, image_dataset, scale_images
+from tf_distill.datasets.labels import make_parts
+from tf_distill.datasets.texts import GLOVE, drop_empty, text_dataset
+
+Arrays = tuple[np.ndarray, ...]
+Splits = tuple[Arrays, Arrays, Any]
 
 
-@words_of_python()
 def from_tfds(
     name: str,
     data_dir: str | Path | None = None,
@@ -32,32 +32,31 @@ def from_tfds(
 
     Args:
         name: as for `tfds.load`, also with a config: "glue/sst2".
-        data_dir: where it was prepared; by default where tensorflow-datasets looks.
+        data_dir: its folder; by default that of tensorflow-datasets.
         input_feature: the image or text; None for the only one.
         label_feature: the class label; likewise.
-        image_size: height and width that images are brought to.
+        image_size: height and width of the images; None for the size of most, within 12 to 64.
         embeddings: as for `from_texts`; None for glove/glove.6B.100d.txt in data_dir.
         length: as for `from_texts`.
 
     Raises:
-        UserError: it is not there, or has other features.
+        UserError: it is not in the folder, or has no image or text with a class.
     """
-    place = Path(data_dir).expanduser() if data_dir else default_data_dir()
-    kind, parts = read(name, place, input_feature, label_feature, image_size)
+    place = Path(data_dir).expanduser() if data_dir else _default_data_dir()
+    kind, parts = read_tfds(name, place, input_feature, label_feature, image_size)
     short = name.split("/", maxsplit=1)[0]
     if kind == "image":
         return image_dataset(short, parts)
-    return embed(short, parts, embeddings or place / GLOVE, length)
+    return text_dataset(short, parts, embeddings or place / GLOVE, length)
 
 
-def default_data_dir() -> Path:
-    """Where tensorflow-datasets keeps what it has prepared."""
+def _default_data_dir() -> Path:
     import tensorflow_datasets as tfds
 
     return Path(tfds.core.constants.DATA_DIR).expanduser()
 
 
-def read(
+def read_tfds(
     name: str,
     data_dir: Path,
     input_feature: str | None = None,
@@ -66,9 +65,9 @@ def read(
 ) -> tuple[str, Parts]:
     """The kind, "image" or "text", and both splits."""
     source = builder(name, data_dir)
-    features = features_of(source)
-    kind, key, label = chosen_features(name, features, input_feature, label_feature)
-    remedy = preparation(name, data_dir)
+    features = _features(source)
+    kind, key, label = choose_features(name, features, input_feature, label_feature)
+    remedy = _preparation(name, data_dir)
     splits = _splits(source, label, remedy)
     names = features[label].names
     arrays = [_arrays(source, split, key, label, names, remedy) for split in splits]
@@ -76,29 +75,28 @@ def read(
         arrays = _one_size(arrays, image_size)
     else:
         arrays = [
-            with_words(x, y, f"{name}, {s}") for (x, y), s in zip(arrays, splits, strict=True)
+            drop_empty(x, y, f"{name}, {s}") for (x, y), s in zip(arrays, splits, strict=True)
         ]
     where = (f"{name}, {splits[0]}", f"{name}, {splits[-1]}")
-    present = set(arrays[0][1])
-    classes = names if set(names) == present else None
-    return kind, part(arrays[0], arrays[1] if len(arrays) > 1 else None, where, classes)
+    classes = names if set(names) == set(arrays[0][1]) else None
+    return kind, make_parts(arrays[0], arrays[1] if len(arrays) > 1 else None, where, classes)
 
 
-def features_of(builder) -> dict[str, Any]:
-    """The features by name; none where they are not a dictionary."""
+def _features(builder) -> dict[str, Any]:
+    """The features by name; {} if they are no dictionary."""
     features = builder.info.features
     return dict(features.items()) if hasattr(features, "items") else {}
 
 
-def chosen_features(
+def choose_features(
     name: str, features: Mapping[str, Any], input_feature: str | None, label_feature: str | None
 ) -> tuple[str, str, str]:
-    """Kind, input and label of the features, of which there must be one each.
+    """The kind, the input feature and the label feature of a dataset.
 
-    An image goes before texts beside it, which are names or descriptions.
+    An image has priority over texts, which are then names or descriptions.
 
     Raises:
-        UserError: there are none, or several; the text names all.
+        UserError: no input or label, or several; the text names all features.
     """
     import tensorflow_datasets as tfds
 
@@ -123,19 +121,20 @@ def chosen_features(
     if len(inputs) != 1 or len(labels) != 1:
         raise UserError(
             f"{name} has the features {listed}, expected one image or text and one class label; "
-            "name them with --text_column and --label_column (input_feature, label_feature)"
+            "name them with text_column and label_column (input_feature and label_feature in "
+            "from_tfds)"
         )
     (key, kind), label = next(iter(inputs.items())), labels[0]
     return kind, key, label
 
 
 def _splits(builder, label: str, remedy: str) -> list[str]:
-    """Train and test, or validation where test has no labels or is missing."""
+    """The splits to use: train, and test or, if that is missing or has no labels, validation."""
     there = builder.info.splits
     if "train" not in there:
         if there:
             raise UserError(f"{builder.name} has the splits {', '.join(there)}, expected train")
-        raise absent(builder.name, builder.data_dir, remedy)
+        raise _absent(builder.name, builder.data_dir, remedy)
     for split in ("test", "validation"):
         if split in there and _labelled(builder, split, label, remedy):
             if split == "validation":
@@ -145,20 +144,19 @@ def _splits(builder, label: str, remedy: str) -> list[str]:
 
 
 def _labelled(builder, split: str, label: str, remedy: str) -> bool:
-    """Whether the first example of a split has a label; -1 stands for none."""
+    """Whether the first example of a split has a label; -1 is no label."""
     import tensorflow_datasets as tfds
 
-    with present(builder, remedy):
+    with _present(builder, remedy):
         first = next(iter(tfds.as_numpy(builder.as_dataset(split=f"{split}[:1]"))))
     return int(first[label]) >= 0
 
 
 def _arrays(builder, split: str, key: str, label: str, names: list[str], remedy: str):
     """Inputs, an array or a list of images of their own sizes, and labels by name."""
-    import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    with present(builder, remedy):
+    with _present(builder, remedy):
         data = builder.as_dataset(split=split).map(lambda example: (example[key], example[label]))
         if data.element_spec[0].shape.is_fully_defined():
             whole = data.batch(max(1, builder.info.splits[split].num_examples))
@@ -171,81 +169,64 @@ def _arrays(builder, split: str, key: str, label: str, names: list[str], remedy:
 def _one_size(arrays: list, image_size: Size | None) -> list:
     sizes = [image.shape[:2] for image in arrays[0][0]]
     channels = arrays[0][0][0].shape[-1]
-    size = chosen_size(sizes, image_size)
+    size = choose_size(sizes, image_size)
     if set(sizes) == {size} and all(
         isinstance(x, np.ndarray) and x.dtype == np.uint8 for x, _ in arrays
     ):
         return arrays
-    return [(resized(x, size, 1 if channels == 1 else 3), y) for x, y in arrays]
+    return [(scale_images(x, size, 1 if channels == 1 else 3), y) for x, y in arrays]
 
 
-Arrays = tuple[np.ndarray, ...]
-Splits = tuple[Arrays, Arrays, Any]
-
-
-def load(name: str, data_dir: Path, keys: tuple[str, ...]) -> Splits:
-    """The train and test splits of a dataset of tensorflow-datasets as arrays.
+def load_splits(name: str, data_dir: Path, keys: tuple[str, ...]) -> Splits:
+    """The training and test splits of a dataset of tensorflow-datasets as arrays.
 
     Args:
         name: in tensorflow-datasets.
-        data_dir: where it was prepared.
-        keys: the features wanted, in this order.
+        data_dir: its folder.
+        keys: the wanted features, in this order.
 
     Returns:
-        The train arrays, the test arrays, and the features by name.
+        The training arrays, the test arrays, and the features by name.
 
     Raises:
-        UserError: it is not there; the text says which command puts it there.
+        UserError: it is not in the folder; the text has the command that prepares it.
     """
-    return whole_splits(builder(name, data_dir), keys, preparation(name, data_dir))
+    return whole_splits(builder(name, data_dir), keys, _preparation(name, data_dir))
 
 
 def builder(name: str, data_dir: Path):
     """The builder of a dataset of tensorflow-datasets, whether it is prepared or not.
 
     Raises:
-        UserError: no such dataset, or its description is damaged.
+        UserError: no such dataset.
     """
     import tensorflow_datasets as tfds
 
     try:
-        with _described(name, data_dir, preparation(name, data_dir)):
-            return tfds.builder(name, data_dir=str(data_dir))
+        return tfds.builder(name, data_dir=str(data_dir))
     except (tfds.core.registered.DatasetNotFoundError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"tensorflow-datasets has no {name!r} ({reason}), and {data_dir} neither; see "
+            f"tensorflow-datasets has no {name!r} ({reason}), nor has {data_dir}; see "
             "tensorflow_datasets.list_builders() for the names"
         ) from None
 
 
-def preparation(name: str, data_dir: Path) -> str:
-    """What to do where a dataset is not prepared."""
+def _preparation(name: str, data_dir: Path) -> str:
+    """The advice for a dataset that is not prepared."""
     make = f'import tensorflow_datasets as t; t.builder("{name}", data_dir="{data_dir}")'
     return f"run: python -c '{make}.download_and_prepare()'"
 
 
-def load_sst5(data_dir: Path, keys: tuple[str, ...]) -> Splits:
-    """The same for SST-5, which is prepared from the original trees where these lie in data_dir."""
-    import tensorflow_datasets as tfds
-
-    from tf_distill.datasets.sst5 import URL, Sst5
-
-    trees = data_dir / "sst" / "trees"
-    remedy = f"unpack trees/ of {URL} into {trees.parent}"
-    with _described("sst5", data_dir, remedy):
-        builder = Sst5(trees=trees, data_dir=str(data_dir))
-    if trees.is_dir() and not builder.data_path.exists():
-        tfds.disable_progress_bar()  # it takes seconds, and stderr is for what went wrong
-        builder.download_and_prepare()
-    return whole_splits(builder, keys, remedy)
-
-
 def whole_splits(builder, keys: tuple[str, ...], remedy: str) -> Splits:
-    """The splits of a builder that has been prepared, or an error with the remedy."""
+    """The splits of a prepared dataset as arrays, as `load_splits` gives them.
+
+    Raises:
+        UserError: it is not prepared; the text has the remedy.
+    """
     import tensorflow_datasets as tfds
 
-    with present(builder, remedy):
+    with _present(builder, remedy):
         train, test = (
             tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
             for split in ("train", "test")
@@ -254,28 +235,17 @@ def whole_splits(builder, keys: tuple[str, ...], remedy: str) -> Splits:
 
 
 @contextlib.contextmanager
-def _described(name: str, data_dir: Path, remedy: str) -> Iterator[None]:
-    """Turns a dataset_info.json that can't be read, where a builder is made, into that error."""
+def _present(builder, remedy: str) -> Iterator[None]:
+    """Turns errors of reading an absent or damaged dataset into one UserError with the remedy."""
     try:
         yield
-    except ParseError as error:
-        place = data_dir / name.partition(":")[0]
-        raise absent(name, place, f"delete {place} and {remedy}") from error
-
-
-@contextlib.contextmanager
-def present(builder, remedy: str) -> Iterator[None]:
-    """Turns what reading an absent or damaged dataset raises into one error with the remedy."""
-    try:
-        yield
-    # AssertionError is what tensorflow-datasets raises where nothing is prepared.
+    # tensorflow-datasets raises AssertionError if nothing is prepared.
     except (AssertionError, OSError, tf.errors.OpError) as error:
-        raise absent(builder.name, builder.data_dir, remedy) from error
+        raise _absent(builder.name, builder.data_dir, remedy) from error
 
 
-def absent(name: str, place: Path, remedy: str) -> UserError:
-    """The error for a dataset that can't be read."""
+def _absent(name: str, place: Path, remedy: str) -> UserError:
     return UserError(
         f"dataset {name!r} is not in {place}, or damaged; {remedy}; or name "
-        "the folder that has it with --data_dir"
+        "the folder that has it with data_dir"
     )

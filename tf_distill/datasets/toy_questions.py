@@ -1,4 +1,4 @@
-"""A small grammar of questions with random vectors: text without any file, for tests and trials."""
+"""Questions of a small grammar with random word vectors: texts without a file, for first trials."""
 
 import itertools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A user's own data by a name of the form kind:place, as an entry like those of the registry."""
+"""A user's own data: a name of the form kind:place becomes an entry like those of the registry."""
 
 import functools
 import re
@@ -8,19 +8,18 @@ from typing import Any, NamedTuple
 
 from tf_distill.common import UserError, unknown_name
 from tf_distill.datasets import arrays, image_folder, tables, tfds
-from tf_distill.datasets.base import Dataset, Entry, usual_model
-from tf_distill.datasets.images import image_dataset
-from tf_distill.datasets.labels import Parts, part
-from tf_distill.datasets.texts import GLOVE, embed
+from tf_distill.datasets.base import Dataset, Entry, Parts, usual_model
+from tf_distill.datasets.images import Size, checked_size, image_dataset
+from tf_distill.datasets.texts import GLOVE, text_dataset
 
 FORMS = ("csv:FILE", "folder:PATH", "npz:FILE", "tfds:NAME")
-"""For messages."""
+"""The forms of a name, for messages."""
 MANY = 5000
-"""Training examples from which on there are more outer steps by default."""
+"""With more training examples than this there are more outer steps by default."""
 
 
 class Source(NamedTuple):
-    """Where data come from, and how they are to be read; None for what is to be found."""
+    """The place of data, and the settings for reading them; None if the data tell."""
 
     place: str
     data_dir: str
@@ -31,7 +30,7 @@ class Source(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """How one kind is read, and the settings that it has beside its place."""
+    """A kind of own data: its reader, and the settings that it takes."""
 
     read: Callable[[Source], tuple[str, Parts]]
     settings: tuple[str, ...]
@@ -46,40 +45,40 @@ def is_own(name: str) -> bool:
     return ":" in name
 
 
-def entry(settings: Mapping[str, Any]) -> Entry:
-    """The entry of own data, which are read for it; once for all calls of the same settings.
+def own_entry(settings: Mapping[str, Any]) -> Entry:
+    """Reads own data for their entry; data that have not changed are read once.
 
     Args:
-        settings: of a run; `dataset`, `data_dir` and SETTINGS count, None is the default.
+        settings: of a run: `dataset`, `data_dir` and SETTINGS; None is the default.
 
     Raises:
-        UserError: a kind that is unknown, a setting it does not have, data that can't be used.
+        UserError: an unknown kind, a setting that it does not take, or data that can't be used.
     """
     kind, _, place = settings["dataset"].partition(":")
     if kind not in KINDS:
-        raise unknown_name("kind of --dataset", kind, KINDS)
+        raise unknown_name("kind of data", kind, KINDS)
     if not place:
-        raise UserError(f"--dataset={kind}: names no data, expected one of {', '.join(FORMS)}")
-    no_others(settings, KINDS[kind].settings)
+        raise UserError(f"dataset={kind}: names no data, expected one of {', '.join(FORMS)}")
+    refuse_settings(settings, KINDS[kind].settings)
     given = {name: settings.get(name) for name in SETTINGS}
     source = Source(place, settings["data_dir"], **given)
     return _entry(kind, source, *map(_stamp, (place, source.test_data)))
 
 
-def no_others(settings: Mapping[str, Any], known: tuple[str, ...] = ()) -> None:
-    """Raises UserError for a setting of own data that this dataset doesn't have."""
+def refuse_settings(settings: Mapping[str, Any], known: tuple[str, ...] = ()) -> None:
+    """Raises UserError if a setting of own data is given that is not among the known ones."""
     for name in SETTINGS:
         if settings.get(name) is not None and name not in known:
             raise UserError(
-                f"--{name} is not for --dataset={settings['dataset']}; leave it out, or name own "
+                f"{name} is not for dataset={settings['dataset']}; leave it out, or name your own "
                 f"data: {', '.join(FORMS)}"
             )
 
 
 def _stamp(place: str | None) -> tuple[int, int, int] | None:
-    """Changes when a file does, or what is in a folder: only then it is read again in one process.
+    """A value that changes with a file, or with the content of a folder.
 
-    Nothing is opened: it is made of the newest time, the number of files and folders, and sizes.
+    It is made of the newest time, the number of files and folders, and their sizes.
     """
     path = Path(place).expanduser() if place else None
     if path is None or not path.exists():
@@ -97,7 +96,7 @@ def _entry(kind: str, source: Source, *_stamps) -> Entry:
     def load(data_dir: Path, embeddings: str | None) -> Dataset:
         if made_of == "image":
             return image_dataset(name, parts)
-        return embed(name, parts, embeddings or data_dir / GLOVE)
+        return text_dataset(name, parts, embeddings or data_dir / GLOVE)
 
     shape = parts.x_train.shape[1:]
     return described(made_of, len(parts.classes), shape, len(parts.y_train), load, name)
@@ -111,13 +110,13 @@ def described(
     load: Callable[[Path, str | None], Dataset],
     name: str | None = None,
 ) -> Entry:
-    """The entry of data of which this is known.
+    """The entry of data outside of the registry.
 
     Args:
         made_of: "image" or "text".
-        classes: how many.
+        classes: number of classes.
         shape: of one image.
-        examples: for training.
+        examples: number of training examples.
         load: reads the data.
         name: for folders.
     """
@@ -137,19 +136,14 @@ def short_name(kind: str, place: str) -> str:
 
 
 def _read_csv(source: Source) -> tuple[str, Parts]:
-    splits = tables.read_splits(
-        source.place, source.test_data, source.text_column, source.label_column
-    )
-    train, *test = [(table.texts, table.labels) for table in splits]
-    where = (source.place, source.test_data or source.place)
-    return "text", part(train, test[0] if test else None, where)
+    columns = (source.text_column, source.label_column)
+    return "text", tables.read_tables(source.place, source.test_data, *columns)
 
 
 def _read_folder(source: Source) -> tuple[str, Parts]:
     path, test = Path(source.place).expanduser(), source.test_data
-    return "image", image_folder.read(
-        path, Path(test).expanduser() if test else None, _size(source)
-    )
+    elsewhere = Path(test).expanduser() if test else None
+    return "image", image_folder.read_folder(path, elsewhere, _size(source))
 
 
 def _read_npz(source: Source) -> tuple[str, Parts]:
@@ -158,20 +152,20 @@ def _read_npz(source: Source) -> tuple[str, Parts]:
 
 def _read_tfds(source: Source) -> tuple[str, Parts]:
     columns = (source.text_column, source.label_column)
-    return tfds.read(source.place, Path(source.data_dir), *columns, _size(source))
+    return tfds.read_tfds(source.place, Path(source.data_dir), *columns, _size(source))
 
 
-def _size(source: Source) -> tuple[int, int] | None:
+def _size(source: Source) -> Size | None:
     if source.image_size is None:
         return None
     found = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", source.image_size)
     if not found:
         raise UserError(
-            f"--image_size={source.image_size} is no size, expected pixels: 28, or height and "
+            f"image_size={source.image_size} is no size, expected pixels: 28, or height and "
             "width as 28x32"
         )
     height = int(found[1])
-    return image_folder.checked_size((height, int(found[2] or height)))
+    return checked_size((height, int(found[2] or height)))
 
 
 KINDS: dict[str, Kind] = {

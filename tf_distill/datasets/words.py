@@ -1,7 +1,7 @@
-"""Words: how a text is split, numbered, embedded, and decoded again.
+"""Words: texts are split into them, numbered, embedded, and decoded again.
 
-Splitting is done by TensorFlow's string operations, so that a served model splits
-raw text in its graph just as it was split for training.
+TensorFlow's string operations do the splitting, so that a served model splits raw text in its
+graph as it was split for training.
 """
 
 from collections import Counter
@@ -14,11 +14,11 @@ import tensorflow as tf
 from tf_distill.datasets.base import Encoding
 
 PADDING, UNKNOWN = 0, 1
-"""The numbers of the two entries before the first word; both have a zero vector."""
+"""The numbers before the first word; both have a zero vector."""
 NO_WORD = "\u00b7"
-"""Stands in a decoded sentence for a vector that is near to no word: padding."""
+"""Stands in a decoded sentence for a vector that is near to no word, such as padding."""
 AT_ONCE, BYTES_AT_ONCE = 20_000, 2**23
-"""Texts that are split at once: their words take a hundred times the memory of the texts."""
+"""The most texts and bytes that are split at once: words take 100 times the memory of texts."""
 
 
 def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
@@ -58,11 +58,11 @@ def survey(
     """The `size` most frequent words, ties in alphabetical order, and the words of each text.
 
     Args:
-        texts: strings `[N]`; any number of them, since they are split part by part.
+        texts: strings `[N]`, of any number.
         size: of the vocabulary.
 
     Returns:
-        The words, and how many each text has, integers `[N]`.
+        The words, and the number of words of each text, integers `[N]`.
     """
     counts: Counter[bytes] = Counter()
     lengths = []
@@ -88,10 +88,10 @@ def _some_at_once(texts: Sequence[bytes] | np.ndarray | tf.Tensor) -> Iterator[s
 
 
 class TextEncoding(Encoding):
-    """Word numbers to vectors, frozen; and texts to word numbers.
+    """Word numbers to frozen vectors, and texts to word numbers.
 
     Args:
-        words: the vocabulary; the first word has the number 2.
+        words: the vocabulary; its first word has the number 2.
         vectors: float32 `[len(words), dimension]`.
         length: words that every text is padded or cut to.
     """
@@ -107,7 +107,7 @@ class TextEncoding(Encoding):
         return tf.gather(self.vectors, x)
 
     def metadata(self) -> dict[str, Any]:
-        """Shape and vocabulary; the vectors are too many for this."""
+        """Shape and vocabulary, without the vectors."""
         return {"kind": "text", "shape": self.shape, "vocabulary": self.words}
 
     def table(self) -> tf.lookup.StaticHashTable:
@@ -135,7 +135,7 @@ class TextEncoding(Encoding):
     def decode(self, vectors: np.ndarray) -> list[str]:
         """The word nearest to each vector of `[N, dimension]`, in Euclidean distance (Alg. 1b).
 
-        A vector that is nearer to zero, as padding has it, is NO_WORD, and at the end left out.
+        A vector that is nearer to zero than to a word is NO_WORD, or left out at the end.
         """
         numbers = self.nearest(vectors)
         far = np.linalg.norm(vectors - self.vectors.numpy()[numbers], axis=1)
@@ -146,10 +146,10 @@ class TextEncoding(Encoding):
 
 
 def unseen_words(x: np.ndarray) -> float:
-    """How likely a word of a new text is one that these texts have not.
+    """The chance that a word of a new text does not occur in these texts.
 
-    It is the share of words that occur once, the estimate of Good and Turing (Good, "The
-    population frequencies of species and the estimation of population parameters", 1953).
+    It is the share of words that occur once, the Good-Turing estimate (Good, "The population
+    frequencies of species and the estimation of population parameters", 1953).
 
     Args:
         x: word numbers of texts, integers `[N, length]`.
@@ -159,7 +159,13 @@ def unseen_words(x: np.ndarray) -> float:
 
 
 def forget_words(x: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Word numbers of any shape, of which this part, drawn by `seed`, is taken as unknown."""
+    """Replaces a random share of words by UNKNOWN.
+
+    Args:
+        x: word numbers of any shape.
+        rate: the share.
+        seed: int32 `[2]`.
+    """
     drawn = tf.random.stateless_uniform(tf.shape(x), seed) < rate
     return tf.where(drawn & (x > UNKNOWN), tf.cast(UNKNOWN, x.dtype), x)
 

@@ -16,12 +16,12 @@ from tf_distill.core import (
     Fit,
     Learner,
     Optimizer,
+    OuterStep,
     Samples,
     Weights,
-    batch_indices,
     compiled_train,
+    distill,
     fixed_network,
-    network_drawer,
     outer_update,
     test_networks,
     tester,
@@ -148,21 +148,10 @@ class RateLearner:
         self._distillation = Distillation(
             DistilledSet(like, learned=("lr",)), LEARNING_RATE, LEARNING_STEPS, LEARNING_MOMENTUM
         )
-        draw = network_drawer(learner, conditions.init, conditions.seed)
-        self._update = outer_update(
-            self._distillation,
-            learner,
-            dataset,
-            draw,
-            1,
-            conditions.seed,
-            optimizer=conditions.optimizer,
-        )
-        examples = len(dataset.y_train)
-        self._batches = [
-            batch_indices(conditions.seed, step, min(conditions.batch_size, examples), examples)
-            for step in range(LEARNING_STEPS)
-        ]
+        c = conditions
+        self._settings = OuterStep(c.batch_size, init=c.init, seed=c.seed, optimizer=c.optimizer)
+        self._update = outer_update(self._distillation, learner, dataset, self._settings)
+        self._dataset = dataset
 
     def learn(self, sets: Sequence[Samples], start: np.ndarray) -> np.ndarray:
         """The rates after `LEARNING_STEPS` outer steps on the sets in turn, from `start`.
@@ -176,10 +165,13 @@ class RateLearner:
         for variable in self._distillation.optimizer.variables:
             variable.assign(tf.zeros_like(variable))
         learned = start
-        for samples, index in zip(itertools.cycle(sets), self._batches):
+        going = distill(
+            self._distillation, self._update, self._dataset, self._settings, LEARNING_STEPS
+        )
+        for samples in itertools.islice(itertools.cycle(sets), LEARNING_STEPS):
             distilled.x.assign(samples.x)
             distilled.y.assign(samples.y)
-            self._update(tf.constant(index))
+            next(going)
             if int(self._distillation.guard.streak):  # one bad draw from a bad network is enough
                 break
             learned = distilled.samples.lr.numpy()

@@ -20,7 +20,7 @@ from tf_distill.evaluation.original import original_of
 from tf_distill.evaluation.rows import Row, Subject, check_finished, check_set
 from tf_distill.networks import Training
 from tf_distill.report import report
-from tf_distill.runs.run import Run
+from tf_distill.runs import Run
 
 NAME = "comparison.json"
 CURVE_NETWORKS = 20

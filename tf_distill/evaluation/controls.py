@@ -16,6 +16,7 @@ from tf_distill.core import (
     compiled,
     descend,
     distill,
+    outer_update,
 )
 from tf_distill.datasets import TextEncoding
 from tf_distill.evaluation.baselines import as_samples, real_sets
@@ -99,18 +100,8 @@ def learned_labels(subject: Subject, done: Done) -> Measured:
     distillation = Distillation(
         DistilledSet(start, ("lr", "y")), config.outer_lr, steps, config.outer_momentum
     )
-    going = distill(
-        distillation,
-        subject.learner,
-        subject.dataset,
-        outer_steps=steps,
-        batch_size=config.batch_size,
-        networks=config.networks,
-        init=config.init,
-        seed=config.seed,
-        jit_compile=config.jit_compile,
-        optimizer=subject.run.optimizer,
-    )
+    update = outer_update(distillation, subject.learner, subject.dataset, subject.run.step)
+    going = distill(distillation, update, subject.dataset, subject.run.step, steps)
     losses = [loss for _, loss in Progress(steps, 0).steps(going)]
     how = (
         f"One draw of real training examples; their labels and rates learned in {steps} outer "

@@ -35,8 +35,7 @@ from tf_distill.config import checked_number
 from tf_distill.core import SEED_STATE, Learner, Weights, evaluator, fixed_network
 from tf_distill.datasets import Dataset, TextEncoding, fingerprint, words
 from tf_distill.networks import NETWORKS, Build, Training
-from tf_distill.runs.checkpoints import Checkpoints, handling
-from tf_distill.runs.run import Run
+from tf_distill.runs import Checkpoints, Run, handling
 
 
 class Keeping(NamedTuple):

@@ -17,7 +17,7 @@ from tf_distill.evaluation.bench import Bench, Conditions
 from tf_distill.evaluation.original import cached, maker
 from tf_distill.evaluation.rows import check_finished, check_set
 from tf_distill.networks import Build, registry
-from tf_distill.runs.run import Run
+from tf_distill.runs import Run
 
 NAME = "ranking.json"
 HOW = (

@@ -14,7 +14,7 @@ from tf_distill.config import Config, Protocol
 from tf_distill.core import Learner, Samples
 from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import Bench, Conditions
-from tf_distill.runs.run import Run
+from tf_distill.runs import Run
 
 
 @dataclasses.dataclass(frozen=True)

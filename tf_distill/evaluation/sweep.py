@@ -1,7 +1,7 @@
 """The accuracy of distilled sets of several sizes: `mode=sweep` (Section 4.1, Figure 6)."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,14 @@ from tf_distill.common import UserError, accuracy_words, folder_lock, percent, s
 from tf_distill.config import Config
 from tf_distill.evaluation.original import original_of
 from tf_distill.report import record
-from tf_distill.runs.experiment import carry_out
-from tf_distill.runs.folder import RunFolder, check_settings
-from tf_distill.runs.jobs import Shard
-from tf_distill.runs.run import Run, named_run
+from tf_distill.runs import Run, RunFolder, carry_out, check_settings, named_run
 
 NAME = "sweep.json"
-WHOLE = Shard(1, 1)
 WAIT = 60
 """Seconds that a process waits for others to write their size."""
 
 
-def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> bool:
+def sweep(config: Config, sizes: Sequence[int], mine: Collection[int] | None = None) -> None:
     """Distills sets of several sizes, each in its own folder `size_<M>` of `run_dir`.
 
     sweep.json in `run_dir` is written anew after every size.
@@ -28,10 +24,7 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> bool:
     Args:
         config: of every run, but for the samples in a step and the folder.
         sizes: numbers of distilled samples, M; multiples of `config.steps`.
-        shard: the part of them that this process does; other processes may do the rest.
-
-    Returns:
-        Whether this process had a size to do.
+        mine: those that this process does; other processes may do the rest. None for all.
 
     Raises:
         UserError: a size that can't be, a mistake in the settings, or another sweep or a run in
@@ -47,16 +40,17 @@ def sweep(config: Config, sizes: Sequence[int], shard: Shard = WHOLE) -> bool:
     base = named_run(config)
     original = original_of(base)
     folder.path.mkdir(parents=True, exist_ok=True)
-    mine = shard.of(configs)
-    for sized in mine:
-        say(f"size {sized.steps * sized.samples_per_step}: {sized.run_dir}")
+    for sized in configs:
+        size = sized.steps * sized.samples_per_step
+        if mine is not None and size not in mine:
+            continue
+        say(f"size {size}: {sized.run_dir}")
         run = Run.of(sized, base.whole, base.choice, RunFolder(sized.run_dir))
         finished = carry_out(run)
         assert finished  # one worker alone is its own chief
         run.files.write("results.json", finished.results | {"original": original})
         with folder_lock(folder.path, WAIT):
             _add(folder, config, original, entry(finished.results, sized.run_dir))
-    return bool(mine)
 
 
 def _add(folder: RunFolder, config: Config, original: dict[str, Any], new: dict[str, Any]) -> None:
@@ -87,7 +81,7 @@ def of_size(config: Config, size: int) -> Config:
     """The run of one size within the sweep's folder."""
     if size < 1 or size % config.steps:
         raise UserError(
-            f"sizes= has {size}, expected positive multiples of steps={config.steps}: each "
+            f"sizes={size}, expected positive multiples of steps={config.steps}: each "
             "inner step takes the same number of samples"
         )
     path = Path(config.run_dir, f"size_{size}")

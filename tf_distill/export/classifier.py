@@ -1,7 +1,6 @@
 """A trained network as a servable: texts, images or arrays in, classes and probabilities out.
 
-All of it is in the graph and made of TensorFlow's own operations: nothing but the
-SavedModel is needed to serve it.
+The whole way is in the graph, in TensorFlow's own operations: a server needs the SavedModel only.
 """
 
 import abc
@@ -15,8 +14,14 @@ import tensorflow as tf
 from tensorflow.types.experimental import ConcreteFunction
 
 from tf_distill.core import Learner, Weights, graph_function
-from tf_distill.datasets import Encoding, ImageEncoding
-from tf_distill.datasets.words import PADDING, UNKNOWN, TextEncoding, number_words
+from tf_distill.datasets import (
+    PADDING,
+    UNKNOWN,
+    Encoding,
+    ImageEncoding,
+    TextEncoding,
+    number_words,
+)
 
 Answer = dict[str, tf.Tensor]
 PREDICT, CLASSIFY = "serving_default", "classify"
@@ -26,7 +31,7 @@ VOCABULARY = "vocabulary.txt"
 
 
 class Classifier(tf.Module, abc.ABC):
-    """What all served classifiers have: weights, classes, and the answer's form.
+    """The parts of every served classifier: weights, classes, and the form of the answer.
 
     Args:
         learner: the network.
@@ -49,7 +54,7 @@ class Classifier(tf.Module, abc.ABC):
 
         Returns:
             probabilities: float32 `[batch, classes]`; class_id: int64 `[batch]`; label:
-            string `[batch]`. All begin with the batch, which the REST API asks for.
+            string `[batch]`. All begin with the batch, as the REST API demands.
         """
         weights = [tf.convert_to_tensor(w) for w in self.weights]
         logits = self._learner.apply(weights, _never_empty(x))[: tf.shape(x)[0]]
@@ -59,7 +64,7 @@ class Classifier(tf.Module, abc.ABC):
         return {"probabilities": probabilities, "class_id": class_id, "label": label}
 
     def classified(self, x: tf.Tensor) -> Answer:
-        """The same as Serving's Classify wants it: classes and scores, `[batch, classes]`."""
+        """The answer in the form of Serving's Classify: classes and scores, `[batch, classes]`."""
         scores = self.answer(x)["probabilities"]
         classes = tf.broadcast_to(tf.constant(self._classes), tf.shape(scores))
         return {"classes": classes, "scores": scores}
@@ -68,14 +73,14 @@ class Classifier(tf.Module, abc.ABC):
 class TextClassifier(Classifier):
     """Raw texts to answers: split, numbered, embedded and classified.
 
-    The vocabulary becomes an asset, in which a word's line, counted from 0, is its
-    number; the word vectors are a variable, since the graph has a limit of 2 GB.
+    The vocabulary becomes an asset: the number of a word is its line, counted from 0. The word
+    vectors are a variable, since a graph is limited to 2 GB.
 
     Args:
         learner: the network.
         weights: trained.
         classes: their names.
-        encoding: the words, their vectors, and the words a text is cut to.
+        encoding: the words, their vectors, and how many words of a text count.
     """
 
     def __init__(
@@ -84,7 +89,7 @@ class TextClassifier(Classifier):
         super().__init__(learner, weights, classes)
         self._length = encoding.length
         self.vectors = tf.Variable(encoding.vectors, trainable=False)
-        scratch = tempfile.mkdtemp()  # for as long as the asset may be copied from it
+        scratch = tempfile.mkdtemp()  # as long as the asset may be copied from it
         weakref.finalize(self, shutil.rmtree, scratch)
         file = Path(scratch, VOCABULARY)
         file.write_text("\n".join(vocabulary_lines(encoding.words)) + "\n", encoding="utf-8")
@@ -112,7 +117,7 @@ class TextClassifier(Classifier):
 
 
 class ImageClassifier(Classifier):
-    """Images to answers: decoded and brought to size where need be, normalised and classified.
+    """Images to answers: decoded and resized if need be, normalised and classified.
 
     Args:
         learner: the network.
@@ -148,7 +153,7 @@ class ImageClassifier(Classifier):
         return self.classified(self._decode(_feature(inputs, IMAGE_FEATURE)))
 
     def signatures(self) -> dict[str, ConcreteFunction]:
-        """Floats by default; bytes of pixels, files and tf.Examples by name."""
+        """serving_default takes float images; the others take uint8, files and tf.Examples."""
         size = [None, *self._encoding.shape]
         return {
             PREDICT: _concrete(self.predict, size, tf.float32, "image"),
@@ -158,7 +163,7 @@ class ImageClassifier(Classifier):
         }
 
     def _sized(self, images: tf.Tensor) -> tf.Tensor:
-        """The same images; a server does not compare what it gets with the signature's shape."""
+        """The same images, checked: a server does not compare inputs with the signature's shape."""
         return tf.ensure_shape(images, [None, *self._encoding.shape])
 
     def _decode(self, files: tf.Tensor) -> tf.Tensor:
@@ -202,10 +207,10 @@ class ArrayClassifier(Classifier):
         }
 
 
-def classifier(
+def classifier_for(
     learner: Learner, weights: Weights, classes: Sequence[str], encoding: Encoding
 ) -> Classifier:
-    """The servable of a trained network, by the kind of its inputs."""
+    """The servable of a trained network, for the kind of its inputs."""
     if isinstance(encoding, TextEncoding):
         return TextClassifier(learner, weights, classes, encoding)
     if isinstance(encoding, ImageEncoding):
@@ -221,12 +226,12 @@ def class_probabilities(logits: tf.Tensor) -> tf.Tensor:
 
 
 def _never_empty(x: tf.Tensor) -> tf.Tensor:
-    """The same inputs, or one of zeros in place of none: oneDNN's fused kernels fail at none."""
+    """The same inputs, or one of zeros for an empty batch, at which oneDNN's kernels fail."""
     return tf.pad(x, [[0, tf.maximum(1 - tf.shape(x)[0], 0)], *([[0, 0]] * (len(x.shape) - 1))])
 
 
 def vocabulary_lines(words: Sequence[str]) -> list[str]:
-    """One line a number; the tokenizer never yields the two special names."""
+    """The words in the order of their numbers; no text has the two special names."""
     special = {PADDING: "<padding>", UNKNOWN: "<unknown>"}
     return [*(special[i] for i in sorted(special)), *words]
 

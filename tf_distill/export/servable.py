@@ -1,4 +1,4 @@
-"""Trained models on disk: written by a run, exported from its folder."""
+"""Trained models on disk: a run writes them, `export_run` exports them from its folder."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,14 +21,17 @@ from tf_distill.core import (
     train,
 )
 from tf_distill.datasets import ArrayEncoding, Encoding, ImageEncoding
-from tf_distill.export import classifier, distilled_set, versions, warmup
+from tf_distill.export import distilled_set, versions, warmup
+from tf_distill.export.classifier import CLASSIFY, Classifier, classifier_for
 
 FROM_METADATA = {"image": ImageEncoding, "array": ArrayEncoding}
-"""Encodings that a set's metadata tells all of."""
+"""Encodings that the metadata of a set fully describe."""
 CLASSIFY_METHOD = "tensorflow/serving/classify"
+PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
+JIT = "_XlaMustCompile"
 
 
-def write(path: Path, model: classifier.Classifier) -> None:
+def write(path: Path, model: Classifier) -> None:
     """Writes a servable SavedModel, whole or not at all.
 
     Raises:
@@ -38,10 +41,10 @@ def write(path: Path, model: classifier.Classifier) -> None:
     with whole(path) as part:
         signatures = model.signatures()
         tf.saved_model.save(model, str(part), signatures=signatures)
-        if classifier.CLASSIFY in signatures:
+        if CLASSIFY in signatures:
             _name_classify(part)
         check_servable(part)
-        warmup.write(part)
+        warmup.write_requests(part)
 
 
 def trained(
@@ -51,10 +54,10 @@ def trained(
     init: str,
     seed: int,
     optimizer: Optimizer = GRADIENT_DESCENT,
-) -> classifier.Classifier:
+) -> Classifier:
     """The classifier that a set trains: the run's network, or the first of its random ones."""
     weights = _fit(learner, samples, _first_network(learner, init, seed), optimizer)
-    return classifier.classifier(learner, weights, dataset.classes, dataset.encoding)
+    return classifier_for(learner, weights, dataset.classes, dataset.encoding)
 
 
 def export_run(run_dir: Path, export_dir: Path) -> Path:
@@ -73,19 +76,17 @@ def export_run(run_dir: Path, export_dir: Path) -> Path:
     return versions.publish_version(export_dir, lambda part: write(part, rebuilt))
 
 
-def rebuild(run_dir: Path) -> classifier.Classifier:
-    """The classifier of a run that has a distilled set only: trained again, in seconds.
+def rebuild(run_dir: Path) -> Classifier:
+    """The classifier of a run whose trained model is gone: trained again on its set, in seconds.
 
-    For text it needs the dataset and the word vectors where the run's config.json says.
+    For text it needs the dataset and the word vectors at the places in the run's config.json.
     """
     loaded = distilled_set.load(run_dir / "distilled" / "1")
     learner = Learner(loaded.network())
     described = loaded.metadata
     start = loaded.initial_weights or _first_network(learner, "random", described["seed"])
     weights = _fit(learner, loaded.samples, start)
-    return classifier.classifier(
-        learner, weights, described["classes"], _encoding(described, run_dir)
-    )
+    return classifier_for(learner, weights, described["classes"], _encoding(described, run_dir))
 
 
 def _first_network(learner: Learner, init: str, seed: int) -> Weights:
@@ -106,14 +107,14 @@ def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
     encoding = _load_dataset(described["dataset"], run_dir / "config.json").encoding
     if list(encoding.metadata()["vocabulary"]) != kind["vocabulary"]:
         raise UserError(
-            f"the words of {described['dataset']} and its word vectors are not those that "
-            f"{run_dir} was made with; put the data_dir and embeddings of its config.json back"
+            f"{run_dir} was made with another vocabulary than {described['dataset']} and its word "
+            "vectors have now; restore the files at data_dir and embeddings of its config.json"
         )
     return encoding
 
 
 def _load_dataset(name: str, config: Path) -> datasets.Dataset:
-    """The dataset from where a run's config.json says that it lies."""
+    """The dataset from the place in a run's config.json."""
     if name not in datasets.DATASETS and not datasets.is_own(name):
         raise UserError(
             f"{config.parent} has no model/, and its texts, {name!r}, are known to Python alone; "
@@ -124,8 +125,8 @@ def _load_dataset(name: str, config: Path) -> datasets.Dataset:
         places = {key: settings[key] for key in ("data_dir", "embeddings")}
     except KeyError as error:
         raise UserError(
-            f"{config} is missing, or has no {error}; it says where the word vectors are; "
-            "expected the whole folder of a run"
+            f"{config} is missing, or has no {error}; expected the whole folder of a run, whose "
+            "config.json says where the word vectors are"
         ) from error
     return datasets.load({**settings, **places, "dataset": name})
 
@@ -133,27 +134,22 @@ def _load_dataset(name: str, config: Path) -> datasets.Dataset:
 def _copy(model: Path, part: Path) -> None:
     shutil.copytree(model, part)
     check_servable(part)
-    warmup.write(part)
+    warmup.write_requests(part)
 
 
 def _name_classify(model: Path) -> None:
     """Names the method of the signature `classify`, which TensorFlow 2 calls predict."""
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(model))
-    updater.replace_method_name(classifier.CLASSIFY, CLASSIFY_METHOD, tags="serve")
+    updater.replace_method_name(CLASSIFY, CLASSIFY_METHOD, tags="serve")
     updater.save()
-
-
-PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
-JIT = "_XlaMustCompile"
 
 
 def check_servable(path: Path) -> None:
     """Checks the SavedModel in the folder `path`.
 
     Raises:
-        UserError: the graph calls Python, or asks for a compiler that a server does not
-            have; or an output of `serving_default` does not begin with the batch, so that
-            it can't be asked over REST.
+        UserError: the graph calls Python, or needs a compiler that a server does not have; or an
+            output of `serving_default` does not begin with the batch, as REST demands.
     """
     model = SavedModel.FromString((path / "saved_model.pb").read_bytes())
     if faults := sorted(set(_faults(model))):

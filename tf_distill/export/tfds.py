@@ -10,19 +10,18 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill.common import ELSEWHERE, write_json, writing_to
-from tf_distill.export import distilled_set
-from tf_distill.export.distilled_set import LoadedSet
+from tf_distill.export.distilled_set import LoadedSet, write_frozen
 
 METADATA, WEIGHTS = "distilled.json", "initial_weights.npz"
 
 
-def write(distilled: LoadedSet, data_dir: Path) -> Path:
-    """Adds the set to `data_dir`, as version 1.0.0 or the next whole number after what is there.
+def write_version(distilled: LoadedSet, data_dir: Path) -> Path:
+    """Adds the set to `data_dir`, as version 1.0.0, or as 3.0.0 after 2.0.0.
 
-    Its one split, `train`, has as many examples as there are inner steps, in the order
-    of training: step, x `[n, ...]`, y `[n, outputs]`, lr `[]`. Beside the records lie
-    distilled.json (the metadata), for a fixed initialization initial_weights.npz, and
-    frozen_weights.npz where layers of the network are frozen.
+    Its only split, `train`, has one example for each inner step, in the order of training:
+    step, x `[n, ...]`, y `[n, outputs]`, lr `[]`. Beside the records lie distilled.json (the
+    metadata), for a fixed initialization initial_weights.npz, and frozen_weights.npz if layers
+    of the network are frozen.
 
     Args:
         distilled: the set.
@@ -35,7 +34,7 @@ def write(distilled: LoadedSet, data_dir: Path) -> Path:
         UserError: the folder can't be written.
     """
     name = dataset_name(distilled)
-    with writing_to(data_dir, f"{ELSEWHERE} with --export_dir"):
+    with writing_to(data_dir, f"{ELSEWHERE} with export_dir"):
         (data_dir / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=data_dir) as scratch:
             version = f"{_latest(data_dir / name) + 1}.0.0"
@@ -53,7 +52,7 @@ def dataset_name(distilled: LoadedSet) -> str:
 
 
 def _store(distilled: LoadedSet, data_dir: Path, name: str, version: str) -> Path:
-    """Writes the whole of it into a folder of its own."""
+    """Writes the dataset of one version into a folder."""
     import tensorflow_datasets as tfds
 
     x, y, lr = (np.asarray(value) for value in distilled.samples)
@@ -79,7 +78,7 @@ def _store(distilled: LoadedSet, data_dir: Path, name: str, version: str) -> Pat
     write_json(folder / METADATA, distilled.metadata)
     if distilled.initial_weights:
         np.savez(folder / WEIGHTS, *(np.asarray(w) for w in distilled.initial_weights))
-    distilled_set.write_frozen(folder, distilled.frozen_weights)
+    write_frozen(folder, distilled.frozen_weights)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Numbered version folders, as TensorFlow Serving and others watch for them."""
+"""Numbered version folders: TensorFlow Serving serves the highest number."""
 
 import os
 import tempfile
@@ -13,8 +13,8 @@ def publish_version(base: Path, write: Callable[[Path], Any]) -> Path:
     """Adds the next version to `base`, in one rename: a server never sees half of it.
 
     Args:
-        base: the folder of the versions; it is made where there is none.
-        write: makes the folder that it is given, which does not exist yet.
+        base: the folder of the versions; it is made if it is missing.
+        write: makes the version's folder at the path that it gets.
 
     Returns:
         The new folder: 1, or one above the highest number in `base`.
@@ -31,7 +31,7 @@ def publish_version(base: Path, write: Callable[[Path], Any]) -> Path:
 
 
 def newest_version(base: Path) -> Path | None:
-    """The SavedModel of the highest version in a folder, None where there is none."""
+    """The SavedModel of the highest version in a folder; None if there is none."""
     saved = [path for path in _numbered(base) if (path / "saved_model.pb").is_file()]
     return max(saved, key=_number, default=None)
 
@@ -48,7 +48,7 @@ def _rename_to_next(part: Path, base: Path) -> Path:
     while True:
         target = base / str(max(map(_number, _numbered(base)), default=0) + 1)
         try:
-            os.rename(part, target)  # unlike replace it never takes another's folder
+            os.rename(part, target)  # unlike replace it never overwrites a folder
         except OSError:
             if not target.exists():
                 raise

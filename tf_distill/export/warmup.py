@@ -1,7 +1,7 @@
 """Requests that TensorFlow Serving sends itself when it loads a model.
 
-Without them the first real request waits while the runtime is set up. They need the
-extra `serving` of this package, for the requests' format.
+Without them the first real request waits while the runtime is set up. Their format needs the
+extra `serving` of this package.
 """
 
 from pathlib import Path
@@ -19,11 +19,11 @@ WORDS = 30
 Inputs = dict[str, np.ndarray]
 
 
-def write(model: Path) -> bool:
-    """Writes the requests into the SavedModel folder of a classifier, in place of earlier ones.
+def write_requests(model: Path) -> bool:
+    """Writes the requests into the SavedModel folder of a classifier; they replace earlier ones.
 
     Returns:
-        Whether they were written: False where the extra `serving` is not installed.
+        Whether it wrote them: False if the extra `serving` is not installed.
     """
     try:
         import tensorflow_serving.apis  # noqa: F401
@@ -38,7 +38,7 @@ def write(model: Path) -> bool:
 
 
 def examples(model: Path, batch: int) -> dict[str, Inputs]:
-    """For each signature of a classifier valid inputs of `batch` rows, by input name."""
+    """Valid inputs of `batch` rows for each signature of a classifier, by the input's name."""
     vocabulary = model / "assets" / classifier.VOCABULARY
     if vocabulary.exists():
         return _texts(vocabulary, batch)
@@ -67,7 +67,7 @@ def request(signature: str, inputs: Inputs) -> bytes:
 
 
 def _texts(vocabulary: Path, batch: int) -> dict[str, Inputs]:
-    """A text of the most frequent words."""
+    """Texts of the most frequent words."""
     words = vocabulary.read_bytes().split(b"\n")[2 : 2 + WORDS]
     text = b" ".join(words).strip()
     return {
@@ -89,7 +89,7 @@ def _images(shape: tuple[int, ...], batch: int) -> dict[str, Inputs]:
 
 
 def _input(model: Path) -> tuple[str, tuple[int, ...]]:
-    """The name of the one input of `serving_default`, and its shape without the batch."""
+    """The name of the only input of `serving_default`, and its shape without the batch."""
     graph = SavedModel.FromString((model / "saved_model.pb").read_bytes()).meta_graphs[0]
     ((name, tensor),) = graph.signature_def[classifier.PREDICT].inputs.items()
     return name, tuple(dimension.size for dimension in tensor.tensor_shape.dim[1:])

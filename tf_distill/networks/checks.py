@@ -1,6 +1,7 @@
-"""What must be true of a user's Keras model before it is distilled for, or trained on a set.
+"""Mistakes in a user's own Keras model, found before a run on it or a training on a set.
 
-The names of layers and operations are looked at here; `second_derivative` differentiates.
+Here a model is checked by the names of its layers and operations, and by calling it.
+`second_derivative` differentiates it.
 """
 
 import re
@@ -46,7 +47,7 @@ MOMENTS = (
     keras.layers.GroupNormalization,
     keras.layers.LayerNormalization,
 )
-"""Layers of Keras that call tf.nn.moments."""
+"""Layers of Keras that call tf.nn.moments, which has a wrong second derivative."""
 NO_LOGITS = {
     "Softmax": "softmax and gives probabilities",
     "Sigmoid": "sigmoid and gives probabilities",
@@ -54,15 +55,16 @@ NO_LOGITS = {
     "Relu6": "relu6 and gives nothing below 0",
     "Softplus": "softplus and gives nothing below 0",
 }
-"""Operations at the end of a model that are mistakes, and what is wrong with them."""
+"""Activations that are mistakes at the end of a model, and what is wrong with them."""
 PASSING = ("Identity", "Reshape", "Squeeze", "Cast", "StopGradient")
+"""Operations after an activation that do not change its values."""
 
 
 def build(make: Callable[[], Any], shape: Shape) -> tuple[keras.Model, Initializers]:
     """Makes a model and builds it for inputs of a shape.
 
     Raises:
-        UserError: what is made is no Keras model, or it does not take such inputs.
+        UserError: `make` gives no Keras model, or the model does not take such inputs.
     """
 
     def made_and_called() -> keras.Model:
@@ -79,10 +81,10 @@ def build(make: Callable[[], Any], shape: Shape) -> tuple[keras.Model, Initializ
 
 
 def outputs_for(model: keras.Model, shape: Shape) -> int:
-    """The number of logits a model gives for inputs of a shape; builds an unbuilt one.
+    """The number of logits that a model gives for inputs of a shape; builds an unbuilt model.
 
     Raises:
-        UserError: it does not take such inputs, or gives no `[batch, outputs]`.
+        UserError: the model does not take such inputs, or gives no `[batch, outputs]`.
     """
     try:
         output = call_once(model, shape)
@@ -100,18 +102,18 @@ def outputs_for(model: keras.Model, shape: Shape) -> int:
     return int(output.shape[-1])
 
 
-def check(model: keras.Model, shape: Shape, outputs: int) -> None:
-    """Checks a built model by its layers and by the operations of its graph.
+def check_model(model: keras.Model, shape: Shape, outputs: int) -> None:
+    """Checks a built model.
 
     Args:
         model: is built.
         shape: of one embedded input.
-        outputs: logits that the classes want: 1 for two classes, else one a class.
+        outputs: logits that the classes need: 1 for two classes, else one for each class.
 
     Raises:
-        UserError: outputs that don't match, probabilities in place of logits, a layer or an
-            operation that can't be differentiated twice, weights that change in a call or are
-            not the model's own, logits that do not follow from them, or nothing to train.
+        UserError: wrong outputs, probabilities instead of logits, a layer or an operation that
+            can't be differentiated twice, nothing to train, weights of another precision, or
+            weights that a distilled set can't follow (`check_weights`).
     """
     if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
         raise UserError(
@@ -123,20 +125,18 @@ def check(model: keras.Model, shape: Shape, outputs: int) -> None:
         raise UserError(
             f"the model {model.name} has no trainable weights; leave some layers unfrozen"
         )
-    if found := next(_layer_faults(model), None):
-        raise UserError(f"the model {model.name} {found}")
-    for operation in _operations(traced(model, shape).graph):
-        if operation.type in OPERATIONS:
-            where = layer_of(operation.name, model)
+    if fault := next(_layer_faults(model), None):
+        raise UserError(f"the model {model.name} {fault}")
+    for kind, name in _operations(_traced(model, shape).graph):
+        if kind in OPERATIONS:
             raise UserError(
-                f"the model {model.name} has {operation.type} in {where}: "
-                f"{OPERATIONS[operation.type]}"
+                f"the model {model.name} has {kind} in {_layer_of(name, model)}: {OPERATIONS[kind]}"
             )
     check_weights(model, shape)
 
 
 def check_outputs(model: keras.Model, shape: Shape, outputs: int) -> None:
-    """Raises UserError where a built model's outputs are not the logits that are wanted."""
+    """Raises UserError if a built model does not give so many logits."""
     gives = outputs_for(model, shape)
     if gives != outputs:
         classes = "two classes" if outputs == 1 else f"{outputs} classes"
@@ -144,15 +144,18 @@ def check_outputs(model: keras.Model, shape: Shape, outputs: int) -> None:
             f"the model {model.name} has {gives} outputs, expected {outputs} for {classes}; change "
             "its last layer"
         )
-    if activation := _last_activation(traced(model, shape)):
+    last = _traced(model, shape).outputs[0].op
+    while last.type in PASSING:
+        last = last.inputs[0].op
+    if last.type in NO_LOGITS:
         raise UserError(
-            f"the model {model.name} ends with a {activation}, expected logits; leave the "
-            "activation of its last layer out"
+            f"the model {model.name} ends with a {NO_LOGITS[last.type]}, expected logits; leave "
+            "the activation of its last layer out"
         )
 
 
 def ignored(model: keras.Model) -> list[str]:
-    """What of a built model plays no part here, in words for a person."""
+    """The parts of a built model that distillation ignores, a sentence for each."""
     notes = []
     if model.losses:
         notes.append(
@@ -167,7 +170,7 @@ def ignored(model: keras.Model) -> list[str]:
     return notes
 
 
-def traced(model: keras.Model, shape: Shape) -> Any:
+def _traced(model: keras.Model, shape: Shape) -> Any:
     """The graph of the model for two inputs, as a concrete function.
 
     Raises:
@@ -181,17 +184,6 @@ def traced(model: keras.Model, shape: Shape) -> Any:
             f"the model {model.name} can't be compiled by tf.function: {reason(error)}; use "
             "TensorFlow's operations alone (tf.cond for if), and make layers before the call"
         ) from error
-
-
-def layer_of(operation: str, model: keras.Model) -> str:
-    """The innermost layer that an operation belongs to, by its name."""
-    names = {layer.name for layer in model._flatten_layers(include_self=False)}
-    for scope in reversed(operation.split("/")[:-1]):
-        # A scope that was entered before has a number after the layer's name.
-        for name in (re.sub(r"_\d+$", "", scope), scope):
-            if name in names:
-                return f"layer {name!r}"
-    return "its call()"
 
 
 def _layer_faults(model: keras.Model) -> Iterator[str]:
@@ -210,44 +202,33 @@ def _layer_faults(model: keras.Model) -> Iterator[str]:
             )
 
 
-def _operations(graph: tf.Graph) -> Iterator[Any]:
-    yield from graph.get_operations()
-    for function in graph.as_graph_def().library.function:  # loops and branches
+def _operations(graph: tf.Graph) -> Iterator[tuple[str, str]]:
+    """The type and the name of each operation, those in loops and branches too."""
+    yield from ((operation.type, operation.name) for operation in graph.get_operations())
+    for function in graph.as_graph_def().library.function:
         for node in function.node_def:
-            yield _Node(node.op, f"{function.signature.name}/{node.name}")
+            yield node.op, f"{function.signature.name}/{node.name}"
 
 
-class _Node:
-    def __init__(self, kind: str, name: str):
-        self.type, self.name = kind, name
+def _layer_of(operation: str, model: keras.Model) -> str:
+    """The innermost layer that an operation belongs to, by its name."""
+    names = {layer.name for layer in model._flatten_layers(include_self=False)}
+    for scope in reversed(operation.split("/")[:-1]):
+        # A scope that was entered before has a number after the layer's name.
+        for name in (re.sub(r"_\d+$", "", scope), scope):
+            if name in names:
+                return f"layer {name!r}"
+    return "its call()"
 
 
-def _last_activation(function: Any) -> str | None:
-    operation = function.outputs[0].op
-    while operation.type in PASSING:
-        operation = operation.inputs[0].op
-    return NO_LOGITS.get(operation.type)
-
-
-def check_weights(model: keras.Model, shape: tuple[int, ...]) -> None:
-    """Calls a built model for two inputs of a shape, in several ways.
+def check_weights(model: keras.Model, shape: Shape) -> None:
+    """Calls a built model for two inputs: its logits must follow from its weights alone.
 
     Raises:
-        UserError: it reads weights that Keras does not know, changes some, draws anything at
-            random, or goes on with the weights that it read first.
+        UserError: the model reads weights that Keras does not know, changes weights, draws
+            random numbers, or keeps the weights of its first call.
     """
     x = np.random.default_rng(0).standard_normal((2, *shape)).astype(keras.config.floatx())
-    _check_known(model, x)
-    trained, kept = (
-        [tf.convert_to_tensor(v.value) for v in variables]
-        for variables in (model.trainable_variables, model.non_trainable_variables)
-    )
-    _check_unchanged(model, trained, kept, x)
-    _check_same_again(model, x)
-    _check_read_anew(model, trained, kept, x)
-
-
-def _check_known(model: keras.Model, x: np.ndarray) -> None:
     with tf.GradientTape() as tape:
         model(x, training=False)
     known = {id(v.value) for v in model.variables}
@@ -256,20 +237,15 @@ def _check_known(model: keras.Model, x: np.ndarray) -> None:
             f"the model {model.name} reads {', '.join(strange)}, which Keras does not know as a "
             "weight; make it with self.add_weight in place of tf.Variable"
         )
-
-
-def _check_unchanged(model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray) -> None:
-    _, after = stateless(model, trained, kept, x)
-    pairs = zip(model.non_trainable_variables, kept, after, strict=True)
-    others = ((v.path, a, b) for v, a, b in pairs if v.name != SEED_STATE)  # it may draw nothing
-    if changed := [path for path, a, b in others if not np.array_equal(a, b)]:
+    trained, kept = (
+        [tf.convert_to_tensor(v.value) for v in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    )
+    if changed := _changed_weights(model, trained, kept, x):
         raise UserError(
             f"the model {model.name} changes {', '.join(changed)} in each call, also with "
             "training=False, and a distilled set can't follow that; leave such layers out"
         )
-
-
-def _check_same_again(model: keras.Model, x: np.ndarray) -> None:
     first, again = (np.asarray(model(x, training=False), np.float32) for _ in range(2))
     small = 0.01 * float(np.nan_to_num(np.abs(first)).max())
     if not np.allclose(first, again, 0.05, small, equal_nan=True):  # half precision on a GPU
@@ -277,11 +253,30 @@ def _check_same_again(model: keras.Model, x: np.ndarray) -> None:
             f"the model {model.name} gives other logits each time it is called with the same, also "
             "with training=False; leave out what it draws at random there"
         )
+    if _keeps_first_weights(model, trained, kept, x):
+        raise UserError(
+            f"the model {model.name} goes on with the weights of its first call, as a tf.function "
+            "does; leave @tf.function out of the model: all of an outer step is compiled anyway"
+        )
 
 
-def _check_read_anew(model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray) -> None:
-    """A tf.function, when it is called again in a graph, has the weights of the first call."""
-    rng = np.random.default_rng(1)  # what is the same for all of a kernel, normalisation takes away
+def _changed_weights(
+    model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray
+) -> list[str]:
+    """The non-trainable weights that a call changes, but for seeds: it may draw nothing by them."""
+    _, after = stateless(model, trained, kept, x)
+    triples = zip(model.non_trainable_variables, kept, after, strict=True)
+    return [v.path for v, a, b in triples if v.name != SEED_STATE and not np.array_equal(a, b)]
+
+
+def _keeps_first_weights(
+    model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray
+) -> bool:
+    """Whether a second call in one graph still has the first call's weights, as in a tf.function.
+
+    The second call gets each weight with noise of its own, which no normalization can undo.
+    """
+    rng = np.random.default_rng(1)
     other = [
         w + tf.cast(0.1 * rng.standard_normal(w.shape), w.dtype) if w.dtype.is_floating else w
         for w in trained
@@ -296,9 +291,5 @@ def _check_read_anew(model: keras.Model, trained: Weights, kept: Weights, x: np.
         expected = np.asarray(model(x, training=False), np.float32)
     finally:
         give_weights(model.trainable_variables, trained)
-    # Half precision may differ by a percent between a graph and without.
-    if np.array_equal(first, second) and not np.allclose(second, expected, 0.05, equal_nan=True):
-        raise UserError(
-            f"the model {model.name} goes on with the weights of its first call, as a tf.function "
-            "does; leave @tf.function out of the model: all of an outer step is compiled anyway"
-        )
+    # Half precision may differ by a percent between a graph and a plain call.
+    return np.array_equal(first, second) and not np.allclose(second, expected, 0.05, equal_nan=True)

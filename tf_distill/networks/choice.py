@@ -65,7 +65,7 @@ class Choice(NamedTuple):
         if not self.own:
             return Learner(self.build())
         model, initializers = checks.build(self.build, self.shape)
-        checks.check(model, self.shape, self.outputs)
+        checks.check_model(model, self.shape, self.outputs)
         give_weights(model.non_trainable_weights, frozen)
         return Learner(model, self.shape, initializers)
 
@@ -104,7 +104,7 @@ class Choice(NamedTuple):
         if not self.own:
             return
         say(f"trying whether {self.short_name} can be differentiated twice")
-        second_derivative.check(self.build, self.shape, self.outputs)
+        second_derivative.differentiate(self.build, self.shape, self.outputs)
         for note in checks.ignored(learner.model):
             say(note)
         if learner.kept:

@@ -1,8 +1,8 @@
 """Convolutions over words and the largest of their results, for long texts.
 
-The largest of hundreds of results needs all of them, its derivative none but the winner:
-so where it is gets looked for without a tape, in parts that fit the cache and without the
-padding behind short texts, and the winner alone is computed under the tape.
+The largest of hundreds of results needs all of them, but its derivative needs only the winner.
+So the winners are found without a tape, in parts that fit the cache and without the padding
+behind short texts; the tape then sees the winners alone.
 """
 
 from typing import Any
@@ -11,18 +11,18 @@ import keras
 import tensorflow as tf
 
 LONG = 64
-"""With fewer words all results are computed under the tape, which then is faster."""
+"""With fewer words the tape sees all results, which then is faster."""
 PART = 16
-"""Texts of about the same length whose convolution fits the cache."""
+"""Texts of about the same length in a part: their convolution fits the cache."""
 
 
 @keras.saving.register_keras_serializable("tf_distill")
 class ConvGlobalMaxPool1D(keras.layers.Layer):
     """A convolution of stride 1, a relu and the maximum over time in one, with a Conv1D's weights.
 
-    It equals Conv1D, relu and GlobalMaxPooling1D up to rounding, and so do its derivatives, but
-    where several results are the largest: from LONG words on the first takes all of the gradient.
-    Loading a saved model with it takes an import of `tf_distill.layers`.
+    It equals Conv1D, relu and GlobalMaxPooling1D up to rounding, and so do its derivatives. If
+    several results are the largest, the first takes the whole gradient in texts of LONG words or
+    more. Import `tf_distill.layers` before you load a saved model with this layer.
 
     Args:
         filters: channels of the output.
@@ -63,11 +63,11 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
         """`[batch, words, channels]` to `[batch, filters]`."""
         kernel = tf.convert_to_tensor(self.kernel)
         largest = largest_of_many if _is_long(x.shape[1]) else _largest_of_few
-        # The maximum first: bias and relu don't change which it is.
+        # The maximum first: bias and relu don't change which result it is.
         return tf.nn.relu(tf.nn.bias_add(largest(x, kernel), self.bias))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The shape of what `call` gives."""
+        """The shape of the output."""
         return input_shape[0], self.filters
 
     def get_config(self) -> dict[str, Any]:
@@ -85,10 +85,10 @@ def _largest_of_few(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.nn.conv1d(x, kernel, 1, "VALID"), axis=1)
 
 
-@tf.autograph.experimental.do_not_convert  # or it would compile the function without its gradient
+@tf.autograph.experimental.do_not_convert  # else it compiles the function without its gradient
 @tf.custom_gradient
 def largest_of_many(x: tf.Tensor, kernel: tf.Tensor):
-    """The largest result of each text with each filter, by the winners' words alone.
+    """The largest result of each text with each filter; its derivatives use the winners alone.
 
     Args:
         x: `[batch, words, channels]`.
@@ -99,7 +99,7 @@ def largest_of_many(x: tf.Tensor, kernel: tf.Tensor):
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         size, channels, filters = kernel.shape
         texts, words = tf.shape(x)[0], x.shape[1]
-        # As float32, where it is exact, since oneDNN complains of transposed whole numbers.
+        # As float32, which is exact here: oneDNN complains of transposed whole numbers.
         first_of = tf.cast(tf.transpose(tf.cast(first, tf.float32)), tf.int32)
         start = first_of + tf.range(texts) * words
         places = start[:, :, tf.newaxis] + tf.range(size)
@@ -139,7 +139,7 @@ def winners(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
     def body(i: tf.Tensor, found: list[tf.TensorArray]) -> tuple[tf.Tensor, list[tf.TensorArray]]:
         part = order[i * PART : (i + 1) * PART]
-        # One window of padding alone stands for all of them.
+        # One window of padding stands for all windows of padding.
         cut = tf.minimum(lengths[part[-1]] + size, words)
         results = tf.nn.conv1d(tf.gather(x, part)[:, :cut], kernel, 1, "VALID")
         values = tf.reduce_max(results, axis=1), tf.argmax(results, axis=1, output_type=tf.int32)

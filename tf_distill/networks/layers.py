@@ -24,8 +24,7 @@ class ChannelNormalization(keras.layers.Layer):
         y[c] = x[c] / (1 + alpha / size * sum of x[i]^2 for size channels around c)^beta
 
     The window holds size // 2 channels before c and (size - 1) // 2 after it.
-    `tf.nn.local_response_normalization` has no second derivative; this one is made
-    of differentiable parts.
+    `tf.nn.local_response_normalization` has no second derivative; the parts of this layer have.
     """
 
     def __init__(self, size: int = 4, alpha: float = 0.001 / 9, beta: float = 0.75, **kwargs):
@@ -35,13 +34,13 @@ class ChannelNormalization(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Normalises `[batch, ..., channels]`."""
         channels = x.shape[-1]
-        # One product with a band of ones: its derivatives are such products again, where
-        # shifted slices would give sums of many parts.
+        # One product with a band of ones: its derivatives are such products too. Shifted slices
+        # would give sums of many parts.
         window = tf.linalg.matmul(
             tf.reshape(tf.square(x), [-1, channels]), self._band(channels, x.dtype)
         )
         window = tf.reshape(window, tf.shape(x))
-        # As tf.pow, whose derivatives took a quarter of AlexCifarNet's time.
+        # Not tf.pow, whose derivatives took a quarter of AlexCifarNet's time.
         return x * tf.exp(-self.beta * tf.math.log1p((self.alpha / self.size) * window))
 
     def _band(self, channels: int, dtype: tf.DType) -> tf.Tensor:
@@ -58,10 +57,10 @@ class ChannelNormalization(keras.layers.Layer):
 class ConvMaxPool2D(keras.layers.Layer):
     """A convolution of stride 1, a 2x2 maximum and a relu in one, with a Conv2D's weights.
 
-    It equals Conv2D, relu and MaxPooling2D(2) up to rounding, and is faster where
-    channels are few: each block of 2x2 or 4x4 pixels becomes one pixel with 4 or 16 times
-    the channels, one convolution gives the four results that a maximum is taken of side by
-    side, and only a quarter of the pixels go on from there.
+    It equals Conv2D, relu and MaxPooling2D(2) up to rounding, and is faster for few channels:
+    each block of 2x2 or 4x4 pixels becomes one pixel with 4 or 16 times the channels, one
+    convolution gives the four values of each maximum side by side, and only a quarter of the
+    pixels go on from there.
 
     Args:
         filters: channels of the output.
@@ -70,7 +69,7 @@ class ConvMaxPool2D(keras.layers.Layer):
         kernel_initializer: as in Conv2D.
 
     Raises:
-        ValueError: filters, a size or a padding that there are not.
+        ValueError: filters or a size below 1, or an unknown padding.
     """
 
     def __init__(
@@ -103,8 +102,8 @@ class ConvMaxPool2D(keras.layers.Layer):
         """`[batch, height, width, channels]` to `[batch, height', width', filters]`."""
         height, width, channels = x.shape[1:]
         rows, columns = self._pooled(height), self._pooled(width)
-        # A product for several results at once also multiplies with zeros, which costs least
-        # where there is one channel.
+        # A product for several results at once also multiplies by zeros, which costs least with
+        # one channel.
         tile = 4 if channels == 1 else 2
         kernel = self._tile_kernel(tile)
         blocks = kernel.shape[0]
@@ -124,7 +123,7 @@ class ConvMaxPool2D(keras.layers.Layer):
         return tf.nn.relu(tf.nn.bias_add(largest, self.bias))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The shape of what `call` gives."""
+        """The shape of the output."""
         batch, height, width, _ = input_shape
         return batch, self._pooled(height), self._pooled(width), self.filters
 
@@ -138,7 +137,7 @@ class ConvMaxPool2D(keras.layers.Layer):
         return (length if self.padding == "same" else length - self.size + 1) // 2
 
     def _pad(self, x: tf.Tensor, height: int, width: int) -> tf.Tensor:
-        """Zeros before as the padding asks, and at the far edges zeros or less up to a size."""
+        """Adds zeros before, for the padding, and adds or cuts at the far edges up to a size."""
         before = (self.size - 1) // 2 if self.padding == "same" else 0
         x = x[:, : height - before, : width - before]
         far = [length - before - n for length, n in zip((height, width), x.shape[1:3], strict=True)]
@@ -147,8 +146,8 @@ class ConvMaxPool2D(keras.layers.Layer):
     def _tile_kernel(self, tile: int) -> tf.Tensor:
         """The kernel over blocks, `[blocks, blocks, tile^2 * channels, tile^2 * filters]`.
 
-        The last axis holds `tile` times `tile` results, for each of which the kernel is shifted:
-        first their four places within what a maximum is taken of, then the maxima, then filters.
+        The last axis holds `tile` times `tile` results, each of a shifted kernel: first the four
+        places within a maximum, then the maxima, then filters.
         """
         kernel = tf.convert_to_tensor(self.kernel)
         channels, blocks = kernel.shape[2], -(-(self.size - 1 + tile) // tile)
@@ -171,9 +170,9 @@ class ConvMaxPool2D(keras.layers.Layer):
 class LayerNormalization(keras.layers.LayerNormalization):
     """Keras's layer normalisation with a right second derivative.
 
-    Keras computes mean and variance by tf.nn.moments, which takes the mean inside of the variance
-    for a constant: right for a first derivative, and wrong without an error for a second.
-    Arguments and weights are those of Keras's layer.
+    Keras uses tf.nn.moments, which takes the mean inside of the variance for a constant: right for
+    a first derivative, and wrong without an error for a second. This layer has the arguments and
+    weights of Keras's layer.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

@@ -4,12 +4,11 @@ All map an embedded input to logits, are twice differentiable on CPU and GPU, an
 start from Xavier normal weights and zero biases (Section 4.2). Logits have one
 output for a binary task.
 
-Each takes the same three settings: `width` multiplies the units and filters of every
-layer but the last (each keeps at least one), `depth` adds so many layers, and `dropout`
-is the rate of dropout while training, by Keras's own fit only: a `Learner` never drops.
-At their defaults they are the paper's networks. Layers that must have a name have one
-that doesn't depend on what a process has made before, since Grappler's order of sums,
-and so the last bits, follow names.
+Each takes the same three settings: `width` multiplies the units and filters of every layer but the
+last (at least one stays), `depth` adds so many layers, and `dropout` is the rate of dropout in
+Keras's own fit: a `Learner` never drops. The defaults give the paper's networks. Names of layers do
+not depend on the layers that a process has made before: Grappler orders sums by names, so the last
+bits follow them.
 """
 
 from typing import Any
@@ -23,7 +22,7 @@ from tf_distill.networks.recurrent import Bidirectional
 
 Shape = tuple[int, ...]
 WORD_DROPOUT = 0.4
-"""The text CNN's dropout on its words for each of that on its features; by held-out TREC-50."""
+"""The text CNN's rate of dropout on words over its rate on features; by held-out TREC-50."""
 
 
 def lenet(
@@ -75,8 +74,7 @@ def textconvnet(
 ) -> keras.Model:
     """A wide text CNN: 100 filters each of widths 3, 4, 5, their maxima over time, one dense.
 
-    depth: dense layers of 100. Dropout also falls on the embedded words, at WORD_DROPOUT of
-    the rate.
+    depth: dense layers of 100. Embedded words have WORD_DROPOUT of the rate of dropout.
     """
     inputs = keras.Input(input_shape)
     x = layers.Dropout(WORD_DROPOUT * dropout, name="drop_words")(inputs) if dropout else inputs
@@ -111,7 +109,7 @@ def bilstm(
 
 
 def _xavier() -> keras.initializers.Initializer:
-    """Xavier normal without truncation, one object a weight so that draws are independent."""
+    """Xavier normal without truncation; a new object for each weight makes draws independent."""
     return keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
 
 
@@ -130,7 +128,7 @@ def _conv(filters: int, size: int, padding: str = "valid") -> layers.Layer:
 
 
 def _dropout(rate: float) -> list[layers.Layer]:
-    """A layer of dropout, or none at all, so that a network without is what it was."""
+    """A layer of dropout, or no layer for rate 0."""
     return [layers.Dropout(rate)] if rate else []
 
 

@@ -1,9 +1,9 @@
 """Bidirectional recurrent layers that are fast under a second derivative.
 
-Keras runs a recurrent layer in a loop of the graph; the derivative of that is a loop which
-stores and fetches every intermediate tensor, and the second derivative one more. Here the
-inputs of all time steps are multiplied at once, the gates share one multiplication and one
-sigmoid, and short sequences are unrolled.
+Keras runs a recurrent layer in a loop of the graph. Its derivative is a second loop, which stores
+and fetches every intermediate tensor, and the second derivative a third. Here one product covers
+the inputs of all time steps, the gates share one product and one sigmoid, and short sequences are
+unrolled.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 UNROLLED = 64
-"""Longer sequences are left to Keras's loop: a graph grows with what is unrolled."""
+"""Longer sequences stay in Keras's loop: unrolled steps make a graph large."""
 
 State = tuple[tf.Tensor, ...]
 Cell = Callable[[tf.Tensor, State | None, tf.Tensor], State]
@@ -21,10 +21,10 @@ Cell = Callable[[tf.Tensor, State | None, tf.Tensor], State]
 
 @keras.saving.register_keras_serializable("tf_distill")
 class Bidirectional(keras.layers.Bidirectional):
-    """Keras's layer, with its weights and arguments; fast for SimpleRNN and LSTM as by default.
+    """Keras's layer with its weights and arguments, and fast for a default SimpleRNN or LSTM.
 
-    It equals Keras's up to rounding. With a mask, a given state, or settings that change what is
-    computed (another cell, activation or merge mode, no bias, ...) it is Keras's itself.
+    It equals Keras's layer up to rounding. With a mask, a given state, or another cell,
+    activation, merge mode or the like, Keras's own code runs.
     """
 
     def call(
@@ -34,7 +34,7 @@ class Bidirectional(keras.layers.Bidirectional):
         mask: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> Any:
-        """`[batch, steps, inputs]` to `[batch, (steps,) 2 * units]`, or what Keras's gives."""
+        """`[batch, steps, inputs]` to `[batch, (steps,) 2 * units]`, or Keras's own output."""
         steps = sequences.shape[1]
         short = steps is not None and steps <= UNROLLED
         plain = initial_state is None and mask is None
@@ -56,7 +56,7 @@ class Bidirectional(keras.layers.Bidirectional):
         return tf.transpose(both, [1, 0, 2])
 
     def _is_computed_here(self, training: bool) -> bool:
-        """Whether both directions, and how they are merged, are what `call` computes."""
+        """Whether `call` has a fast form for both directions and the way they are merged."""
         layers = (self.forward_layer, self.backward_layer)
         cells: list[Any] = [getattr(layer, "cell", None) for layer in layers]
         return (
@@ -95,7 +95,7 @@ def _for_one_sigmoid(weight: tf.Tensor, cell: keras.Layer) -> tf.Tensor:
 def _project(
     x: tf.Tensor, kernels: list[tf.Tensor], biases: list[tf.Tensor]
 ) -> list[list[tf.Tensor]]:
-    """What the inputs give, for each direction a list over its time steps of `[batch, gates]`."""
+    """The inputs times the kernels: a list of `[batch, gates]` over time for each direction."""
     steps, inputs = x.shape[1:]
     rows = tf.reshape(tf.transpose(x, [1, 0, 2]), [-1, inputs])  # products in two axes are faster
     directions = []
@@ -115,7 +115,7 @@ def _unroll(cell: Cell, projected: list[tf.Tensor], recurrent: tf.Tensor) -> lis
 
 
 def _simple(gates: tf.Tensor, state: State | None, recurrent: tf.Tensor) -> State:
-    """A simple recurrent unit; the state at the start is zero."""
+    """A simple recurrent unit; None is a state of zero."""
     return (tf.tanh(gates if state is None else gates + tf.matmul(state[0], recurrent)),)
 
 

@@ -12,14 +12,14 @@ from tf_distill.networks import paper
 Build = Callable[..., keras.Model]
 """`build(input_shape, outputs)` makes a Keras model; width, depth, dropout are keywords."""
 WIDTHS, DEPTHS = (0.1, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
-"""What `variants` are made of."""
+"""The widths and depths of `variants`."""
 
 
 class Defaults(NamedTuple):
-    """Settings that belong to a network rather than to a dataset.
+    """Default settings that belong to a network rather than to a dataset.
 
-    inner_lr: starting learning rate of the inner steps; outer_lr, outer_momentum: of the outer
-    optimizer; epochs: passes over the distilled samples; sample_init: what these start as.
+    inner_lr: first learning rate of the inner steps; outer_lr, outer_momentum: of the outer
+    optimizer; epochs: passes over the distilled samples; sample_init: how these start.
     """
 
     inner_lr: float
@@ -36,7 +36,7 @@ class ByInit(NamedTuple):
     random: Defaults
 
     def of(self, init: str) -> Defaults:
-        """Those of `init`, "fixed" or "random"."""
+        """The defaults for `init`, "fixed" or "random"."""
         return self.random if init == "random" else self.fixed
 
 
@@ -44,8 +44,8 @@ class Training(NamedTuple):
     """How a network is trained on all of the training data (Section 4.1).
 
     lr: Adam's learning rate at the start; it falls to zero along a cosine. batch_size: examples
-    a step; epochs: through the training data; steps: at most, however many these would be;
-    dropout: rate; weight_decay: by which share of the learning rate weights shrink each step.
+    a step; epochs: passes over the training data; steps: the most steps; dropout: rate;
+    weight_decay: weights shrink by this share of the learning rate in each step.
     """
 
     lr: float
@@ -56,7 +56,7 @@ class Training(NamedTuple):
     weight_decay: float = 0.0
 
     def per_epoch(self, examples: int) -> int:
-        """Steps in an epoch of so many training examples; the last batch may be smaller."""
+        """Steps in an epoch with so many training examples; the last batch may be smaller."""
         return -(-examples // self.batch_size)
 
     def length(self, examples: int) -> int:
@@ -67,7 +67,8 @@ class Training(NamedTuple):
 class Network(NamedTuple):
     """An entry of the registry: `build(input_shape, outputs)` makes the Keras model.
 
-    training: for its original accuracy; least: pixels a side, or words, of an input.
+    kind: "image" or "text"; training: for the original accuracy; least: pixels a side, or words,
+    that an input must have.
     """
 
     build: Build
@@ -134,14 +135,13 @@ ITSELF = "width 1, depth 0"
 
 
 def variants(name: str) -> dict[str, Build]:
-    """Narrower, wider and deeper forms of a network, the network itself among them.
+    """Narrower, wider and deeper forms of a network, and the network itself.
 
     Args:
         name: of the registry.
 
     Returns:
-        The 15 builders by a name like "width 0.5, depth 1", each called as
-        `Network.build` is.
+        15 functions like `Network.build`, by names like "width 0.5, depth 1".
     """
     return {
         f"width {width:g}, depth {depth}": functools.partial(

@@ -1,7 +1,7 @@
-"""Whether a model can be differentiated twice: tried out, and held against finite differences.
+"""Whether a model can be differentiated twice: tried out, and compared with finite differences.
 
-Some operations have a wrong second derivative without an error, so that names alone
-don't tell (`checks` looks at these).
+Some operations have a wrong second derivative without an error, also some that `checks` does not
+know by name.
 """
 
 import contextlib
@@ -26,10 +26,10 @@ PARTS = ("samples", "labels", "weights")
 Arguments = list[tf.Tensor]
 
 
-def check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int) -> None:
+def differentiate(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int) -> None:
     """Differentiates the inner loss of two random samples twice, at a few random points.
 
-    It is done in float64 by a copy of the model, and in float32 where a layer knows no other.
+    A copy of the model does it in float64, or in float32 if a layer knows no other precision.
 
     Args:
         make: makes the model; it is called again.
@@ -37,17 +37,17 @@ def check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int)
         outputs: logits of the model.
 
     Raises:
-        UserError: there is no second derivative, or a wrong one; the layer or the operation is
-            named as far as it can be known.
+        UserError: there is no second derivative, or a wrong one; the error names the layer or
+            the operation as far as it is known.
     """
     try:
         with _precision("float64"):
-            _check(make, shape, outputs)
+            _differentiate(make, shape, outputs)
     except (TypeError, ValueError, NotImplementedError, tf.errors.OpError):
-        _check(make, shape, outputs)
+        _differentiate(make, shape, outputs)
 
 
-def _check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int) -> None:
+def _differentiate(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int) -> None:
     model = make()
     learner = Learner(model, shape)
     dtype = learner.init(tf.constant([0, 0]))[0].dtype.name
@@ -69,7 +69,7 @@ def _check(make: Callable[[], keras.Model], shape: tuple[int, ...], outputs: int
 
 @contextlib.contextmanager
 def _precision(name: str) -> Iterator[None]:
-    """Builds Keras models in this precision; other threads that do would get it too."""
+    """Builds Keras models in this precision; other threads get it too."""
     before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(name)
     keras.config.set_dtype_policy(name)
@@ -85,7 +85,7 @@ def _wrong_parts(
 ) -> Iterator[str]:
     """The parts for which derivative and finite difference differ at a random point.
 
-    What is differentiated is a random combination of the inner gradient's numbers.
+    They are those of a random combination of the inner gradient's numbers.
     """
     rng = np.random.default_rng(point)
     draw = lambda size: tf.constant(rng.standard_normal(size), dtype)  # noqa: E731
@@ -126,7 +126,7 @@ def _precision_of(graph: tf.Graph) -> str:
 
 
 def _direction(gradients: Arguments, members: Sequence[int], draw: Callable) -> Arguments:
-    """Along the gradient of some arguments, and a random one besides lest that is zero."""
+    """Along the gradient of some arguments, plus a random direction in case that is zero."""
     chosen = [g if i in members else tf.zeros_like(g) for i, g in enumerate(gradients)]
     random = [draw(g.shape) if i in members else tf.zeros_like(g) for i, g in enumerate(gradients)]
     norms = [tf.linalg.global_norm(v) for v in (chosen, random)]
@@ -143,7 +143,7 @@ def _error(
     along: Arguments,
     dtype: str,
 ) -> float:
-    """The relative difference at the step where it is smallest."""
+    """The relative difference, at the step of finite differences where it is smallest."""
     analytic = float(sum(tf.reduce_sum(g * d) for g, d in zip(gradients, along, strict=True)))
     size = abs(float(value(at)))
     errors = []
@@ -171,7 +171,7 @@ def _without(model: keras.Model, error: Exception) -> UserError:
 
 
 def _suspects(model: keras.Model) -> str:
-    """The layers that are the user's own, or hold a function of theirs."""
+    """Names the user's own layers, and those with a function of the user's."""
     layers: list[Any] = [layer for layer in model._flatten_layers() if layer is not model]
     own = [
         f"{type(layer).__name__} {layer.name!r}"

@@ -31,6 +31,6 @@ def render(template: str, **values: Any) -> str:
 
     Args:
         template: the file's name.
-        values: what the template asks for; markup in them is shown, not obeyed.
+        values: of the names in the template; markup in them is shown as text.
     """
     return _environment().get_template(template).render(values)

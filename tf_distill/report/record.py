@@ -63,15 +63,16 @@ class Record:
     @property
     def original(self) -> float | None:
         """The accuracy of the network trained on all of the real data, where it is known."""
-        return self._original.get("accuracy")
+        return self.trained_on_all.get("accuracy")
 
     @property
     def full_training(self) -> str:
         """How that network was trained, in words; "" where it is not known."""
-        return full_training(self._original)
+        return full_training(self.trained_on_all)
 
     @property
-    def _original(self) -> Json:
+    def trained_on_all(self) -> Json:
+        """The original accuracy with epochs, seconds and settings; {} where it is not known."""
         for file in (self.results, self.comparison, self.sweep):
             if "original" in file:
                 return file["original"]

@@ -63,7 +63,7 @@ def write(folder: Path) -> Path:
 
 
 def _values(record: Record) -> Values:
-    """What the template shows."""
+    """The values of the template."""
     return {
         "record": record,
         "groups": [

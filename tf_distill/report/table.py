@@ -19,31 +19,31 @@ Row = dict[str, Any]
 NUMBERS = ("samples", "steps x epochs", "accuracy, %", "networks", "ratio, %", "time", "seed")
 """The columns that are set flush right."""
 MEASURED = ("run", "accuracy, %", "ratio, %", "best baseline, %", "time")
-"""The columns that are no settings."""
+"""The columns that hold results, not settings."""
 OF_ONE_SEED = {"run", "mean", "std", "ratio", "best_baseline", "best_baseline_mean", "seconds",
                "seed"}  # fmt: skip
-"""What of a row may differ between the runs of one experiment."""
+"""Columns that may differ between the runs of one experiment."""
 WORDED = {"steps", "epochs", "mean", "std", "networks", "ratio", "best_baseline",
           "best_baseline_mean", "seconds", "seed"}  # fmt: skip
-"""What of a row the table has under other headings, or at its end."""
+"""Columns that the table shows under other headings, or at its end."""
 TOLD = {*FREE, "dataset", "model", "init", "labels", "samples_per_step", "steps", "epochs", "seed",
         "eval_split", "eval_networks", "eval_every"}  # fmt: skip
-"""Settings that need no column of their own: they have one, or nothing follows from them."""
+"""Settings that have a column anyway, or that do not change the results."""
 
 
 def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
-    """Reads the results of runs, and writes their table where it is asked for.
+    """Reads the results of runs, and writes their table to a file if one is named.
 
-    A folder that holds no finished run is named on stderr, a line each, and left out.
+    A folder without a finished run is left out, with a line on stderr.
 
     Args:
         folders: of the runs.
         out: a file whose ending says its format: .csv, .html or .txt.
 
     Returns:
-        A row a run, in the order given; accuracies and ratios are fractions, and what
-        is not known is None; the best baseline is "unfinished" while rows of its comparison are
-        missing. Settings that differ between the runs have columns of their own.
+        A row a run, in the order given. Accuracies and ratios are fractions; None stands for
+        "not known". The best baseline is "unfinished" while its comparison lacks rows. Settings
+        that differ between the runs have columns of their own.
 
     Raises:
         UserError: none of the folders holds a finished run, or `out` has another ending
@@ -78,7 +78,7 @@ def describe(names: Sequence[str], out: str | None) -> str:
         names = sorted(names, key=_natural)
     folders = [inner for name in names for inner in _runs(Path(name))]
     if not folders:
-        raise UserError("--mode=compare got no folder, expected some, such as runs/*")
+        raise UserError("mode=compare got no folder, expected some, such as runs/*")
     return to_text(compare(folders, Path(out) if out else None)).rstrip()
 
 
@@ -96,7 +96,7 @@ def _natural(name: str) -> list[tuple[str, int]]:
 
 
 def to_text(rows: Sequence[Row]) -> str:
-    """The table in aligned columns, for a terminal; below it what all have, and means of seeds."""
+    """The table in aligned columns, for a terminal; below it common settings and means of seeds."""
     table, notes = _table(rows)
     heads = list(table[0])
     widths = {head: max(len(head), *(len(cells[head]) for cells in table)) for head in heads}
@@ -138,11 +138,9 @@ def _read(folder: Path) -> Record | None:
 
 
 def _differing(records: Sequence[Record]) -> list[str]:
-    """The names of the settings that are not the same in all runs.
-
-    The best of a run's evaluations follows from when these are.
-    """
+    """The names of the settings that are not the same in all runs."""
     settings = [completed(record.config) for record in records]
+    # Of keep=best the result depends on how often a run is evaluated.
     told = TOLD - {"eval_every" for values in settings if values.get("keep") == "best"}
     names = [field.name for field in dataclasses.fields(Config) if field.name not in told]
     return [name for name in names if len({str(values.get(name)) for values in settings}) > 1]
@@ -168,7 +166,7 @@ def _row(record: Record, differing: Sequence[str]) -> Row:
 
 
 def _table(rows: Sequence[Row]) -> tuple[list[dict[str, str]], list[str]]:
-    """The rows in words, by headings; and lines: the settings that all have, means over seeds."""
+    """The rows in words, by headings, and lines: common settings, and means over seeds."""
     table = [_cells(row) for row in rows]
     values = {head: {cells[head] for cells in table} for head in table[0]}
     same = [h for h in values if len(rows) > 1 and len(values[h]) == 1 and h not in MEASURED]
@@ -215,7 +213,7 @@ def _cells(row: Row) -> dict[str, str]:
 
 
 def _plain(text: str) -> str:
-    """The text without what would move a terminal's cursor or end a line."""
+    """The text without characters that move a terminal's cursor or end a line."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 

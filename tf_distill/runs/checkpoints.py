@@ -1,4 +1,4 @@
-"""The checkpoints of a run, and what SIGINT and SIGTERM do while there is something to save."""
+"""The checkpoints of a run, and how a run that keeps some handles SIGINT and SIGTERM."""
 
 import contextlib
 import signal
@@ -28,15 +28,19 @@ class Checkpoints:
     ):
         self._manager = tf.train.CheckpointManager(state, str(folder), max_to_keep=2)
         self._folder, self._begin = folder, begin
-        whole = [Path(path).name for path in self._manager.checkpoints]
-        for path in folder.glob("*"):  # what killed processes have left half-written
-            if path.name != "checkpoint" and not path.name.startswith(tuple(f"{n}." for n in whole)):
-                remove(path)
+        whole = tuple(f"{Path(path).name}." for path in self._manager.checkpoints)
+        for path in folder.glob("*"):
+            if path.name != "checkpoint" and not path.name.startswith(whole):
+                remove(path)  # a killed process has left it half-written
         self.found = self._restore(state)
         """Whether there was a checkpoint to restore."""
 
     def save(self) -> None:
-        """Writes a checkpoint. What goes wrong in writing is an OSError."""
+        """Writes a checkpoint.
+
+        Raises:
+            OSError: it can't be written.
+        """
         self._begin()
         with os_errors(self._folder):
             self._manager.save()
@@ -59,7 +63,7 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def handling(handler: Callable, checkpoints: object | None) -> Iterator[None]:
-    """Gives SIGINT and SIGTERM a handler, where there are checkpoints to continue from."""
+    """Gives SIGINT and SIGTERM a handler, if there are checkpoints to continue from."""
     if not checkpoints or threading.current_thread() is not threading.main_thread():
         yield  # Python tells only the main thread of signals
         return

@@ -26,9 +26,8 @@ from tf_distill.core import (
     REAL,
     Accuracy,
     Callback,
-    DistilledSet,
     Distillation,
-    Distribution,
+    DistilledSet,
     KeepBest,
     Samples,
     distill,
@@ -36,7 +35,7 @@ from tf_distill.core import (
     fixed_network,
     initial_samples,
     outer_graph,
-    real_batch,
+    outer_update,
     test_networks,
 )
 from tf_distill.datasets import Dataset, hold_out
@@ -48,9 +47,9 @@ from tf_distill.runs.folder import History, Metrics
 from tf_distill.runs.run import Run
 
 DONE, TO_DO = 0, 1
-"""The chief tells other workers one of these about the run."""
+"""What the chief tells the other workers about the run."""
 NETWORKS_ON_THE_WAY = 20
-"""At most, where the number is not the result: on the way, and untrained."""
+"""At most so many networks test the set on the way, and are tested untrained."""
 LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
 Evaluate = Callable[[Samples | None, int], Accuracy]
 
@@ -71,7 +70,7 @@ def carry_out(run: Run) -> Finished | None:
     """Distills, evaluates, draws and exports; continues where an earlier call was interrupted.
 
     Args:
-        run: the run. Of several workers the chief alone evaluates and writes.
+        run: the run. Of several workers only the chief evaluates and writes.
 
     Returns:
         The finished run, read from its folder if it had ended before; None on other workers.
@@ -80,7 +79,7 @@ def carry_out(run: Run) -> Finished | None:
         UserError: a mistake in the settings, or another run in the folder.
         Diverged: loss or gradient is NaN or infinite, again and again.
         WorkerLost: another worker is gone; there is a checkpoint then.
-        Interrupted: on SIGINT or SIGTERM, where there is a folder.
+        Interrupted: on SIGINT or SIGTERM, if there is a folder.
     """
     run.check()
     shared = run.distribution
@@ -113,11 +112,11 @@ def _of_chief(run: Run) -> Finished:
                 return finished
     run.distribution.share(DONE)
     say(f"{run.files.path} is finished; delete it, or name another run_dir, to run again")
-    return read(run)
+    return finished_run(run)
 
 
 def write(run: Run, finished: Finished) -> None:
-    """Keeps the results and, where there is a folder, the set, the trained model and a report."""
+    """Keeps the results and, if there is a folder, the set, the trained model and a report."""
     path = run.files.path
     if path:
         save(path / "distilled" / "1", finished.distilled)
@@ -136,8 +135,8 @@ def write_model(run: Run, samples: Samples, path: Path) -> None:
     servable.write(path, model)
 
 
-def read(run: Run) -> Finished:
-    """The finished run of a folder; its report is drawn again where it is gone.
+def finished_run(run: Run) -> Finished:
+    """The finished run of a folder; its report is drawn again if it is gone.
 
     Raises:
         UserError: parts of it are gone or damaged.
@@ -189,7 +188,7 @@ def _distilled(run: Run) -> Finished:
     if best:
         best.go_back(state.distilled)
     finished = _finish(run, state, evaluate, metrics)
-    finished.results["batch_size"] = real_batch(config.batch_size, near)  # as it was
+    finished.results["batch_size"] = run.step.real(near)  # as it was
     if stopped < config.outer_steps:
         finished.results["stopped_after"] = stopped
     if best:
@@ -198,7 +197,7 @@ def _distilled(run: Run) -> Finished:
 
 
 def _restored(run: Run, state: Distillation) -> Checkpoints | None:
-    """Brings the state, on all workers, to where the run stands; gives the folder's checkpoints."""
+    """Restores the state, or sets it to `start`, on all workers; gives the folder's checkpoints."""
     checkpoints = None
     if run.distribution.chief:
         checkpoints = run.files.checkpoints(state, run.config, run.inputs, run.learner.frozen)
@@ -212,12 +211,12 @@ def _restored(run: Run, state: Distillation) -> Checkpoints | None:
 
 
 def _few(config: Config) -> int:
-    """How many networks are enough where the number is not the result."""
+    """How many networks test, except for the result."""
     return min(config.eval_networks, NETWORKS_ON_THE_WAY)
 
 
 def evaluation(run: Run, dataset: Dataset) -> Evaluate:
-    """A function of samples, or None, and a number of networks to their accuracy."""
+    """A function that trains networks on samples, or for None does not, and tests them."""
     test = evaluator(run.learner, dataset, run.optimizer)
 
     def evaluate(samples: Samples | None, networks: int) -> Accuracy:
@@ -243,14 +242,14 @@ def outer_loop(
         state: is updated by the steps.
         dataset: whose training split is distilled.
         evaluate: the accuracy of samples.
-        checkpoints: None to keep none, and to leave signals alone.
+        checkpoints: None to keep none; then signals do as usual.
         metrics: takes losses and accuracies.
         callbacks: called after each step; any of them can end the loop.
 
     Raises:
         Diverged: too many steps had a NaN or infinite loss or gradient.
-        Interrupted: on SIGINT or SIGTERM in a step, where checkpoints are kept, after one.
-        KeyboardInterrupt: on either in an evaluation, which leaves the last checkpoint.
+        Interrupted: on SIGINT or SIGTERM in a step, after a checkpoint, if these are kept.
+        KeyboardInterrupt: on either in an evaluation; the last checkpoint stays.
     """
     config = run.config
     for callback in callbacks:
@@ -262,7 +261,7 @@ def outer_loop(
         state.guard.check(step, step == config.outer_steps, config.inner_lr, config.outer_lr)
         due = step % config.eval_every == 0 or step == config.outer_steps
         values = {"loss": loss}
-        if due:  # a signal ends an evaluation at once: with many networks it takes minutes
+        if due:  # a signal ends an evaluation at once, as that can take minutes
             with handling(signal.default_int_handler, checkpoints):
                 values["accuracy"] = evaluate(state.distilled.samples).mean
             progress.accuracy(values["accuracy"])
@@ -274,34 +273,17 @@ def outer_loop(
             saved = time.monotonic()
 
 
-def _outer_steps(
-    run: Run, state: Distillation, dataset: Dataset
-) -> Iterator[tuple[int, float]]:
-    """The outer steps that are still to do, each with its loss."""
+def _outer_steps(run: Run, state: Distillation, dataset: Dataset) -> Iterator[tuple[int, float]]:
+    """The outer steps that are left to do, each with its loss."""
     config = run.config
-
-    def before(graph: tf.Graph) -> None:
+    with run.distribution.watched():
+        update = outer_update(state, run.learner, dataset, run.step, run.distribution)
+        graph = outer_graph(update, dataset, run.step)
         found = memory.estimate_memory(graph, run.learner, dataset, config)
         say(memory.check_memory(found, config))
         if config.jit_compile and int(state.step) < config.outer_steps:
             say("XLA compiles the outer step now, which can take minutes")
-
-    with run.distribution.watched():
-        yield from distill(
-            state,
-            run.learner,
-            dataset,
-            outer_steps=config.outer_steps,
-            distribution=run.distribution,
-            before=before,
-            **_step_settings(run),
-        )
-
-
-def _step_settings(run: Run) -> dict[str, Any]:
-    """The settings of an outer step."""
-    names = ("batch_size", "networks", "init", "seed", "jit_compile")
-    return {name: getattr(run.config, name) for name in names} | {"optimizer": run.optimizer}
+        yield from distill(state, update, dataset, run.step, config.outer_steps)
 
 
 def _until_stopped(steps: Iterator, callbacks: Sequence[Callback]) -> Iterator:
@@ -315,7 +297,7 @@ def _until_stopped(steps: Iterator, callbacks: Sequence[Callback]) -> Iterator:
 
 
 def _timed(state: Distillation, steps: Iterator) -> Iterator:
-    """Counts the time of the loop, evaluations too, into what is saved."""
+    """Adds the time of the loop, evaluations too, to the state."""
     started = time.monotonic()
     for item in steps:
         yield item
@@ -335,7 +317,7 @@ def _stoppable(steps: Iterator, checkpoints: Checkpoints | None) -> Iterator:
 
 
 def describe_estimate(run: Run) -> str:
-    """The memory that the run would take, and what there is, in words; nothing of it is run.
+    """The memory that the run would take, and the free memory, in words; runs no step.
 
     Raises:
         UserError: there is not enough.
@@ -343,7 +325,8 @@ def describe_estimate(run: Run) -> str:
     config, dataset = run.config, run.dataset
     state = new_distillation(config, dataset)
     _alive = evaluation(run, dataset)  # it holds the test data, as in a run
-    graph = outer_graph(state, run.learner, dataset, **_step_settings(run))
+    update = outer_update(state, run.learner, dataset, run.step)
+    graph = outer_graph(update, dataset, run.step)
     found = memory.estimate_memory(graph, run.learner, dataset, config)
     say(memory.describe_memory(found, config))
     return memory.check_memory(found, config)
@@ -352,7 +335,7 @@ def describe_estimate(run: Run) -> str:
 def _finish(
     run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics | History
 ) -> Finished:
-    """The last evaluation, and everything in words."""
+    """The last evaluation, with the results."""
     config, dataset, learner = run.config, run.dataset, run.learner
     samples = state.distilled.samples
     before = evaluate(None, _few(config))
@@ -369,7 +352,7 @@ def _finish(
 
 
 def new_distillation(config: Config, dataset: Dataset) -> Distillation:
-    """The state that every run of these settings begins with.
+    """The state that a run of these settings begins with.
 
     Raises:
         UserError: there is not enough memory for it.

@@ -1,4 +1,4 @@
-"""Where a run keeps what it has: in a folder or, without one, in memory."""
+"""Where a run keeps its files: in a folder or, without one, in memory."""
 
 import contextlib
 import copy
@@ -42,7 +42,7 @@ class InMemory:
         self._values: dict[str, Json] = {}
 
     def read(self, name: str) -> Json:
-        """The value of a name such as results.json; {} where there is none."""
+        """The value of a name such as results.json; {} if there is none."""
         return copy.deepcopy(self._values.get(name, {}))
 
     def write(self, name: str, value: Json) -> None:
@@ -53,7 +53,7 @@ class InMemory:
         """Accepts any settings and inputs."""
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Nobody else can get at it."""
+        """Needs no lock: no other process sees it."""
         return contextlib.nullcontext()
 
     def frozen(self) -> list[np.ndarray]:
@@ -88,11 +88,11 @@ class RunFolder:
             return (self.path / "config.json").exists()
 
     def read(self, name: str) -> Json:
-        """What a JSON file of the folder holds, such as results.json; {} where there is none."""
+        """The content of a JSON file of the folder, such as results.json; {} if there is none."""
         return read_checked(self.path / name)
 
     def write(self, name: str, value: Json) -> None:
-        """Writes a JSON file of the folder, whole or not at all."""
+        """Writes a JSON file of the folder."""
         write_json(self.path / name, value)
 
     def check(self, config: Config, inputs: Json) -> None:
@@ -108,7 +108,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the folder, keeps other processes out, clears away what killed ones half-wrote.
+        """Makes the folder, locks it, and deletes the half-written files of killed processes.
 
         Raises:
             UserError: another process is at work in the folder, or it can't be written.
@@ -121,12 +121,12 @@ class RunFolder:
 
     def frozen(self) -> list[np.ndarray]:
         """The frozen weights that the run in the folder began with."""
-        return read_frozen(self.path) if self.begun else []
+        return read_frozen(self.path)
 
     def checkpoints(
         self, state: tf.Module, config: Config, inputs: Json, frozen: list[np.ndarray]
     ) -> Checkpoints:
-        """The checkpoints of `state`, which has the newest sound one restored.
+        """The checkpoints of `state`, into which the newest sound one is restored.
 
         The first save also writes config.json, inputs.json and the frozen weights.
 
@@ -165,7 +165,7 @@ def data_inputs(dataset: Dataset) -> Json:
 
 
 def check_settings(config: Config, before: Json, folder: Path) -> None:
-    """Raises UserError where a folder holds something made with settings of another experiment."""
+    """Raises UserError if the settings `before` of a folder's run are of another experiment."""
     if changed := config.difference(before):
         do = "name another run_dir, or delete this one to begin again"
         if [text.partition("=")[0] for text in changed] == ["seed"]:
@@ -175,7 +175,7 @@ def check_settings(config: Config, before: Json, folder: Path) -> None:
 
 
 def check_inputs(folder: Path, before: Json, now: Json) -> None:
-    """Raises UserError where a folder's run is of other inputs, as far as both are known."""
+    """Raises UserError if a folder's run is of other inputs; old runs do not tell all of them."""
     changed = {name for name, value in now.items() if before.get(name, value) != value}
     how = " (as many examples, but others)" if before.keys() >= {*SIZES} else ""
     if changed & {*SIZES}:
@@ -185,7 +185,7 @@ def check_inputs(folder: Path, before: Json, now: Json) -> None:
         told.append("another network")
     if told:
         raise UserError(
-            f"{folder} holds a run of {' and of '.join(told)}; take the old again, or name another "
+            f"{folder} holds a run of {' and of '.join(told)}; use the same again, or name another "
             "run_dir"
         )
 
@@ -200,8 +200,8 @@ class Metrics:
     Args:
         path: the run's folder.
         step: where the run continues; lines of later steps, written before an interruption, are
-            dropped. Their events stay in their file: TensorBoard passes over them, since the
-            steps begin anew, unless it is told --load_fast=false.
+            dropped. Their events stay in their file. TensorBoard skips them, since the steps begin
+            anew, but not with --load_fast=false.
     """
 
     FILE = "metrics.jsonl"
@@ -223,7 +223,7 @@ class Metrics:
             self._events.flush()
 
     def read(self) -> list[dict[str, float]]:
-        """All lines, less those that a crash has cut."""
+        """All lines but those that a crash has cut."""
         return read_metrics(self._path)
 
 

@@ -1,27 +1,42 @@
 """How much memory a run will take at most, known before it starts.
 
-The sizes of what is alive come from the graph of an outer step (`liveness`). Two things
-are not in a graph and were measured, on Linux: what TensorFlow takes to run it, and what the
-C library's allocator loses. It cuts tensors of less than 32 MiB out of memory that it does not
-give back, and holes between them stay; larger ones have memory of their own.
-`tests/memory_test.py` holds estimates against measured peaks.
+1. `check_set` refuses a distilled set that can't fit, before it is made.
+2. `estimate_memory` adds up the parts of a run. Their sizes come from the graph of an outer step,
+   of which nothing is run: `moments` follows its operations and adds up the tensors that are alive
+   at each; that TensorFlow may write a result over an input is left out. Two parts are in no graph
+   and were measured, on Linux: the memory that TensorFlow takes to run one, and the holes that the
+   C library's allocator leaves. It cuts tensors below 32 MiB out of memory that it does not give
+   back; larger ones have memory of their own.
+3. `check_memory` and `describe_memory` say what was found, and name the setting to lower.
+
+tests/runs/memory_test.py compares estimates with measured peaks.
 """
 
-import heapq
+import dataclasses
 import math
-import tensorflow as tf
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
+
+import tensorflow as tf
+
 from tf_distill.common import UserError, machine
 from tf_distill.config import Config
-from tf_distill.core import Learner, REAL_PART, TEST_BATCH, TRAINING, WAY_BACK, graph_function, parallel
+from tf_distill.core import (
+    REAL_PART,
+    TEST_BATCH,
+    TRAINING,
+    WAY_BACK,
+    Learner,
+    graph_function,
+    parallel,
+)
 from tf_distill.datasets import Dataset
 
 RUNTIME, OPERATION = 60e6, 14e3
-"""Bytes that running a graph takes beside its tensors, and for each of its operations."""
-COPIES = 6
-"""Of a set that is learned: itself and Adam's two moments, and the last sound one of each."""
+"""Bytes that a graph takes beside its tensors, and for each of its operations."""
+COPIES = 4
+"""Of a set that is learned: itself, its gradient and Adam's two moments."""
 SMALL, HOLES = 32 * 2**20, 1.5
 """Tensors below this size, in bytes, take so many times as much on a CPU."""
 
@@ -29,11 +44,10 @@ SMALL, HOLES = 32 * 2**20, 1.5
 class Estimate(NamedTuple):
     """Bytes that the parts of a run take.
 
-    program: this process as it is, with TensorFlow, the data and the network; graph: to run
-    the outer step; weights: of all inner steps, which are kept; then what comes one after the
-    other, and beside those: real_batch, inner_step and evaluation. so_far: the most that this
-    process has held, which is to load the data; tested: the examples of an evaluation at a
-    time; together: the networks that are in work at a time.
+    program: this process now, with TensorFlow, the data and the network; graph: to run the outer
+    step; weights: of all inner steps, which are kept. real_batch, inner_step and evaluation come
+    beside these, one after the other. so_far: the most that this process has held, to load the
+    data; tested: examples of an evaluation at a time; together: networks at a time.
     """
 
     program: float
@@ -48,16 +62,32 @@ class Estimate(NamedTuple):
 
     @property
     def peak(self) -> float:
-        """What the run takes at most."""
+        """Bytes that the run takes at most."""
         work = max(self.weights + max(self.real_batch, self.inner_step), self.evaluation)
         return max(self.so_far, self.program + self.graph + work)
 
 
-def estimate_memory(graph: tf.Graph, learner: Learner, dataset: Dataset, config: Config) -> Estimate:
+def check_set(config: Config, dataset: Dataset) -> None:
+    """Raises UserError for more samples than there is memory for, before any is made."""
+    numbers = math.prod(dataset.encoding.shape) + dataset.outputs
+    count = config.steps * config.samples_per_step
+    rates = config.steps * config.epochs
+    size, room = 4 * COPIES * float(count * numbers + rates), machine.room()
+    if room is not None and size > room:
+        raise UserError(
+            f"{count} distilled samples and {rates} learning rates take about {_gb(size)} of "
+            f"memory to learn, and {_gb(room)} can be had; lower samples_per_step, steps= or "
+            "epochs="
+        )
+
+
+def estimate_memory(
+    graph: tf.Graph, learner: Learner, dataset: Dataset, config: Config
+) -> Estimate:
     """The memory of a run, from the graph of its outer step; nothing is run.
 
     Args:
-        graph: as `outer.distill` gives it to `before`.
+        graph: as `distill` gives it to `before`.
         learner: the network.
         dataset: of the run.
         config: of the run.
@@ -88,18 +118,15 @@ def estimate_memory(graph: tf.Graph, learner: Learner, dataset: Dataset, config:
     )
 
 
-def check_set(config: Config, dataset: Dataset) -> None:
-    """Raises UserError for more samples than there is memory for, before any is made."""
-    numbers = math.prod(dataset.encoding.shape) + dataset.outputs
-    count = config.steps * config.samples_per_step
-    rates = config.steps * config.epochs
-    size, room = 4 * COPIES * float(count * numbers + rates), machine.room()
-    if room is not None and size > room:
-        raise UserError(
-            f"{count} distilled samples and {rates} learning rates take about {_gb(size)} of "
-            f"memory to learn, and {_gb(room)} can be had; lower --samples_per_step, --steps or "
-            "--epochs"
-        )
+def _on_cpu(size: int) -> float:
+    return size * HOLES if size < SMALL else size
+
+
+def _evaluation(learner: Learner, shape: tuple[int, ...]) -> tf.Graph:
+    """The graph of a network's logits for inputs of this shape, the batch too."""
+    given = [tf.TensorSpec(s) for s in learner.shapes]
+    logits = graph_function(lambda weights: learner.apply(weights, tf.zeros(shape)))
+    return logits.get_concrete_function(given).graph
 
 
 def check_memory(found: Estimate, config: Config) -> str:
@@ -120,6 +147,28 @@ def check_memory(found: Estimate, config: Config) -> str:
     return f"memory: about {_gb(found.peak)}{there}"
 
 
+def _advice(found: Estimate, config: Config, room: float) -> str:
+    """Which setting to lower, and to what if it is enough to lower that one."""
+    takes = {
+        "batch_size": found.real_batch,
+        "samples_per_step": found.inner_step,
+        "epochs" if config.epochs > config.steps else "steps": found.weights,
+    }
+    name, most = max(takes.items(), key=lambda item: item[1])
+    if max(most, found.evaluation) < found.peak / 4:
+        return "end other programs, or take a smaller dataset"
+    if most < found.evaluation:
+        return f"the network alone takes {_gb(found.evaluation)}; take a smaller model"
+    now = getattr(config, name)
+    alive = now
+    if name == "batch_size":  # only some parts of it are in work at a time
+        parts = parallel.equal_parts(now, REAL_PART)
+        alive = now // parts * min(parts, parallel.at_once())
+    fits = int(alive * (most - (found.peak - room)) / most)
+    to = f" to {fits} or less" if fits > 0 else ""
+    return f"{name}={now} takes {_gb(most)} of it: lower it{to}"
+
+
 def describe_memory(found: Estimate, config: Config) -> str:
     """A table of the parts, for a person."""
     networks = f" of {found.together} networks" if found.together > 1 else ""
@@ -137,81 +186,52 @@ def describe_memory(found: Estimate, config: Config) -> str:
     return "\n".join(f"{name:{width}} {_gb(size):>9}" for name, size in rows)
 
 
-def _on_cpu(size: int) -> float:
-    return size * HOLES if size < SMALL else size
-
-
-def _evaluation(learner: Learner, shape: tuple[int, ...]) -> tf.Graph:
-    """The graph of a network's logits for inputs of this shape, the batch too."""
-    given = [tf.TensorSpec(s) for s in learner.shapes]
-    logits = graph_function(lambda weights: learner.apply(weights, tf.zeros(shape)))
-    return logits.get_concrete_function(given).graph
-
-
-def _advice(found: Estimate, config: Config, room: float) -> str:
-    """Which setting to lower, and to what if it is enough to lower that one."""
-    takes = {
-        "batch_size": found.real_batch,
-        "samples_per_step": found.inner_step,
-        "epochs" if config.epochs > config.steps else "steps": found.weights,
-    }
-    name, most = max(takes.items(), key=lambda item: item[1])
-    if max(most, found.evaluation) < found.peak / 4:
-        return "end other programs, or take a smaller --dataset"
-    if most < found.evaluation:
-        return f"the network alone takes {_gb(found.evaluation)}; take a smaller --model"
-    now = getattr(config, name)
-    alive = now
-    if name == "batch_size":  # of its parts some are in work at a time
-        parts = parallel.equal_parts(now, REAL_PART)
-        alive = now // parts * min(parts, parallel.at_once())
-    fits = int(alive * (most - (found.peak - room)) / most)
-    to = f" to {fits} or less" if fits > 0 else ""
-    return f"--{name}={now} takes {_gb(most)} of it: lower it{to}"
-
-
 def _gb(size: float) -> str:
     return f"{size / 1e9:.2f} GB" if size < 1e10 else f"{size / 1e9:.0f} GB"
 
 
-PARTS = frozenset(["Slice", "Split", "StridedSlice", "Unpack"])
-"""Operations that share memory with their input where they cut its first dimension alone."""
-ELEMENTWISE = frozenset(
-    "Abs Add AddN AddV2 BiasAdd Cos Div DivNoNan Elu EluGrad Exp Expm1 Floor LeakyRelu "  # noqa: SIM905
-    "LeakyReluGrad Log Log1p LogSoftmax Maximum Minimum Mul Neg Pow RealDiv Reciprocal Relu "
-    "Relu6 ReluGrad Rsqrt RsqrtGrad Select SelectV2 Selu SeluGrad Sigmoid SigmoidGrad Sign Sin "
-    "Softmax Softplus SoftplusGrad Sqrt SqrtGrad Square SquaredDifference Sub Tanh TanhGrad "
-    "Xdivy Xlogy ZerosLike".split()
+# What is alive while a graph runs
+
+VIEWS = frozenset(
+    "CheckNumerics EnsureShape ExpandDims Identity IdentityN PreventGradient Reshape Snapshot "  # noqa: SIM905
+    "Squeeze StopGradient TensorListGetItem TensorListPopBack TensorListPushBack "
+    "TensorListResize TensorListSetItem".split()
 )
-"""Operations that write over an input of the result's size which is not used again."""
+"""Operations whose results share the memory of their input, or are part of it."""
+PUSHES = ("TensorListPushBack", "TensorListSetItem")
+LISTS = ("EmptyTensorList", "TensorListFromTensor", "TensorListReserve")
+"""Operations that put a tensor into a list, and operations that make a list."""
+CALLS = ("f", "body", "then_branch", "else_branch")
+"""Attributes of operations that name a graph to be run."""
+Cost = Callable[[int], float]
 
 
 class Moment(NamedTuple):
-    """What is alive while one operation runs.
+    """The memory in use while one operation runs.
 
-    name: of the operation, after those of the loops and calls around it; size: bytes.
+    name: of the operation, after the names of the loops and calls around it; size: bytes.
     """
 
     name: str
     size: float
 
 
-Cost = Callable[[int], float]
-
-
+@dataclasses.dataclass(eq=False)
 class _Buffer:
-    """Memory that tensors share; `uses` are still to come. Another's is never freed here.
+    """Memory that tensors share.
 
-    Of a list of tensors: `length`, how many it has or gets, 0 where that is not known, and
-    `kept`, the bytes that loops have put into it. Of a constant that may become the length of a
-    list, `length` is its value.
+    size: bytes. own: whether it is freed here. uses: how often it is still to be read. kept: of a
+    list of tensors the bytes that loops have put into it. length: of a list the number of its
+    tensors, of a constant its value, which may become the length of a list; 0 for not known.
     """
 
-    def __init__(self, size: int, own: bool = True, length: int = 0):
-        self.size, self.own, self.length, self.uses, self.kept = size, own, length, 0, 0
+    size: int
+    own: bool = True
+    length: int = 0
+    uses: int = 0
+    kept: int = 0
 
     def cost(self, cost: Cost) -> float:
-        """In bytes."""
         return self.kept or cost(self.size)
 
 
@@ -224,13 +244,13 @@ def peak(graph: tf.Graph) -> float:
 
 
 def moments(graph: tf.Graph, cost: Cost = float) -> Iterator[Moment]:
-    """What is alive at each operation, in the order in which TensorFlow is likely to run them.
+    """The memory in use at each operation, in the order in which TensorFlow is likely to run them.
 
     Args:
-        graph: of a concrete function, `function.get_concrete_function(...).graph`. Its
-            arguments and what it captures belong to the caller, and are not counted.
-        cost: of a tensor of so many bytes, in bytes: what the allocator takes for it. What
-            a loop keeps in lists, to the end, takes no more than it is.
+        graph: of a concrete function. Its arguments and what it captures belong to the caller,
+            and are not counted.
+        cost: of a tensor of so many bytes, in bytes: what the allocator takes for it. What a loop
+            keeps in lists, to the end, takes no more than it is.
 
     Yields:
         A moment for each operation that is needed; those in the body of a loop come once.
@@ -238,7 +258,7 @@ def moments(graph: tf.Graph, cost: Cost = float) -> Iterator[Moment]:
     yield from _walk(graph, cost, [])
 
 
-def _walk(graph: tf.Graph, cost: Cost, arguments: list[_Buffer]) -> Walk:
+def _walk(graph: tf.Graph, cost: Cost, arguments: Sequence[_Buffer]) -> Walk:
     """Yields the moments of a graph that is called with arguments; returns its results."""
     order = _order(graph)
     uses = Counter(t.name for op in order for t in op.inputs)
@@ -256,49 +276,42 @@ def _walk(graph: tf.Graph, cost: Cost, arguments: list[_Buffer]) -> Walk:
             buffers[tensor.name] = buffer
         for moment in _inside(op, given, made, cost):
             yield Moment(f"{op.name}/{moment.name}", alive + moment.size)
-        fresh = {id(b): b for b in made if all(b is not g for g in given)}
-        alive += sum(b.cost(cost) for b in fresh.values())
+        alive += sum(b.cost(cost) for b in set(made) - set(given))
         yield Moment(op.name, alive)
         for buffer in given:
             buffer.uses -= 1
-        ended = {id(b): b for b in (*given, *made) if b.own and not b.uses}
-        alive -= sum(b.cost(cost) for b in ended.values())
+        alive -= sum(b.cost(cost) for b in {*given, *made} if b.own and not b.uses)
     return [buffers[t.name] for t in graph.outputs]
 
 
 def _order(graph: tf.Graph) -> list[tf.Operation]:
-    """The needed operations in the order in which they were made, each after its inputs.
+    """The operations that the results need, in the order in which they were made.
 
-    A loop is made before the lists that its gradient adds to its inputs.
+    Each comes after its inputs: a loop is made before the lists that its gradient adds to them.
     """
-    needed = _needed(graph)
-    number = {op.name: i for i, op in enumerate(needed)}
-    waits = [{b.name for b in _before(op)} & number.keys() for op in needed]
-    followers: dict[str, list[int]] = {name: [] for name in number}
-    for i, names in enumerate(waits):
-        for name in names:
-            followers[name].append(i)
-    ready = [i for i, names in enumerate(waits) if not names]
-    order = []
-    while ready:
-        order.append(op := needed[heapq.heappop(ready)])
-        for i in followers[op.name]:
-            waits[i].discard(op.name)
-            if not waits[i]:
-                heapq.heappush(ready, i)
-    return order
+    needed = _reached([t.op for t in graph.outputs] + list(graph.control_outputs))
+    order: dict[str, tf.Operation] = {}
+    for op in graph.get_operations():
+        open_ = [op] if op.name in needed else []
+        while open_:
+            waits = [b for b in _before(open_[-1]) if b.name not in order]
+            if waits:
+                open_ += waits
+            else:
+                last = open_.pop()
+                order[last.name] = last
+    return list(order.values())
 
 
-def _needed(graph: tf.Graph) -> list[tf.Operation]:
-    """The operations that the results depend on, in the order in which they were made."""
+def _reached(open_: list[tf.Operation]) -> set[str]:
+    """The names of operations and of all that come before them."""
     found: set[str] = set()
-    open_ = [t.op for t in graph.outputs] + list(graph.control_outputs)
     while open_:
         op = open_.pop()
         if op.name not in found:
             found.add(op.name)
             open_ += _before(op)
-    return [op for op in graph.get_operations() if op.name in found]
+    return found
 
 
 def _before(op: tf.Operation) -> list[tf.Operation]:
@@ -310,50 +323,24 @@ def _result(op: tf.Operation, tensor: tf.Tensor, given: list[_Buffer]) -> _Buffe
     if op.type in ("Placeholder", "ReadVariableOp"):
         return _Buffer(0, own=False)
     if op.type == "Const":  # stays as long as the graph
-        return _Buffer(size_of(tensor), own=False, length=whole_number(tensor))
-    if op.type in LISTS:
-        return _Buffer(0, length=_length(op, given))
-    if given and (op.type in VIEWS or _is_part(op, tensor)):
-        return given[_viewed(op, tensor)]
-    size = size_of(tensor)
-    if op.type in ELEMENTWISE:
-        for buffer in given:
-            if buffer.own and buffer.uses == 1 and buffer.size == size:
-                return buffer
-    return _Buffer(size)
-
-
-def _length(op: tf.Operation, given: list[_Buffer]) -> int:
-    """How many tensors a new list has or has room for."""
+        return _Buffer(_size(tensor), own=False, length=_whole_number(tensor))
     if op.type == "TensorListFromTensor":
-        return op.inputs[0].shape[0] or 0
-    return whole_number(op.inputs[1]) or given[1].length
-
-
-def _viewed(op: tf.Operation, tensor: tf.Tensor) -> int:
-    """Which input a view is of."""
-    return tensor.value_index if op.type == "IdentityN" else int(op.type == "Split")
-
-
-def _is_part(op: tf.Operation, tensor: tf.Tensor) -> bool:
-    """Whether a slice is one of the first dimension alone, which lies in one piece."""
-    if op.type not in PARTS:
-        return False
-    whole, part = op.inputs[int(op.type == "Split")].shape, tensor.shape
-    if whole.rank is None or part.rank is None:
-        return False
-    return list(whole[1:]) in (list(part), list(part[1:]))
+        return _Buffer(0, length=op.inputs[0].shape[0] or 0)
+    if op.type in LISTS:
+        return _Buffer(0, length=_whole_number(op.inputs[1]) or given[1].length)
+    if given and op.type in VIEWS:
+        return given[tensor.value_index if op.type == "IdentityN" else 0]
+    return _Buffer(_size(tensor))
 
 
 def _inside(
     op: tf.Operation, given: list[_Buffer], made: list[_Buffer], cost: Cost
 ) -> Iterator[Moment]:
-    """What runs inside of an operation; notes in what is made what the lists among it keep."""
-    run = graphs(op)
+    """The moments inside of an operation; notes in `made` what the lists among it keep."""
+    run = _graphs(op)
     if not op.type.endswith("While"):
-        arguments = given[1:] if op.type.endswith("If") else given
         for graph in run:
-            results = yield from _walk(graph, cost, arguments)
+            results = yield from _walk(graph, cost, given[int(op.type.endswith("If")) :])
             # A graph can have got more results, for its gradient, than this call of it has.
             for outer, inner in zip(made, results, strict=False):
                 outer.kept, outer.length = inner.kept, inner.length
@@ -361,54 +348,23 @@ def _inside(
     body = run[0]
     lists = (b for b, t in zip(given, op.inputs, strict=True) if t.dtype == tf.variant)
     rounds = max((b.length for b in lists), default=0) or 1
-    for i, (size, length) in kept_by(body, rounds, [b.length for b in given]).items():
+    for i, (size, length) in _kept(body, rounds, [b.length for b in given]).items():
         made[i].kept, made[i].length = size, length
-    # A variable of the loop whose first value is needed elsewhere lives beside that value.
-    varying = (i for i, t in enumerate(body.outputs) if root(t) is not body.inputs[i].op)
-    more = sum(b.kept for b in made) + sum(
-        cost(size_of(op.inputs[i])) for i in varying if given[i].uses > 1 or not given[i].own
-    )
+    more = sum(b.kept for b in made)
     together = op.get_attr("parallel_iterations") if parallel.LOOP in op.name else 1
     for moment in _walk(body, cost, given):
         yield moment._replace(size=together * moment.size + more)
 
 
-VIEWS = frozenset(
-    "CheckNumerics EnsureShape ExpandDims Identity IdentityN PreventGradient Reshape Snapshot "  # noqa: SIM905
-    "Squeeze StopGradient TensorListGetItem TensorListPopBack TensorListPushBack "
-    "TensorListResize TensorListSetItem".split()
-)
-"""Operations whose results share the memory of their input, or are part of it."""
-CALLERS = frozenset(
-    ["If", "PartitionedCall", "StatefulPartitionedCall", "StatelessIf", "StatelessWhile", "While"]
-)
-"""Operations that run a graph."""
-CALLS = ("f", "body", "then_branch", "else_branch")
-"""Attributes of operations that name a graph to be run."""
-PUSHES = ("TensorListPushBack", "TensorListSetItem")
-LISTS = ("EmptyTensorList", "TensorListFromTensor", "TensorListReserve")
-"""The operations that keep a tensor in a list, and those that make a list."""
-
-
-def size_of(tensor: tf.Tensor) -> int:
-    """Bytes of a tensor by its static shape; handles of lists and variables have none."""
-    if tensor.dtype in (tf.variant, tf.resource, tf.string) or tensor.shape.rank is None:
-        return 0
-    size = tensor.dtype.size
-    for dimension in tensor.shape:
-        size *= 1 if dimension is None else dimension
-    return size
-
-
-def graphs(op: tf.Operation) -> list[tf.Graph]:
+def _graphs(op: tf.Operation) -> list[tf.Graph]:
     """The graphs that an operation runs; TensorFlow has no public way to get at them."""
-    if hasattr(op, "_body_graph"):
-        return [op._body_graph]
-    known = set(op.node_def.attr) & set(CALLS) if op.type in CALLERS else ()
-    return [op.graph._get_function(op.get_attr(name).name).graph for name in sorted(known)]
+    if not op.type.endswith(("If", "PartitionedCall", "While")):
+        return []
+    named = sorted(set(op.node_def.attr) & set(CALLS))
+    return [op.graph._get_function(op.get_attr(name).name).graph for name in named]
 
 
-def kept_by(body: tf.Graph, rounds: int, lengths: list[int]) -> dict[int, tuple[int, int]]:
+def _kept(body: tf.Graph, rounds: int, lengths: list[int]) -> dict[int, tuple[int, int]]:
     """What all rounds of a loop leave in its lists.
 
     Args:
@@ -421,21 +377,16 @@ def kept_by(body: tf.Graph, rounds: int, lengths: list[int]) -> dict[int, tuple[
     """
     places = {t.op.name: i for i, t in enumerate(body.inputs)}
     kept: dict[int, tuple[int, int]] = {}
-    seen = set()
     for push in (o for o in body.get_operations() if o.type in PUSHES):
-        place = places.get(root(push.inputs[0]).name)
-        item = push.inputs[-1]
+        place = places.get(_root(push.inputs[0]).name)
         if place is None:
             continue
         length = rounds if push.type == "TensorListPushBack" else lengths[place] or 1
-        made_by = root(item).name
-        size = 0 if made_by in seen else size_of(item)  # a tensor in two lists is there once
-        seen.add(made_by)
-        kept[place] = kept.get(place, (0, 0))[0] + size * length, length
+        kept[place] = kept.get(place, (0, 0))[0] + _size(push.inputs[-1]) * length, length
     return kept
 
 
-def root(tensor: tf.Tensor) -> tf.Operation:
+def _root(tensor: tf.Tensor) -> tf.Operation:
     """The operation that made the memory of a tensor."""
     op = tensor.op
     while op.type in VIEWS and op.type != "IdentityN":
@@ -443,7 +394,14 @@ def root(tensor: tf.Tensor) -> tf.Operation:
     return op
 
 
-def whole_number(tensor: tf.Tensor) -> int:
+def _size(tensor: tf.Tensor) -> int:
+    """Bytes of a tensor by its static shape; handles of lists and variables have none."""
+    if tensor.dtype in (tf.variant, tf.resource, tf.string) or tensor.shape.rank is None:
+        return 0
+    return tensor.dtype.size * math.prod(1 if d is None else d for d in tensor.shape)
+
+
+def _whole_number(tensor: tf.Tensor) -> int:
     """The value of a tensor, if the graph tells it and it is one positive whole number, else 0."""
     if tensor.shape.rank != 0 or not tensor.dtype.is_integer:
         return 0

@@ -1,23 +1,24 @@
-"""The results of a run in numbers and words, and where they come from: code, device, memory."""
+"""The results of a run in numbers and words, with the code, device and memory behind them."""
 
 import dataclasses
 import functools
-import keras
 import subprocess
 import sys
-import tensorflow as tf
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import keras
+import tensorflow as tf
+
 from tf_distill._version import __version__
 from tf_distill.common import accuracy_over, count, machine, output_names
-from tf_distill.config import Config, PLACES
+from tf_distill.config import PLACES, Config
 from tf_distill.core import Accuracy, Distillation, Samples
 from tf_distill.datasets import Dataset, TextEncoding
 
-Json = dict[str, Any]
 PARTS = ("report.html", "distilled/1", "model/1")
-"""What a finished run's folder has for its user."""
+"""Of a finished run's folder, for its user."""
 
 
 def summarize(
@@ -27,7 +28,7 @@ def summarize(
     before: Accuracy,
     after: Accuracy,
 ) -> dict[str, Any]:
-    """What results.json holds; accuracies are fractions."""
+    """The content of results.json; accuracies are fractions."""
     settings = dataclasses.asdict(config)
     skipped = int(distillation.guard.skipped)
     return {
@@ -49,13 +50,11 @@ def summarize(
 
 
 def describe_results(results: dict[str, Any], config: Config) -> str:
-    """The outcome in two lines for a person, or in three."""
+    """The outcome in a few lines for a person."""
     before, after = results["accuracy_before"], results["accuracy"]
-    skipped = (
-        f"{results['skipped_steps']} outer steps were skipped: loss or gradient was NaN or infinite\n"
-        if results.get("skipped_steps")
-        else ""
-    )
+    skipped = ""
+    if number := results.get("skipped_steps"):
+        skipped = f"{number} outer steps were skipped: loss or gradient was NaN or infinite\n"
     return (
         f"accuracy {accuracy_over(**after)} on {results['test_examples']} "
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
@@ -68,8 +67,8 @@ def describe_results(results: dict[str, Any], config: Config) -> str:
 def _whereabouts(folder: Path) -> str:
     if gone := [name for name in PARTS if not (folder / name).exists()]:
         return (
-            f"{folder} no longer has {' and '.join(gone)}; without its results.json the same "
-            "command goes on from the last checkpoint, and writes all of it again"
+            f"{folder} no longer has {' and '.join(gone)}; delete results.json, and the same "
+            "command continues from the last checkpoint and writes all of it again"
         )
     return (
         "report.html, distilled/1 (the set) and model/1 (the network that it trains) are in "
@@ -80,7 +79,7 @@ def _whereabouts(folder: Path) -> str:
 def describe_set(
     config: Config, dataset: Dataset, samples: Samples, accuracy: Accuracy
 ) -> dict[str, Any]:
-    """The metadata of the exported set: what its numbers mean, and what they reach."""
+    """The metadata of the exported set: the meaning of its numbers, and its accuracy."""
     names = ("dataset", "init", "labels", "steps", "epochs", "seed", "keep")
     described = {name: getattr(config, name) for name in names}
     described |= {"network": config.model, "classes": dataset.classes}
@@ -107,9 +106,9 @@ def sentences(samples: Samples, encoding: TextEncoding, classes: Sequence[str]) 
 
 
 def commit() -> str | None:
-    """The short name of the checkout's commit, with a + where files differ; None elsewhere.
+    """The short name of the checkout's commit, with a + if files differ; None if there is none.
 
-    As it was when first asked, since a checkout can change while its code runs.
+    It is kept from the first call on: a checkout can change while its code runs.
     """
     return _commit_of(Path(__file__).resolve().parents[2])
 
@@ -141,7 +140,7 @@ def device() -> str:
 
 
 def peak_memory() -> int | None:
-    """MB that this process has held at most, None where the system does not tell."""
+    """The most MB that this process has held; None if the system does not tell."""
     if held := machine.most_resident():
         return round(held / 2**20)
     try:

@@ -14,11 +14,10 @@ from tf_distill.core import (
     Distribution,
     Learner,
     Optimizer,
+    OuterStep,
     Samples,
-    check_step,
-    real_batch,
 )
-from tf_distill.datasets import DATASETS, Dataset, hold_out, is_own, load, registry
+from tf_distill.datasets import DATASETS, Dataset, Entry, hold_out, is_own, load, registry
 from tf_distill.networks import NETWORKS, Choice, choose
 from tf_distill.runs import warm_start
 from tf_distill.runs.folder import Files, RunFolder, data_inputs
@@ -28,9 +27,9 @@ from tf_distill.runs.folder import Files, RunFolder, data_inputs
 class Run:
     """One distillation with all that it depends on.
 
-    config: all settings. whole: the dataset as it is. choice: the network. files: where the run
-    keeps what it has. callbacks: called after each outer step. distribution: the replicas that
-    share the outer steps. optimizer: of the inner steps.
+    config: all settings. whole: the dataset, before anything is held out. choice: the network.
+    files: a folder, or memory. callbacks: called after each outer step. distribution: the replicas
+    that share the outer steps. optimizer: of the inner steps.
     """
 
     config: Config
@@ -43,7 +42,7 @@ class Run:
 
     @classmethod
     def of(cls, config: Config, whole: Dataset, choice: Choice, files: Files, **more: Any) -> "Run":
-        """The run; one that has begun in a folder continues from the set that it began with."""
+        """The run; if it has begun in its folder, `start` is the set that it began with."""
         return cls(warm_start.as_begun(config, files), whole, choice, files, **more)
 
     @functools.cached_property
@@ -59,18 +58,22 @@ class Run:
 
     @functools.cached_property
     def learner(self) -> Learner:
-        """The network; its frozen weights are those that the folder's run began with."""
+        """The network, with the frozen weights that the folder's run began with."""
         return self.choice.learner(self.files.frozen() if self.begun else [])
 
     @functools.cached_property
     def start(self) -> Callable[[], Samples] | None:
-        """Reads the set to start from, once; None where a run makes new samples."""
+        """Reads the set to start from, once; None if the run makes new samples."""
         if self.config.start is None:
             return None
-        read = functools.partial(
-            warm_start.read_start, self.config, self.dataset, self.learner
-        )
+        read = functools.partial(warm_start.read_start, self.config, self.dataset, self.learner)
         return functools.cache(read)
+
+    @property
+    def step(self) -> OuterStep:
+        """The settings of an outer step."""
+        c = self.config
+        return OuterStep(c.batch_size, c.networks, c.init, c.seed, c.jit_compile, self.optimizer)
 
     @functools.cached_property
     def inputs(self) -> dict[str, Any]:
@@ -86,15 +89,15 @@ class Run:
         """
         config = self.config
         self.files.check(config, self.inputs)
-        size = real_batch(config.batch_size, self.dataset)
-        check_step(self.learner, size, config.networks, self.distribution, config.jit_compile)
-        if self.start and self.files.path and not self.begun:
+        self.step.check(self.learner, self.dataset, self.distribution)
+        if self.start and not self.begun:
             self.start()
-            warm_start.check_apart(Path(str(config.start)), self.files.path)
+            if self.files.path:
+                warm_start.check_apart(Path(str(config.start)), self.files.path)
 
 
 def named_run(config: Config, distribution: Distribution | None = None) -> Run:
-    """The run of settings whose data and network have names, in the folder that they name."""
+    """The run of settings that name its data and its network, in the folder `run_dir`."""
     whole = load(dataclasses.asdict(config))
     choice = choose(config.model, whole)
     shared = distribution or Distribution()
@@ -102,22 +105,13 @@ def named_run(config: Config, distribution: Distribution | None = None) -> Run:
 
 
 def configure(given: dict[str, Any]) -> Config:
-    """The complete settings of a run, from those that were given.
+    """All settings of a run, from those that were given.
 
     Raises:
         UserError: one of them is wrong, or does nothing.
     """
-    return _completed(warm_start.without_brought(given))
-
-
-def _completed(given: dict[str, Any], any_embeddings: bool = False) -> Config:
-    given = {**given, "start": warm_start.absolute(given.get("start"))}
-    named = {name: value for name, value in given.items() if value is not None}
-    known = registry({"dataset": DATASET, "data_dir": data_dir(), **named})
-    config = resolve(given, known, NETWORKS)
-    entry = known[config.dataset]
-    takes_vectors = entry.kind == "text" and entry.vectors
-    if config.embeddings is not None and not takes_vectors and not any_embeddings:
+    config, entry = _completed(warm_start.prepared(given))
+    if config.embeddings is not None and not (entry.kind == "text" and entry.vectors):
         raise UserError(
             f"embeddings={config.embeddings} is not for dataset={config.dataset}, expected texts "
             "without vectors of their own; leave it out"
@@ -125,12 +119,19 @@ def _completed(given: dict[str, Any], any_embeddings: bool = False) -> Config:
     return config
 
 
+def _completed(given: dict[str, Any]) -> tuple[Config, Entry]:
+    named = {name: value for name, value in given.items() if value is not None}
+    known = registry({"dataset": DATASET, "data_dir": data_dir(), **named})
+    config = resolve(given, known, NETWORKS)
+    return config, known[config.dataset]
+
+
 def recall(given: dict[str, Any]) -> Config:
-    """The settings of a run that is there, where they are not given.
+    """All settings of a run: those that were given, and for the rest those of the run in `run_dir`.
 
     Raises:
-        UserError: nothing but a folder was given, and there is no run in it; or the run
-            there has other settings than were given, or data or a network that only Python has.
+        UserError: only a folder was given, and there is no run in it; or the run there has other
+            settings than were given, or data or a network that only Python has.
     """
     told = {name: value for name, value in given.items() if value is not None}
     if "run_dir" not in told:
@@ -146,14 +147,14 @@ def recall(given: dict[str, Any]) -> Config:
     stored = completed(folder.read("config.json"))
     _check_named(folder.path, stored)
     known = {field.name: stored.get(field.name) for field in dataclasses.fields(Config)}
-    # An earlier version's settings may name embeddings that do nothing.
-    config = _completed(known | told, any_embeddings=True)
+    told |= {"start": warm_start.absolute(told["start"])} if "start" in told else {}
+    config, _ = _completed(known | told)  # an earlier version's may name what does nothing
     folder.check(config, {})
     return config
 
 
 def _check_named(folder: Path, stored: dict[str, Any]) -> None:
-    """Raises UserError where a run has data or a network that no setting can name."""
+    """Raises UserError if a run has data or a network that no setting can name."""
     unnamed = {
         "data": stored["dataset"] not in DATASETS and not is_own(stored["dataset"]),
         "network": stored["model"].startswith(OWN),

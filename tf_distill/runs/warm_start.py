@@ -18,38 +18,41 @@ from tf_distill.runs.folder import Files
 
 
 def absolute(start: Any) -> str | None:
-    """The path that was given, as one that stays right when Python changes its folder.
+    """The absolute path of a set to start from: it holds when Python changes its folder.
 
     Raises:
-        UserError: it is no path.
+        UserError: what was given is no path.
     """
     path = folder_path("start", start)
     return path and os.path.abspath(path)
 
 
-def without_brought(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without those that do nothing beside `start`; a line tells each of them."""
+def prepared(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with an absolute `start`, and without those that do nothing beside it.
+
+    A line tells each setting that does nothing.
+    """
     if given.get("start") is None:
         return {**given}
-    for name, nothing in BROUGHT.items():
-        if given.get(name) not in (None, nothing):
+    for name, neutral in BROUGHT.items():
+        if given.get(name) not in (None, neutral):
             say(f"{name}={given[name]} does nothing: the set to start from has its own")
-    return {**given, **BROUGHT}
+    return {**given, **BROUGHT, "start": absolute(given["start"])}
 
 
 def as_begun(config: Config, files: Files) -> Config:
-    """The settings with the set that the run in a folder began with, which may have moved since."""
+    """The settings with the `start` that the run in a folder began with."""
     if config.start is None or not files.begun:
         return config
     before = files.read("config.json").get("start")
-    if before in (None, config.start):  # without a set it is another experiment, which is told later
+    if before in (None, config.start):  # None is another experiment: RunFolder.check refuses it
         return config
     say(f"{files.path} began with the set of {before}, so start={config.start} does nothing")
     return dataclasses.replace(config, start=before)
 
 
 def check_apart(start: Path, run: Path) -> None:
-    """Raises UserError where a run would write over the set that it starts from, or into it."""
+    """Raises UserError if a run would write over the set that it starts from, or into it."""
     own, set_ = run.resolve(), _newest(start).resolve()
     if start.resolve().is_relative_to(own):
         raise UserError(f"start={start} is in run_dir={run} itself; name another run_dir")
@@ -64,8 +67,8 @@ def read_start(config: Config, dataset: Dataset, learner: Learner) -> Samples:
         config: `start` names the folder of a set, of a finished run, or of an export, of which
             the newest version is taken.
         dataset: whose inputs and classes the set must have.
-        learner: the network. A line tells where the set was learned for another, or under other
-            conditions.
+        learner: the network. Each difference between the conditions of the set and of the run
+            is printed.
 
     Raises:
         UserError: there is no set, or one of other sizes, inputs, classes or labels.
@@ -103,7 +106,7 @@ def _check(samples: Samples, metadata: Mapping[str, Any], config: Config, datase
     if other:
         got = " ".join(f"{name}={getattr(config, name)}" for name in other)
         expected = " ".join(f"{name}={value}" for name, value in other.items())
-        raise UserError(f"{set_} has {expected}, got {got}; give the same, or leave start= out")
+        raise UserError(f"{set_} has {expected}, got {got}; use the same, or another set")
     if tuple(shape) != dataset.encoding.shape:
         raise UserError(
             f"{set_} has samples of {tuple(shape)}, but {dataset.name} has {dataset.encoding.shape}"
@@ -125,7 +128,7 @@ def _one_hot(y: np.ndarray) -> bool:
 def _differences(
     loaded: LoadedSet, config: Config, dataset: Dataset, learner: Learner
 ) -> list[str]:
-    """Conditions of the set that are not the run's, so that the set may be of little use."""
+    """How the conditions of the set differ from the run's: it may be of little use then."""
     told, metadata = [], loaded.metadata
     if metadata["network"] != config.model:
         told.append(f"for the network {network_name(metadata['network'])}")
@@ -143,20 +146,16 @@ def _differences(
 
 
 def _has_seen_held_out(config: Config, metadata: Mapping[str, Any]) -> bool:
-    """Whether the set was learned from examples that the run sets aside; old sets don't tell.
-
-    eval_split=held_out and keep=best each hold out a tenth, which follows from the seed.
-    """
+    """Whether the set was learned from examples that the run holds out; old sets don't tell."""
     if not metadata.keys() >= {"eval_split", "keep", "seed"}:
         return False
-    now, before = (
-        (eval_split == "held_out") + (keep == "best")
-        for eval_split, keep in (
-            (config.eval_split, config.keep),
-            (metadata["eval_split"], metadata["keep"]),
-        )
-    )
+    now, before = _tenths(vars(config)), _tenths(metadata)
     return now > before or (now > 0 and metadata["seed"] != config.seed)
+
+
+def _tenths(settings: Mapping[str, Any]) -> int:
+    """How many tenths of the training data are held out; which ones follows from the seed."""
+    return (settings["eval_split"] == "held_out") + (settings["keep"] == "best")
 
 
 def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
@@ -164,7 +163,7 @@ def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
 
 
 def _alike(a: Any, b: Any) -> bool:
-    """Whether they are equal, but for the rounding of another CPU."""
+    """Whether they are equal up to the rounding of another CPU."""
     if np.shape(a) != np.shape(b) or np.asarray(b).dtype.kind not in "fiub":
         return np.array_equal(a, b)
     return np.allclose(a, b, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,68 @@
+"""Texts in memory as a dataset."""
+
+import numpy as np
+import pytest
+
+from tf_distill.common.errors import UserError
+from tf_distill.datasets import from_texts
+from tf_distill.datasets.words import PADDING, UNKNOWN
+
+TEXTS = [
+    "the cat sat on a mat",
+    "a dog ran to the park",
+    "cats purr",
+    "dogs bark loudly at night",
+] * 5
+LABELS = ["cat", "dog"] * 10
+
+
+def test_texts_with_made_vectors():
+    dataset = from_texts(TEXTS, LABELS, ["a cat barked"], ["cat"])
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.outputs == 1
+    assert dataset.encoding.shape == (6, len(dataset.encoding.words) - 1)
+    words = [dataset.encoding.words[n - 2] for n in dataset.x_train[2] if n != PADDING]
+    assert words == ["cats", "purr"]
+    assert (dataset.x_test[0] == UNKNOWN).tolist() == [False, False, True, False, False, False]
+    assert dataset.raw_test.tolist() == [b"a cat barked"]
+    again = from_texts(TEXTS, LABELS, ["a cat barked"], ["cat"])
+    np.testing.assert_array_equal(dataset.encoding.vectors, again.encoding.vectors)
+
+
+def test_vectors_from_a_file_and_a_length(tmp_path):
+    (tmp_path / "v.txt").write_text("cat 1 2\ndog 3 4\n")
+    dataset = from_texts(TEXTS, LABELS, embeddings=tmp_path / "v.txt", length=9)
+    assert dataset.encoding.words == ("cat", "dog")
+    assert dataset.encoding.shape == (9, 2)
+    assert len(dataset.y_test) == 4
+
+
+def test_length_covers_nineteen_of_twenty(capsys):
+    texts = ["one two three four five six"] * 96 + ["word " * 1000] * 4
+    assert from_texts(texts, ["a", "b"] * 50).encoding.shape[0] == 6
+    assert "texts are 6 words, longer ones cut" in capsys.readouterr().out
+    assert from_texts(["word " * 1000] * 20, ["a", "b"] * 10).encoding.shape[0] == 400
+    assert from_texts(["word"] * 20, ["a", "b"] * 10).encoding.shape[0] == 5
+
+
+def test_empty_texts_are_left_out_with_their_labels(capsys):
+    dataset = from_texts([" ", *TEXTS], ["zebra", *LABELS])
+    assert dataset.classes == ("cat", "dog")
+    assert "x_train: 1 empty texts are left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ((TEXTS, LABELS[:3]), "20 texts in x_train and 3 labels in y_train"),
+        (([*TEXTS[:-1], 5], LABELS), r"x_train\[19\] is 5, expected a string"),
+        ((TEXTS, LABELS, TEXTS), "one of x_test and y_test"),
+        ((TEXTS, LABELS, ["x"], ["cow"]), "y_test: class 'cow' does not occur"),
+        ((TEXTS, [0.5, 1] * 10), "y_train: label 0 is 0.5"),
+        (([""] * 20, LABELS), "y_train has no examples"),
+        ((["<br>"] * 20, LABELS), "the training texts of texts have no words"),
+    ],
+)
+def test_refuses(given, text):
+    with pytest.raises(UserError, match=text):
+        from_texts(*given)

@@ -1,0 +1,181 @@
+"""Own data by name, from the command line to a servable, and every mistake in one line."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from pictures import fill
+
+from tf_distill import main
+from tf_distill.datasets import load, user_data
+from tf_distill.runs import run
+
+TEXTS = {"billing": "the invoice {} is wrong", "refund": "I want my money back for {}",
+         "shipping": "where is the parcel {}"}  # fmt: skip
+THINGS = ["lamp", "shoes", "order", "book", "card", "phone", "table"]
+TINY = ("--outer_steps=2", "--epochs=1", "--eval_every=2")
+
+
+def table(path, things=THINGS, extra=""):
+    rows = [f"{text.format(thing)},{label}\n" for thing in things for label, text in TEXTS.items()]
+    path.write_text("text,label\n" + "".join(rows) + extra)
+    return path
+
+
+def archive(path):
+    y = np.arange(40) % 2
+    x = (
+        np.random.default_rng(0).integers(0, 128, (40, 12, 12), dtype=np.uint8)
+        + 100 * y[:, None, None]
+    )
+    np.savez(path, x_train=x.astype(np.uint8), y_train=y)
+    return path
+
+
+def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
+    train, test = table(tmp_path / "train.csv"), table(tmp_path / "test.csv", THINGS[:2])
+    folder = tmp_path / "run"
+    arguments = (f"--dataset=csv:{train}", f"--test_data={test}", "--embeddings=train",
+                 f"--run_dir={folder}", *TINY)  # fmt: skip
+    outcome = cli(*arguments)
+    assert (outcome.status, outcome.err) == (0, "")
+    for text in ("21 texts in column 'text', 3 classes in column 'label'",
+                 "made of the training texts"):  # fmt: skip
+        assert outcome.out.count(text) == 1
+    served = tf.saved_model.load(str(folder / "model" / "1"))
+    answer = served.signatures["serving_default"](text=tf.constant(["where is my parcel ?"]))
+    assert answer["label"].numpy()[0].decode() in TEXTS
+    assert answer["probabilities"].shape == (1, 3)
+    report = (folder / "report.html").read_text()
+    assert "billing" in report
+    command = f"--dataset=csv:{train} --model=textconvnet --epochs=1 --outer_steps=2 --eval_every=2"
+    command = f"python -m tf_distill.main {command} --test_data={test} --embeddings=train"
+    assert command.replace(" ", "</span> <span>") in report
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["dataset"], config["samples_per_step"]) == (f"csv:{train}", 3)
+
+    # Changed data are noticed.
+    assert "is finished" in cli(*arguments).out
+    for changed, told in {
+        tuple(THINGS[:3]): "they were 21 + 6 examples of 3 classes, now 21 + 9 examples",
+        tuple(THINGS[1:3]): "other data (as many examples, but others); ",
+    }.items():
+        table(test, changed)
+        outcome = cli(*arguments)
+        assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+        assert told in outcome.err
+    table(test, THINGS[:2])  # as a run of an older version has remembered them
+    known = json.loads((folder / "inputs.json").read_text())
+    (folder / "inputs.json").unlink()
+    (folder / "data.json").write_text(json.dumps(known | {"fingerprint": known.pop("data")}))
+    assert "is finished" in cli(*arguments).out
+    table(test, THINGS[:3])
+    assert "now 21 + 9 examples" in cli(*arguments).err
+
+    # A report needs only the run's folder.
+    train.unlink()
+    (folder / "report.html").unlink()
+    assert cli("--mode=report", f"--run_dir={folder}").status == 0
+    assert (folder / "report.html").read_text() == report
+
+
+def test_an_archive(tmp_path):
+    config = run.configure({"dataset": f"npz:{archive(tmp_path / 'a.npz')}", "image_size": "14x16"})
+    assert (config.model, config.samples_per_step) == ("lenet", 2)
+    dataset = run.load_dataset(config)
+    assert (dataset.name, dataset.x_train.shape) == ("a", (32, 14, 16, 1))
+
+
+def test_defaults_follow_the_data(tmp_path):
+    fill(tmp_path / "pets", mode="RGB")
+    config = run.configure({"dataset": f"folder:{tmp_path}/pets"})
+    assert (config.model, config.samples_per_step) == ("alexcifarnet", 2)
+    assert config.run_dir == str(Path("runs", "pets_alexcifarnet"))
+    config = run.configure({"dataset": f"csv:{table(tmp_path / 'a b.csv')}", "image_size": None})
+    assert (config.model, config.samples_per_step) == ("textconvnet", 3)
+    assert config.run_dir == str(Path("runs", "a_b_textconvnet"))
+
+
+def test_data_are_read_once_and_again_when_the_file_changes(tmp_path, capsys):
+    path = table(tmp_path / "t.csv")
+    config = run.configure({"dataset": f"csv:{path}", "embeddings": "train"})
+    settings = dataclasses.asdict(config)
+    assert load(settings) is load(settings)
+    assert capsys.readouterr().out.count("21 texts") == 1
+    table(path, THINGS[:-1])
+    assert len(load(settings).y_train) < 17
+
+
+def test_a_folder_is_read_again_when_an_image_is_added(tmp_path, capsys):
+    fill(tmp_path / "pets", each=3)
+    config = run.configure({"dataset": f"folder:{tmp_path}/pets", "image_size": "12"})
+    settings = dataclasses.asdict(config)
+    before = load(settings)
+    assert load(settings) is before
+    image = next((tmp_path / "pets").rglob("*.png"))
+    shutil.copy2(image, image.with_stem("copy"))
+    after = load(settings)
+    assert len(after.y_train) + len(after.y_test) == len(before.y_train) + len(before.y_test) + 1
+
+
+def test_the_home_folder_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    table(tmp_path / "train.csv")
+    assert run.configure({"dataset": "csv:~/train.csv"}).samples_per_step == 3
+    values = dict.fromkeys(holder.name for holder in main._SETTINGS)
+    told = main._told(values | {"embeddings": "~/v.txt", "text_column": "~"})
+    assert told == values | {"embeddings": f"{tmp_path}/v.txt", "text_column": "~"}
+
+
+MISTAKES = [
+    (["--dataset=cvs:t.csv"], ["unknown kind of data 'cvs'; did you mean csv?", "folder"]),
+    (["--dataset=csv:"], ["--dataset=csv: names no data", "csv:FILE"]),
+    (["--dataset=t.csv"], ["use --dataset=csv:t.csv"]),
+    (["--dataset=pets"], ["use --dataset=folder:pets"]),
+    (["--dataset=a.npz"], ["use --dataset=npz:a.npz"]),
+    (["--dataset=csv:none.csv"], ["can't read none.csv: No such file"]),
+    (["--dataset=csv:t.csv", "--test_data=none.csv"], ["can't read none.csv"]),
+    (["--dataset=csv:t.csv", "--text_column=body"], ["no column 'body'", "'text', 'label'"]),
+    (["--dataset=csv:t.csv", "--test_data=cow.csv"], ["cow.csv: class 'cow' does not occur"]),
+    (["--dataset=csv:one.csv"], ["one.csv: class 'cow' has one example"]),
+    (["--dataset=csv:t.csv", "--image_size=28"], ["--image_size is not for --dataset=csv:t.csv"]),
+    (["--embeddings=train"], ["--embeddings is not for --dataset=digits, expected texts without"]),
+    (["--text_column=text"], ["--text_column is not for --dataset=digits"]),
+    (["--dataset=folder:pets", "--image_size=28px"], ["--image_size=28px is no size"]),
+    (["--dataset=folder:pets", "--image_size=4"], ["image_size is 4x4, expected at least 12"]),
+    (["--dataset=folder:pets", "--model=bilstm"], ["--model=bilstm takes texts", "lenet"]),
+    (["--dataset=npz:none.npz"], ["can't read none.npz (No such file"]),
+    (["--dataset=tfds:no_such_dataset"], ["tensorflow-datasets has no 'no_such_dataset'"]),
+    (["--dataset=tfds:fashion_mnist"], ["is not in data", "download_and_prepare", "--data_dir"]),
+    (["--dataset=csv:t.csv"], ["there is no file data/glove", "--embeddings=train"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "texts"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
+def test_a_mistake_is_one_line_and_nothing_is_written(cli, tmp_path, monkeypatch, arguments, texts):
+    monkeypatch.chdir(tmp_path)
+    table(Path("t.csv"))
+    table(Path("one.csv"), extra="moo,cow\n")
+    table(Path("cow.csv"), extra="moo,cow\nmoo moo,cow\n")
+    archive(Path("a.npz"))
+    fill(Path("pets"), each=3)
+    before = sorted(tmp_path.rglob("*"))
+    outcome = cli("--data_dir=data", *arguments)
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    for text in ("tf_distill: error: ", *texts):
+        assert text in outcome.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "name"),
+    [("csv", "a/train.csv.gz", "train"), ("folder", "my pets/", "my_pets"),
+     ("tfds", "glue/sst2", "glue_sst2"), ("npz", "/x/f-m.npz", "f-m")],
+)  # fmt: skip
+def test_short_names(kind, place, name):
+    assert user_data.short_name(kind, place) == name

@@ -1,0 +1,156 @@
+"""The network of a name or a function: which data it takes, and whether it is the same again."""
+
+import keras
+import numpy as np
+import own_models
+import pytest
+import small
+import tensorflow as tf
+from keras import layers, ops
+
+import tf_distill as td
+from tf_distill.core import Learner
+from tf_distill.datasets import images as images_
+from tf_distill.networks import NETWORKS, choose, fitting_names
+
+
+def images(side, channels=1):
+    x = np.arange(8 * side * side * channels).reshape(8, side, side, channels) % 256
+    return td.datasets.from_arrays(x.astype(np.uint8), np.arange(8) % 2)
+
+
+def texts(length):
+    x, y = ["a fine film", "a dull film"] * 10, ["good", "bad"] * 10
+    return td.datasets.from_texts(x, y, length=length)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (lambda: images(12), ["lenet", "alexcifarnet"]),
+        (lambda: images(12, channels=3), ["lenet", "alexcifarnet"]),
+        (lambda: images(11), []),
+        (lambda: texts(5), ["textconvnet", "birnn", "bilstm"]),
+        (lambda: texts(4), ["birnn", "bilstm"]),
+        (small.dataset, []),
+    ],
+    ids=["grey", "colour", "small", "words", "few words", "vectors"],
+)
+def test_the_networks_that_take_data(data, expected):
+    dataset = data()
+    assert fitting_names(dataset) == expected
+    for name in expected:
+        assert choose(name, dataset).build().output_shape == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "message"),
+    [
+        (lambda: texts(4), "textconvnet", "takes texts of at least 5 words, but texts has 4"),
+        (lambda: images(11), "lenet", "takes images of at least 12x12 pixels, but arrays has 11"),
+    ],
+    ids=["words", "pixels"],
+)
+def test_too_small_data_are_refused_in_a_line(data, model, message):
+    with pytest.raises(td.UserError, match=message) as error:
+        choose(model, data())
+    assert "\n" not in str(error.value)
+
+
+def test_small_image_files_are_enlarged_so_that_lenet_takes_them():
+    assert NETWORKS["lenet"].least == images_.SMALLEST
+
+
+def frozen_model():
+    return keras.Sequential([layers.Dense(4, trainable=False), layers.Dense(small.CLASSES)])
+
+
+def test_frozen_weights_are_given_to_a_users_network():
+    choice = choose(frozen_model, small.dataset())
+    frozen = choice.learner().frozen
+    assert not np.array_equal(choice.learner().frozen[0], frozen[0])
+    learner = choice.learner(frozen)
+    for one, other in zip(learner.frozen, frozen, strict=True):
+        np.testing.assert_array_equal(one, other)
+    expected = learner.model(tf.ones((2, small.FEATURES)))
+    weights = [v.value for v in learner.model.trainable_variables]
+    np.testing.assert_allclose(learner.apply(weights, tf.ones((2, small.FEATURES))), expected)
+
+
+# One network from another
+
+
+def functional(activation="relu", skip=0, units=6, initializer="glorot_uniform"):
+    """Two layers of one size beside each other, one of which is added; by operations too."""
+    x = keras.Input((small.FEATURES,))
+    parts = [layers.Dense(units, a, kernel_initializer=initializer)(x) for a in ("tanh", "relu")]
+    y = ops.relu(parts[0]) + ops.tanh(parts[1]) + parts[skip]
+    y = layers.Softmax()(layers.Activation(activation)(y))
+    return keras.Model(x, layers.Dense(small.CLASSES)(y))
+
+
+def recurrent(activation="tanh"):
+    lstm = layers.LSTM(3, activation=activation)
+    parts = [layers.Reshape((small.FEATURES, 1)), layers.Bidirectional(lstm)]
+    return keras.Sequential([keras.Input((small.FEATURES,)), *parts, layers.Dense(small.CLASSES)])
+
+
+class Indescribable(keras.Model):
+    """Has an argument that Keras can't write down."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function, self.out = function, layers.Dense(small.CLASSES)
+
+    def call(self, x):
+        """Logits."""
+        return self.out(self.function(x))
+
+    def get_config(self):
+        """None."""
+        raise NotImplementedError
+
+
+MODELS = {
+    "functional": functional,
+    "activation": lambda: functional("tanh"),
+    "wiring": lambda: functional(skip=1),
+    "size": lambda: functional(units=7),
+    "initializer": lambda: functional(initializer="he_normal"),
+    "its settings": lambda: functional(initializer=keras.initializers.RandomNormal(stddev=0.1)),
+    "other settings": lambda: functional(initializer=keras.initializers.RandomNormal(stddev=0.2)),
+    "recurrent": recurrent,
+    "loop": lambda: recurrent("relu"),
+    "subclassed": own_models.Subclassed,
+    "indescribable": lambda: Indescribable(lambda x: x),
+    "lambda": lambda: keras.Sequential([layers.Lambda(lambda x: -x), layers.Dense(3)]),
+    "frozen": frozen_model,
+    "thawed": lambda: keras.Sequential([layers.Dense(4), layers.Dense(3)]),
+}
+
+
+def identity(make):
+    learner = Learner(make(), (small.FEATURES,))  # the checks of Choice.learner take long
+    return choose(make, small.dataset()).identity(learner)
+
+
+def test_networks_are_told_apart_and_known_again():
+    first = {name: identity(make) for name, make in MODELS.items()}
+    assert len({str(told) for told in first.values()}) == len(MODELS)
+    assert {len(told["network"]) for told in first.values()} == {16}
+    assert first["thawed"]["weights"] == [[5, 4], [4], [4, 3], [3]]
+    assert {name: identity(make) for name, make in MODELS.items()} == first  # by other names
+    keras.utils.clear_session()  # names begin anew
+    assert {name: identity(make) for name, make in MODELS.items()} == first
+
+
+def test_seeds_of_initializers_are_no_part_of_a_network():
+    one, other = (
+        identity(lambda s=s: functional(initializer=keras.initializers.HeNormal(s))) for s in (1, 2)
+    )
+    assert one == other
+
+
+def test_the_name_says_all_of_a_network_of_the_registry():
+    choice = choose("lenet", images(12))
+    assert choice.identity(choice.learner()) == {}

@@ -1,0 +1,160 @@
+"""One table over the registry: shapes, parameter counts by hand, second derivatives."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_distill.core.hypergradient import hypergradient
+from tf_distill.core.inner import Samples
+from tf_distill.core.learner import Learner, fixed_network
+from tf_distill.core.losses import cross_entropy
+from tf_distill.networks import NETWORKS, variants
+from tf_distill.networks.registry import ITSELF
+
+# LeNet on 28x28: 28 -> 14 -> 10 -> 5. A recurrent layer of n inputs and 100 units has
+# 100 n + 100^2 + 100 parameters a direction, an LSTM four times as many.
+TABLE = [
+    ("lenet", (28, 28, 1), 10,
+     (25 * 6 + 6) + (25 * 6 * 16 + 16) + (400 * 120 + 120) + (120 * 84 + 84) + (84 * 10 + 10)),
+    ("lenet", (32, 32, 3), 1,
+     (75 * 6 + 6) + (25 * 6 * 16 + 16) + (576 * 120 + 120) + (120 * 84 + 84) + (84 + 1)),
+    # 32 -> 16 -> 8, with 64 channels
+    ("alexcifarnet", (32, 32, 3), 10,
+     (75 * 64 + 64) + (1600 * 64 + 64) + (4096 * 384 + 384) + (384 * 192 + 192) + (1920 + 10)),
+    ("textconvnet", (20, 100), 50, (3 + 4 + 5) * 100 * 100 + 3 * 100 + (300 * 50 + 50)),
+    ("textconvnet", (400, 100), 1, (3 + 4 + 5) * 100 * 100 + 3 * 100 + (300 + 1)),
+    ("birnn", (30, 100), 5,
+     2 * (100 * 100 + 100 * 100 + 100) + 2 * (200 * 100 + 100 * 100 + 100) + (200 * 5 + 5)),
+    ("bilstm", (30, 100), 6,
+     2 * 4 * (100 * 100 + 100 * 100 + 100) + 2 * 4 * (200 * 100 + 100 * 100 + 100) + 200 * 6 + 6),
+]  # fmt: skip
+SMALL = {"image": (12, 12, 1), "text": (5, 4)}
+
+
+@pytest.mark.parametrize(("name", "shape", "outputs", "parameters"), TABLE)
+def test_shape_and_number_of_parameters(name, shape, outputs, parameters):
+    model = NETWORKS[name].build(shape, outputs)
+    assert model.output_shape == (None, outputs)
+    assert model.input_shape == (None, *shape)
+    assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == parameters
+
+
+def test_the_table_has_every_network():
+    assert {name for name, *_ in TABLE} == set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_gives_logits_for_each_of_a_batch_alone(name):
+    network = NETWORKS[name]
+    learner = Learner(network.build(SMALL[network.kind], 3))
+    weights = fixed_network(learner, 0)
+    x = np.random.default_rng(0).standard_normal((3, *SMALL[network.kind])).astype(np.float32)
+    logits = learner.apply(weights, tf.constant(x)).numpy()
+    assert logits.shape == (3, 3)
+    single = [learner.apply(weights, tf.constant(x[i : i + 1]))[0] for i in range(3)]
+    np.testing.assert_allclose(logits, single, rtol=1e-4, atol=1e-5)
+    *before, kernel, bias = weights  # the output is linear: no softmax or sigmoid
+    larger = learner.apply([*before, 10 * kernel, bias], tf.constant(x))
+    np.testing.assert_allclose(larger, 10 * logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [*((name, ITSELF) for name in sorted(NETWORKS)), ("textconvnet", "width 0.1, depth 2")],
+)
+def test_has_a_second_derivative(name, variant):
+    """Of the gradient by the weights, with respect to the input: somewhere not zero, no NaN."""
+    network = NETWORKS[name]
+    learner = Learner(variants(name)[variant](SMALL[network.kind], 3))
+    weights = fixed_network(learner, 0)
+    draw = np.random.default_rng(0).standard_normal
+    x = tf.constant(draw((2, *SMALL[network.kind])), tf.float32)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(weights)
+            loss = cross_entropy(tf.eye(3)[:2], learner.apply(weights, x))
+        gradients = inner.gradient(loss, weights)
+        total = tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients])
+    second = outer.gradient(total, x).numpy()
+    assert np.isfinite(second).all()
+    assert np.abs(second).max() > 1e-6
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["lenet", "textconvnet"])
+def test_bits_do_not_depend_on_what_the_process_has_made_before(name):
+    """Keras numbers layers on in a process, and Grappler orders sums by names."""
+    network, shape = NETWORKS[name], {"image": (28, 28, 1), "text": (8, 16)}
+    draw = np.random.default_rng(0).standard_normal
+    x = tf.constant(draw((1, 3, *shape[network.kind])), tf.float32)
+    samples = Samples(x, tf.eye(3)[tf.newaxis], tf.constant([0.1, 0.1]))
+    real = tf.constant(draw((16, *shape[network.kind])), tf.float32), tf.eye(16, 3)
+    keras.utils.clear_session()
+    models = [network.build(shape[network.kind], 3) for _ in range(2)]
+    results = set()
+    for model in models:
+        learner = Learner(model)
+        weights = fixed_network(learner, 0)
+        step = tf.function(lambda: hypergradient(learner, samples, weights, *real))  # noqa: B023
+        results.add(step().gradients.x.numpy().tobytes())
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("name", ["birnn", "bilstm"])
+def test_recurrent_networks_read_both_ways(name):
+    """The first and the last word both reach the logits, and their order matters."""
+    learner = Learner(NETWORKS[name].build((5, 4), 3))
+    weights = fixed_network(learner, 0)
+    x = tf.constant(np.random.default_rng(0).standard_normal((1, 5, 4)), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = tf.reduce_sum(learner.apply(weights, x))
+    reach = np.abs(tape.gradient(value, x)).max((0, 2))
+    assert (reach > 1e-6).all()
+    turned = learner.apply(weights, x[:, ::-1])
+    assert np.abs(turned - learner.apply(weights, x)).max() > 1e-3
+
+
+def test_no_lstm_uses_cudnn():
+    """Its kernel has no second derivative."""
+    model = NETWORKS["bilstm"].build((5, 4), 3)
+    lstms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.LSTM)]
+    assert len(lstms) == 4
+    assert {layer.use_cudnn for layer in lstms} == {False}
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_no_dropout_width_or_depth_is_the_network_itself(name):
+    """The same layers; with dropout too the weights and the logits are the same."""
+    network = NETWORKS[name]
+    shape = SMALL[network.kind]
+    models = []
+    for settings in ({}, {"width": 1.0, "depth": 0, "dropout": 0.0}, {"dropout": 0.4}):
+        keras.utils.clear_session()  # layers are numbered from the start
+        models.append(network.build(shape, 3, **settings))
+    own, explicit, dropping = models
+    assert own.get_config() == explicit.get_config()
+    assert not any(isinstance(layer, keras.layers.Dropout) for layer in own._flatten_layers())
+    dropping.set_weights(own.get_weights())
+    x = tf.constant(np.random.default_rng(0).standard_normal((2, *shape)), tf.float32)
+    np.testing.assert_allclose(own(x), dropping(x, training=False), rtol=1e-5, atol=1e-6)
+    assert np.abs(dropping(x, training=True) - dropping(x, training=False)).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_width_and_depth_change_the_weights_in_number_and_size(name):
+    network = NETWORKS[name]
+    shape = SMALL[network.kind]
+
+    def weights(**settings):
+        return [tuple(v.shape) for v in network.build(shape, 3, **settings).trainable_variables]
+
+    own, narrow, wide = weights(), weights(width=0.5), weights(width=2.0)
+    assert [s[-1] for s in wide[:-2]] == [2 * s[-1] for s in own[:-2]]
+    assert [2 * s[-1] for s in narrow[:-2]] == [s[-1] for s in own[:-2]]
+    assert narrow[-1] == wide[-1] == (3,)
+    added = 6 if name in ("birnn", "bilstm") else 2  # both directions, each with three weights
+    assert len(weights(depth=2)) == len(own) + 2 * added
+    assert min(min(s) for s in weights(width=1e-6)) == 1

@@ -1,0 +1,87 @@
+"""What is worked out when the files of a run are read, of this version and of earlier ones."""
+
+import evaluated
+import pytest
+
+from tf_distill.report import record
+from tf_distill.report.record import Record, distillation_sizes
+
+ORIGINAL = {"accuracy": evaluated.ORIGINAL}
+RUN = {
+    "config": {"dataset": "digits", "model": "lenet", "init": "random", "labels": "soft"},
+    "results": {
+        "distilled_samples": 10,
+        "seconds": 1.0,
+        "accuracy": {"mean": 0.6, "std": 0.0, "networks": 1},
+    },
+}
+
+
+def read(folder, **contents):
+    evaluated.write(folder, **RUN | contents)
+    return record.read_numbers(folder)
+
+
+def test_ratios_are_worked_out_for_the_set_and_for_every_row(tmp_path):
+    found = read(tmp_path, comparison=evaluated.comparison(), results={
+        **RUN["results"], "original": ORIGINAL
+    })  # fmt: skip
+    assert found.original == evaluated.ORIGINAL
+    assert found.ratio == 0.6 / evaluated.ORIGINAL
+    assert [row["ratio"] for row in found.rows] == [
+        row["mean"] / evaluated.ORIGINAL for row in evaluated.comparison()["rows"]
+    ]
+
+
+def test_a_run_without_an_original_accuracy_has_no_ratios(tmp_path):
+    found = read(tmp_path, comparison=evaluated.comparison())
+    assert {found.original, found.ratio, *(row["ratio"] for row in found.rows)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("results", "comparison"),
+    [
+        ({"original_accuracy": 0.8, "ratio": 1}, {}),
+        ({}, {"original": ORIGINAL}),
+        ({"original": ORIGINAL}, {"original": {"accuracy": 0.1}}),  # that of results is newer
+    ],
+)
+def test_files_of_earlier_versions_are_read(tmp_path, results, comparison):
+    row = {"name": "k_means", "group": "baseline", "title": "k", "mean": 0.4, "ratio": 0.9}
+    found = read(
+        tmp_path, results=RUN["results"] | results, comparison={"rows": [row], **comparison}
+    )
+    assert (found.original, found.ratio) == (0.8, pytest.approx(0.75))
+    expected = {"ratio": 0.5, "std": 0.0, "networks": 1, "accuracies": []}
+    assert found.rows == [{**row, **expected}]
+
+
+def test_a_comparison_that_tested_more_networks_says_the_accuracy(tmp_path):
+    row = evaluated.row("distilled", "distilled", 0.7)
+    assert read(tmp_path, comparison={"rows": [row]}).accuracy["mean"] == row["mean"]
+
+
+def test_the_sizes_of_a_sweep_have_ratios_and_say_what_was_reached(tmp_path):
+    older = evaluated.sweep() | {"distillation_sizes": {"50": 1}}
+    older["sizes"][0]["ratio"] = 1.0
+    evaluated.write(tmp_path, sweep=older)
+    found = record.read(tmp_path)
+    assert [s["ratio"] for s in found.sizes] == pytest.approx([0.375, 0.625, 0.875, 0.975])
+    assert found.distillation_sizes == {
+        "50": 2, "60": 2, "70": 5, "80": 5, "90": 20, "95": 20, "97": 20, "99": None
+    }  # fmt: skip
+    assert Record(tmp_path, {}, sweep={"sizes": older["sizes"]}).distillation_sizes == {}
+
+
+def test_a_size_that_is_worse_than_a_smaller_one_reaches_less():
+    sizes = [{"samples": n, "ratio": r} for n, r in ((1, None), (2, 0.92), (5, 0.85), (10, 0.96))]
+    found = distillation_sizes(sizes)
+    assert [found[a] for a in ("50", "90", "95", "97")] == [2, 2, 10, None]
+
+
+def test_inputs_of_this_and_of_earlier_versions_are_the_same(tmp_path):
+    sizes = {"train": 3, "test": 2, "classes": 2}
+    evaluated.write(tmp_path, data={"fingerprint": "old", **sizes})
+    assert record.read_inputs(tmp_path) == {"data": "old", **sizes}
+    evaluated.write(tmp_path, inputs={"data": "new"})
+    assert record.read_inputs(tmp_path) == {"data": "new", **sizes}

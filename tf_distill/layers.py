@@ -1,0 +1,17 @@
+"""Layers for a network of one's own, under the public name `tf_distill.layers`."""
+
+from tf_distill.networks.layers import (
+    Bidirectional,
+    ChannelNormalization,
+    ConvGlobalMaxPool1D,
+    ConvMaxPool2D,
+    LayerNormalization,
+)
+
+__all__ = [
+    "Bidirectional",
+    "ChannelNormalization",
+    "ConvGlobalMaxPool1D",
+    "ConvMaxPool2D",
+    "LayerNormalization",
+]
