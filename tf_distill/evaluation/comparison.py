@@ -17,7 +17,7 @@ from tf_distill.config import Protocol, plain_numbers
 from tf_distill.core import Accuracy, Samples
 from tf_distill.evaluation import baselines, controls
 from tf_distill.evaluation.original import original_of
-from tf_distill.evaluation.rows import Row, Subject, check_set
+from tf_distill.evaluation.rows import Row, Subject, check_finished, check_set
 from tf_distill.networks import Training
 from tf_distill.report import report
 from tf_distill.runs import Run
@@ -58,15 +58,6 @@ def compare(
         if run.files.path:
             report.write(run.files.path)
     return found, original
-
-
-def check_finished(run: Run) -> None:
-    """Raises UserError where a finished run is no longer in its folder, or another one is."""
-    if not run.files.read("results.json"):
-        raise UserError(
-            f"{run.files.path} holds no finished run any more; put it back, or distill again"
-        )
-    run.files.check(run.config, run.inputs)
 
 
 def so_far(run: Run) -> str:

@@ -75,10 +75,11 @@ def original_of(run: Run, training: Training | None = None) -> dict[str, Any]:
         The fields of `Original` and, for a network of one's own, its identity.
 
     Raises:
-        UserError: a rate of dropout for a network of one's own.
+        UserError: a rate of dropout for a network of one's own; the folder holds another run.
         Diverged: the loss is NaN or infinite.
         Interrupted: on SIGINT or SIGTERM, where there is a folder.
     """
+    run.files.check(run.config, run.inputs)
     identity = run.choice.identity(run.learner)
     names = ("results.json", "comparison.json")  # the latter as earlier versions wrote it
     for before in (run.files.read(name).get("original", {}) for name in names):

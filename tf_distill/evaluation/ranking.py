@@ -15,7 +15,7 @@ from tf_distill.common import say
 from tf_distill.core import Accuracy, Learner, Samples
 from tf_distill.evaluation.bench import Bench, Conditions
 from tf_distill.evaluation.original import cached, maker
-from tf_distill.evaluation.rows import check_set
+from tf_distill.evaluation.rows import check_finished, check_set
 from tf_distill.networks import Build, registry
 from tf_distill.runs import Run
 
@@ -40,8 +40,9 @@ def complete_ranking(run: Run, samples: Samples, networks: int) -> dict[str, Any
         The content of ranking.json.
 
     Raises:
-        UserError: the file there is of another set or damaged.
+        UserError: the file there is of another set or damaged; the run has other data now.
     """
+    check_finished(run)
     with run.files.locked():
         found = run.files.read(NAME)
         own = check_set(Path(run.config.run_dir, NAME), found, samples)

@@ -64,6 +64,15 @@ class Subject:
         return numpy_generator(self.config.seed, stream, index)
 
 
+def check_finished(run: Run) -> None:
+    """Raises UserError where a finished run is no longer in its folder, or another one is."""
+    if not run.files.read("results.json"):
+        raise UserError(
+            f"{run.files.path} holds no finished run any more; put it back, or distill again"
+        )
+    run.files.check(run.config, run.inputs)
+
+
 def check_set(path: Path, found: Mapping[str, Any], samples: Samples) -> str:
     """Checks that a file of measurements is about a distilled set.
 
