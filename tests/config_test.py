@@ -10,12 +10,13 @@ import pytest
 
 from tf_distill.common.errors import UserError
 from tf_distill.config import (
-    AT_LEAST_ONE,
     CHOICES,
+    COUNT,
+    LARGEST,
+    LIMITS,
     PLACES,
     POSITIVE,
     TRUTH,
-    WHOLE,
     Config,
     plain_numbers,
     shortest_command,
@@ -23,6 +24,13 @@ from tf_distill.config import (
 from tf_distill.datasets import DATASETS
 from tf_distill.networks.registry import NETWORKS
 from tf_distill.runs import run
+
+COUNTS = [name for name, limit in LIMITS.items() if limit is COUNT]
+RATES = [name for name, limit in LIMITS.items() if limit is POSITIVE]
+WHOLE = [name for name, limit in LIMITS.items() if limit.kind is int]
+A_COUNT = f"expected a whole number from 1 to {LARGEST}"
+A_SEED = f"expected a whole number from 0 to {LARGEST}"
+A_RATE = "expected a finite number above 0"
 
 
 def configure(**given) -> Config:
@@ -77,37 +85,35 @@ def test_data_dir_follows_the_environment(monkeypatch):
 
 
 BAD = [
-    *(({name: "no"}, f"--{name} must be True or False, got 'no'") for name in TRUTH),
-    *(({name: 0}, f"--{name} must be at least 1, got 0") for name in AT_LEAST_ONE),
-    *(({name: 0.0}, f"--{name} must be above 0 and finite, got 0.0") for name in POSITIVE),
-    *(({name: float("nan")}, f"--{name} must be above 0") for name in POSITIVE),
-    *(({name: float("inf")}, f"--{name} must be above 0") for name in POSITIVE),
-    *(({name: "fixd"}, f"unknown --{name} 'fixd'") for name in CHOICES),
-    *(({name: True}, f"--{name} must be a whole number, got True") for name in WHOLE),
-    *(({name: False}, f"--{name} must be a number, got False") for name in POSITIVE),
-    *(({name: 10**400}, f"--{name} must be above 0 and finite, got 1000") for name in POSITIVE),
-    ({"seed": np.int64(-1)}, "--seed must be at least 0 and below 2147483648, got np.int64(-1)"),
-    ({"steps": -2}, "--steps must be at least 1, got -2"),
-    ({"outer_momentum": 1.0}, "--outer_momentum must be at least 0 and below 1, got 1.0"),
-    ({"seed": -1}, "--seed must be at least 0 and below 2147483648, got -1"),
-    ({"seed": 2**31}, "--seed must be at least 0 and below 2147483648, got 2147483648"),
-    ({"seed": 10**400}, "--seed must be at least 0 and below 2147483648, got 1000"),
-    ({"outer_steps": -1, "inner_lr": -1.0}, "--inner_lr must be above 0"),  # in their order
-    ({"labels": "hard", "label_init": "random"}, "--label_init must be one_hot, got random"),
-    ({"early_stopping": 3}, "asks for --keep=best, got --early_stopping=3 --keep=last"),
-    ({"early_stopping": 0, "keep": "best"}, "--early_stopping must be at least 1"),
-    ({"networks": 2}, "--init=fixed has one network, got --networks=2"),
-    ({"eval_networks": 5}, "--eval_networks=5; use --init=random"),
+    *(({name: "no"}, f"{name}='no', expected True or False") for name in TRUTH),
+    *(({name: value}, f"{name}={value}, {A_COUNT}") for name in COUNTS for value in (0, True)),
+    *(
+        ({name: value}, f"{name}={value}, {A_RATE}")
+        for name in RATES
+        for value in (0.0, float("nan"), float("inf"), False)
+    ),
+    *(({name: "fixd"}, f"unknown {name} 'fixd'") for name in CHOICES),
+    *(({name: 2.0}, f"{name}=2.0, expected a whole number") for name in WHOLE),
+    *(({name: 10**400}, f"{name}=1000") for name in (*COUNTS, "seed")),
+    ({"seed": np.int64(-1)}, f"seed=np.int64(-1), {A_SEED}"),
+    ({"seed": 2**31}, f"seed=2147483648, {A_SEED}"),
+    ({"steps": -2}, f"steps=-2, {A_COUNT}"),
+    ({"outer_momentum": 1.0}, "outer_momentum=1.0, expected a number from 0 to less than 1"),
+    ({"weight_decay": -1}, "weight_decay=-1, expected a finite number from 0 on"),
+    ({"outer_steps": -1, "inner_lr": -1.0}, "inner_lr=-1.0, expected"),  # in their order
+    ({"labels": "hard", "label_init": "random"}, "label_init must be one_hot, got random"),
+    ({"early_stopping": 3}, "early_stopping=3 asks for keep=best, got keep=last"),
+    ({"networks": 2}, "init=fixed has one network, got networks=2"),
+    ({"eval_networks": 5}, "eval_networks=5; use init=random"),
     ({"dataset": "minst"}, "unknown dataset 'minst'; did you mean mnist?"),
-    ({"model": "lnet"}, "unknown --model 'lnet'; did you mean lenet"),
+    ({"model": "lnet"}, "unknown model 'lnet'; did you mean lenet"),
     (
         {"model": "bilstm"},
-        "--model=bilstm takes texts, but --dataset=digits has images; "
-        "use one of alexcifarnet, lenet",
+        "model=bilstm takes texts, but dataset=digits has images; use one of alexcifarnet, lenet",
     ),
     (
         {"dataset": "trec6", "model": "lenet"},
-        "--model=lenet takes images, but --dataset=trec6 has texts; "
+        "model=lenet takes images, but dataset=trec6 has texts; "
         "use one of bilstm, birnn, textconvnet",
     ),
 ]
@@ -136,16 +142,16 @@ def test_difference_names_what_changed_and_no_places():
     assert config.difference(moved) == []
     changed = {**there, "steps": 2, "labels": "hard"}
     assert sorted(config.difference(changed)) == [
-        "--labels was 'hard', now 'soft'",
-        "--steps was 2, now 3",
+        "labels=soft (it was hard)",
+        "steps=3 (it was 2)",
     ]
     shorter = {**there, "outer_steps": 7, "eval_every": 1}
-    assert config.difference(shorter) == [f"--outer_steps was 7, now {config.outer_steps}"]
+    assert config.difference(shorter) == [f"outer_steps={config.outer_steps} (it was 7)"]
     assert config.difference({**there, "eval_every": 1}) == [
-        f"--eval_every was 1, now {config.eval_every}"
+        f"eval_every={config.eval_every} (it was 1)"
     ]
-    del changed["steps"]
-    assert "--steps was None, now 3" in config.difference(changed)
+    del changed["steps"]  # as before there was such a setting
+    assert "steps=3 (it was 1)" in config.difference(changed)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +159,10 @@ def test_difference_names_what_changed_and_no_places():
     [
         ({}, ""),
         ({"init": "random"}, " --init=random"),
+        ({"start": "/set", "sample_init": "real"}, " --start=/set"),
         ({"steps": 3, "seed": 5, "run_dir": "x"}, " --steps=3 --seed=5"),
         ({"outer_steps": 50, "networks": 9, "init": "random"},
-         " --init=random --outer_steps=50 --networks=9"),
+         " --outer_steps=50 --init=random --networks=9"),
     ],
 )  # fmt: skip
 def test_the_command_has_what_differs_from_the_defaults_and_gives_the_settings_back(given, flags):

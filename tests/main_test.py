@@ -17,8 +17,8 @@ from absl import flags
 from places import ROOT
 
 from tf_distill import __version__, main, modes
+from tf_distill.config import Config
 from tf_distill.export import distilled_set
-from tf_distill.runs import run
 
 TINY = ("--dataset=toy_questions", "--outer_steps=2", "--batch_size=8", "--epochs=1")
 
@@ -55,25 +55,25 @@ def assert_one_line(outcome, *texts: str):
 MISTAKES = [
     (["--dataset=minst"], ["unknown dataset 'minst'", "did you mean mnist?", "digits"]),
     (["--dataset=csv"], ["unknown dataset 'csv'; known: ", "; or your own data: csv:FILE"]),
-    (["--model=lenett"], ["unknown --model 'lenett'", "did you mean lenet", "bilstm"]),
+    (["--model=lenett"], ["unknown model 'lenett'", "did you mean lenet", "bilstm"]),
     (["--dataste=mnist"], ["dataste", "dataset", "--help"]),
     (["--steps=two"], ["steps", "two", "--help"]),
     (["mnist"], ["got 'mnist', expected only flags", "--help"]),
-    (["--init=fix"], ["unknown --init 'fix'", "fixed, random"]),
+    (["--init=fix"], ["unknown init 'fix'", "fixed, random"]),
     (["--dataset=digits", "--model=bilstm"], ["--model=bilstm takes texts", "alexcifarnet, lenet"]),
     (["--dataset=trec6", "--model=lenet"], ["--model=lenet takes images", "bilstm"]),
     *(
-        ([f"--{name}=0"], [f"--{name} must be at least 1, got 0"])
+        ([f"--{name}=0"], [f"--{name}=0, expected a whole number from 1 to"])
         for name in ("samples_per_step", "steps", "epochs", "outer_steps", "batch_size",
                      "networks", "eval_networks", "eval_every")
     ),
-    (["--inner_lr=-1"], ["--inner_lr must be above 0 and finite, got -1.0"]),
-    (["--outer_lr=nan"], ["--outer_lr must be above 0 and finite, got nan"]),
-    (["--seed=-3"], ["--seed must be at least 0"]),
-    (["--labels=hard", "--label_init=random"], ["--label_init must be one_hot"]),
+    (["--inner_lr=-1"], ["--inner_lr=-1.0, expected a finite number above 0"]),
+    (["--outer_lr=nan"], ["--outer_lr=nan, expected a finite number above 0"]),
+    (["--seed=-3"], ["--seed=-3, expected a whole number from 0 to"]),
+    (["--labels=hard", "--label_init=random"], ["so --label_init must be one_hot"]),
     (["--networks=3"], ["--init=fixed has one network", "--init=random"]),
     (["--flagfile=nowhere.flags"], ["there is no flag file nowhere.flags; expected some, such as"]),
-    (["--mode=baseline"], ["unknown --mode 'baseline'", "did you mean baselines?", "sweep"]),
+    (["--mode=baseline"], ["unknown mode 'baseline'", "did you mean baselines?", "sweep"]),
     *(
         ([f"--{name}={value}", f"--mode={mode}"], [f"--{name} is for --mode={others}, got", mode])
         for name, value, mode, others in (
@@ -84,13 +84,14 @@ MISTAKES = [
             ("out", "foo.csv", "each", "compare"),
         )
     ),
-    (["--mode=sweep", "--sizes=1,x"], ["--sizes=1,x is no list of whole numbers"]),
-    (["--mode=sweep", "--sizes=0"], ["--sizes has 0, expected positive multiples"]),
-    (["--mode=baselines", "--baseline_sets=0"], ["--baseline_sets must be at least 1, got 0"]),
+    (["--mode=sweep", "--sizes=1,x"], ["--sizes=1,x", "--sizes=1,2,5,10"]),
+    (["--mode=sweep", "--sizes=0"], ["--sizes=0, expected positive multiples"]),
+    (["--mode=baselines", "--baseline_sets=0"], ["--baseline_sets=0, expected a whole number"]),
     *(
         ([f"--mode={mode}", "--run_dir=nowhere"], ["there is no run in nowhere", "--run_dir"])
         for mode in ("baselines", "ranking")
     ),
+    (["--mode=sweep", "--start=x"], ["--start=", "/x has a set of one size", "--mode=sweep"]),
     (["--mode=report", "--run_dir=nowhere"], ["nowhere holds no finished run"]),
     (["--mode=compare"], ["--mode=compare got no folder", "runs/*"]),
     (["--mode=compare", "--out=table.pdf", "nowhere"], ["table.pdf", ".csv, .html, .txt"]),
@@ -131,31 +132,33 @@ def test_broken_word_vectors_are_one_line(cli, tmp_path, sentiment, vectors, tex
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_of_other_settings_is_refused_and_left_alone(cli, tmp_path):
-    first = cli(*TINY, f"--run_dir={tmp_path}/run")
+def test_a_folder_has_one_run_and_tells_how_to_get_back_what_is_gone(cli, tmp_path):
+    run = tmp_path / "run"
+    command = (*TINY, "--samples_per_step=1", f"--run_dir={run}")
+    first = cli(*command)
     assert first.status == 0
-    assert re.search(r"accuracy 0\.\d{4} on 195 test examples", first.out)
+    told = r"accuracy 0\.\d{4} on 195 test examples \(.*\), 1 distilled sample, "
+    assert re.search(told, first.out)
+    assert "1 distilled sample with" in (run / "report.html").read_text()
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    other = cli(*TINY, f"--run_dir={tmp_path}/run", "--seed=1", "--outer_lr=0.5")
-    assert_one_line(other, "--seed was 0, now 1", "--outer_lr was", "name another --run_dir")
+    other = cli(*command, "--seed=1", "--outer_lr=0.5")
+    texts = "--seed=1 (it was 0)", "--outer_lr=0.5 (it was ", "name another --run_dir"
+    assert_one_line(other, *texts)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
-    again = cli(*TINY, f"--run_dir={tmp_path}/run")
+    again = cli(*command)
     assert again.status == 0
     assert "is finished" in again.out
     assert "model/1 (the network that it trains) are in" in again.out
 
-
-def test_a_finished_run_that_has_lost_its_model_says_so_and_how_to_get_it_back(cli, tmp_path):
-    run, model = tmp_path / "run", tmp_path / "run" / "model" / "1"
-    assert cli(*TINY, f"--run_dir={run}").status == 0
-    first = json.loads((run / "results.json").read_text())
-    shutil.rmtree(model)
-    again = cli(*TINY, f"--run_dir={run}")
-    assert f"{run} no longer has model/1; without its results.json" in again.out
+    shutil.rmtree(run / "model" / "1")
+    assert f"{run} no longer has model/1; delete results.json, and" in cli(*command).out
+    shutil.rmtree(run / "distilled" / "1")
+    assert_one_line(cli(*command), f"{run} no longer has distilled/1; put it back, or delete")
+    accuracy = json.loads((run / "results.json").read_text())["accuracy"]
     (run / "results.json").unlink()
-    assert cli(*TINY, f"--run_dir={run}").status == 0
-    assert json.loads((run / "results.json").read_text())["accuracy"] == first["accuracy"]
-    assert model.is_dir()
+    assert cli(*command).status == 0
+    assert json.loads((run / "results.json").read_text())["accuracy"] == accuracy
+    assert (run / "model" / "1").is_dir()
 
 
 def test_a_folder_that_can_not_be_written_is_one_line(cli, tmp_path):
@@ -169,7 +172,8 @@ def test_a_run_that_diverges_is_one_line_with_a_status_of_its_own(cli, tmp_path)
     outcome = cli(*TINY, f"--run_dir={tmp_path}/run", "--inner_lr=1e38")
     assert outcome.status == 3
     assert len(outcome.err.splitlines()) == 1
-    assert "lower --inner_lr" in outcome.err
+    assert "lower --inner_lr (now 1e+38) or --outer_lr (now " in outcome.err
+    assert not (tmp_path / "run" / "results.json").exists()
 
 
 def test_help_ends_well_and_names_every_setting():
@@ -177,18 +181,15 @@ def test_help_ends_well_and_names_every_setting():
         command("--help"), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    for holder in main._SETTINGS:
-        assert f"--{holder.name}:" in done.stdout or f"--[no]{holder.name}:" in done.stdout
-    for field in run.Config.__dataclass_fields__:
-        assert f"--{field}:" in done.stdout or f"--[no]{field}:" in done.stdout
+    for name in Config.__dataclass_fields__:
+        assert f"--{name}: " in done.stdout
 
 
 def test_every_mode_and_every_flag_that_is_no_setting_is_in_the_table():
-    assert {*main.OWN} == {*modes.MODES, "compare", "each"}
-    settings = {holder.name for holder in main._SETTINGS}
+    assert {*main.MODES} == {*modes.MODES, "compare", "each"}
     own = {flag.name for flag in flags.FLAGS.flags_by_module_dict()[main.__name__]}
-    assert own - settings - {"mode", "version"} == {
-        name for names in main.OWN.values() for name in names
+    assert own - {*Config.__dataclass_fields__} - {"mode", "version"} == {
+        name for names in main.MODES.values() for name in names
     }
 
 
@@ -229,7 +230,7 @@ def test_a_process_that_is_terminated_goes_on_to_the_same_bits(tmp_path):
     assert not (tmp_path / "stopped" / "results.json").exists()
     values = []
     for made in (stopped, whole):
-        run.run(made)
+        small.carry_out(made)
         loaded = distilled_set.load(Path(made.run_dir, "distilled", "1"))
         values.append([v.numpy().tobytes() for v in loaded.samples])
     assert values[0] == values[1]
@@ -238,7 +239,7 @@ def test_a_process_that_is_terminated_goes_on_to_the_same_bits(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_outside_of_the_outer_loop_is_one_line(number):
     program = (
-        "import time\nfrom tf_distill import cli\n"
+        "import time\nfrom tf_distill.common import cli\n"
         "cli.run(lambda _: print('here', flush=True) or time.sleep(60), 'program')"
     )
     with subprocess.Popen(
@@ -266,9 +267,3 @@ def test_the_package_and_the_installed_command_are_the_program(how):
 
     assert said("--version") == f"{name} {__version__}\n"
     assert "--dataset: Name: digits, mnist" in said("--help")
-
-
-def test_one_sample_is_one(cli, tmp_path):
-    ended = cli(*TINY, "--samples_per_step=1", f"--run_dir={tmp_path}/run")
-    assert ", 1 distilled sample, " in ended.out
-    assert "1 distilled sample with" in (tmp_path / "run" / "report.html").read_text()

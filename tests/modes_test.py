@@ -11,10 +11,10 @@ import pytest
 import small
 
 from tf_distill.common.errors import UserError
-from tf_distill.evaluation import comparison
+from tf_distill.evaluation import comparison, sweep
 from tf_distill.networks.registry import NETWORKS
 from tf_distill.report import report, table
-from tf_distill.runs import folder, run
+from tf_distill.runs.run import configure, recall
 
 NO_MEMORY = "tf_distill: error: not enough memory"
 QUICK = ("--baseline_sets=2", "--sgd_epochs=2", "--control_steps=2")
@@ -23,16 +23,13 @@ QUICK = ("--baseline_sets=2", "--sgd_epochs=2", "--control_steps=2")
 def test_a_run_by_its_folder_alone_has_its_settings(tmp_path):
     config = small.config(tmp_path / "run", seed=7, inner_lr=0.3)
     small.begun(config)
-    assert run.recall({"run_dir": str(tmp_path / "run"), "seed": None}) == config
-    with pytest.raises(UserError, match="--seed was 7, now 8"):
-        run.recall({"run_dir": str(tmp_path / "run"), "seed": 8})
+    assert recall({"run_dir": str(tmp_path / "run"), "seed": None}) == config
+    with pytest.raises(UserError, match=r"seed=8 \(it was 7\)"):
+        recall({"run_dir": str(tmp_path / "run"), "seed": 8})
     with pytest.raises(UserError, match="there is no run in"):
-        run.recall({"run_dir": str(tmp_path / "other"), "data_dir": "x"})
-    new = small.config(tmp_path / "new", seed=7)  # at work, or ended, before its first checkpoint
-    small.settled(new)
-    assert run.recall({"run_dir": new.run_dir}) == new
-    settings = {"dataset": "toy_questions", "run_dir": new.run_dir}
-    assert run.recall(settings) == run.configure(settings)
+        recall({"run_dir": str(tmp_path / "other"), "data_dir": "x"})
+    settings = {"dataset": "toy_questions", "run_dir": str(tmp_path / "other")}
+    assert recall(settings) == configure(settings)
 
 
 def test_a_run_from_before_a_setting_keeps_what_was_the_case_then(tmp_path):
@@ -42,12 +39,7 @@ def test_a_run_from_before_a_setting_keeps_what_was_the_case_then(tmp_path):
     kept = {k: v for k, v in dataclasses.asdict(then).items() if getattr(config, k) == v}
     small.begun(config)
     (tmp_path / "config.json").write_text(json.dumps(kept))
-    assert run.recall({"run_dir": str(tmp_path)}) == then
-
-
-def test_the_same_settings_find_the_run_too(tmp_path):
-    settings = {"dataset": "toy_questions", "run_dir": str(tmp_path / "new")}
-    assert run.recall(settings) == run.configure(settings)
+    assert recall({"run_dir": str(tmp_path)}) == then
 
 
 @pytest.mark.parametrize(
@@ -62,28 +54,11 @@ def test_the_same_settings_find_the_run_too(tmp_path):
 def test_only_python_has_data_and_networks_of_python(tmp_path, name, model, lacking):
     config = small.config(tmp_path, dataset="digits", model="lenet")
     small.begun(dataclasses.replace(config, dataset=name, model=model))
-    folder.remember_inputs(tmp_path, {"weights": [[5, 3]]})
     with pytest.raises(UserError) if lacking else contextlib.nullcontext() as error:
-        assert run.recall({"run_dir": str(tmp_path)}) == config
+        assert recall({"run_dir": str(tmp_path)}) == config
     if lacking:
         assert f"and only Python has its {lacking}; call compare()" in str(error.value)
-        assert "such as --dataset=csv:FILE" in str(error.value)
-
-
-def test_an_original_accuracy_is_not_that_of_a_run_begun_meanwhile(
-    cli, text_run, tmp_path, monkeypatch
-):
-    folder = tmp_path / "run"
-
-    def trained(*_):
-        shutil.copytree(text_run, folder)
-        return {"accuracy": 0.5, "epochs": 1.0, "seconds": 1.0}
-
-    monkeypatch.setattr(run, "original_of", trained)
-    outcome = cli("--mode=original", "--dataset=digits", f"--run_dir={folder}")
-    assert (outcome.status, outcome.err) == (0, "")
-    assert "ratio" not in outcome.out
-    assert (folder / "results.json").read_bytes() == (text_run / "results.json").read_bytes()
+        assert "such as dataset=csv:FILE" in str(error.value)
 
 
 def test_report_draws_anew_what_was_deleted(cli, text_run, tmp_path):
@@ -115,17 +90,17 @@ def test_compare_puts_runs_in_one_table(cli, text_run, image_run, tmp_path):
 
 def test_the_original_accuracy_comes_with_the_ratio(cli, tmp_path, monkeypatch):
     config = small.config(tmp_path / "runs" / "one", dataset="toy_questions")
-    run.run(config)
+    small.carry_out(config)
     shorter = NETWORKS[config.model]
     shorter = shorter._replace(training=shorter.training._replace(epochs=2))
     monkeypatch.setitem(NETWORKS, config.model, shorter)
     outcome = cli("--mode=original", f"--run_dir={config.run_dir}")
     assert outcome.status == 0
     results = json.loads((tmp_path / "runs" / "one" / "results.json").read_text())
-    assert f"accuracy {results['original_accuracy']:.4f} on 195 test examples" in outcome.out
-    assert results["original_accuracy"] > 0.5
-    expected = results["accuracy"]["mean"] / results["original_accuracy"]
-    assert results["ratio"] == pytest.approx(expected)
+    original = results["original"]["accuracy"]
+    assert f"accuracy {original:.4f} on 195 test examples" in outcome.out
+    assert original > 0.5
+    expected = results["accuracy"]["mean"] / original
     report = tmp_path / "runs" / "one" / "report.html"
     assert f"\nratio {100 * expected:.1f} %, also in {report}\n" in outcome.out
     assert f"<dd>{100 * expected:.1f} %</dd>" in report.read_text(encoding="utf-8")
@@ -147,7 +122,7 @@ def test_only_a_mode_that_goes_on_says_so(cli, text_run, monkeypatch, error, mod
         raise error
 
     monkeypatch.setattr(report, "write", fail)
-    monkeypatch.setattr(comparison, "complete", fail)
+    monkeypatch.setattr(comparison, "compare", fail)
     outcome = cli(f"--mode={mode}", f"--run_dir={text_run}")
     assert outcome.status == (2 if isinstance(error, MemoryError) else 130)
     assert outcome.err == f"{told}\n"
@@ -162,7 +137,7 @@ def test_stopped_baselines_tell_how_far_they_are(cli, text_run, tmp_path, monkey
         evaluated.write(folder, comparison={"rows": rows[:5], "expected": titles})
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(comparison, "complete", stop)
+    monkeypatch.setattr(comparison, "compare", stop)
     outcome = cli("--mode=baselines", f"--run_dir={folder}")
     assert outcome.status == 130
     told = "stopped with 5 of 13 rows measured, for --mode=report to show; the same command"
@@ -172,7 +147,7 @@ def test_stopped_baselines_tell_how_far_they_are(cli, text_run, tmp_path, monkey
 @pytest.mark.long
 def test_a_sweep_has_a_folder_of_its_own(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "original_of", lambda config, dataset: {"accuracy": 0.9})
+    monkeypatch.setattr(sweep, "original_of", lambda run: {"accuracy": 0.9})
     outcome = cli(
         "--mode=sweep", "--sizes=2,3", "--dataset=toy_questions", "--outer_steps=2", "--epochs=1"
     )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tf_distill import jobs
 from tf_distill.common import Interrupted, UserError, percent
+from tf_distill.config import plain_numbers
 from tf_distill.core import Distribution
 from tf_distill.evaluation import comparison, ranking, sweep
 from tf_distill.evaluation.original import original_of
@@ -77,11 +78,12 @@ def _estimate(call: Call) -> str:
 @_resumable
 def _baselines(call: Call) -> str:
     run = named_run(recall(call.settings))
+    protocol = plain_numbers(call.protocol)  # before hours of distillation
     try:
         if not run.files.read("results.json"):
             carry_out(run)
         samples = finished_run(run).distilled.samples
-        comparison.compare(run, samples, call.protocol)
+        comparison.compare(run, samples, protocol)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped{comparison.so_far(run)}") from None
     return f"the comparison is in {_folder(run) / report.NAME}"

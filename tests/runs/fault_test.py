@@ -1,4 +1,4 @@
-"""A run that is killed at any moment, or whose disk is full, goes on to the same bits.
+"""A run that is killed at any moment, or whose disk is full, continues to the same bits.
 
 The runs are processes of their own, forked from one that has imported TensorFlow.
 """
@@ -26,15 +26,15 @@ from tf_distill.export import distilled_set
 from tf_distill.runs.folder import RunFolder
 
 WRITING = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")
-"""What Python tells an audit hook of before it is done."""
+"""Operations that Python tells an audit hook of before it does them."""
 PATIENCE = 300
 STEPS = {"outer_steps": 24, "eval_every": 4, "checkpoint_minutes": 1e-9}
-"""Few steps and many checkpoints, so that faults come in the middle of writing."""
+"""Few steps and many checkpoints, so that faults happen while it writes."""
 SOME_TIME, KILL, FULL, COUNT = "killed some time", "killed at an operation", "full disk", "none"
 
 
 class Whole(NamedTuple):
-    """A run that nothing happened to: arguments, files, events in its folder, seconds."""
+    """A run without a fault: settings, files, number of operations in its folder, seconds."""
 
     settings: dict
     content: dict[str, bytes]
@@ -43,13 +43,13 @@ class Whole(NamedTuple):
 
 
 def program(settings: dict, fault: str | None, at: int, errors: Connection) -> None:
-    """The program in a child; a fault comes at the n-th file operation of Python's in its folder.
+    """The program in a child; a fault happens at the n-th file operation in its folder.
 
     Args:
         settings: of the run.
-        fault: KILL, or FULL for a disk that takes nothing more, else none.
+        fault: KILL, or FULL for a full disk; COUNT to count the operations.
         at: the number of the operation, from 1.
-        errors: takes stderr, and at its end the number of operations where there is no fault.
+        errors: takes stderr and, for COUNT, the number of operations after it.
     """
     os.dup2(errors.fileno(), 2)
     errors.close()
@@ -103,7 +103,7 @@ def settings_of(folder: Path) -> dict:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """What must be equal to the bit, by name."""
+    """All that must be equal to the bit, by name."""
     samples = distilled_set.load(folder / "distilled" / "1").samples
     values = {name: v.numpy().tobytes() for name, v in samples._asdict().items()}
     results = json.loads((folder / "results.json").read_text())
@@ -114,7 +114,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def whole(fork, tmp_path_factory) -> Whole:
-    """The run that the others are held against."""
+    """The run that the runs with faults are compared with."""
     folder = tmp_path_factory.mktemp("whole")
     settings = settings_of(folder / "run")
     started = time.monotonic()
@@ -133,7 +133,7 @@ def assert_as_whole(folder: Path, whole: Whole):
 
 
 def check_faults(fork, whole, folder, faults, draw):
-    """Lets the faults come in turn, into a new run where one has ended; then the last run ends."""
+    """Lets the faults happen in turn, in a new run where one has ended; then ends the last run."""
     runs = [folder / str(i) for i in range(len(faults) + 1)]
     waiting, path, tries = list(faults), runs.pop(), 0
     while waiting:
@@ -152,7 +152,7 @@ def check_faults(fork, whole, folder, faults, draw):
 
 
 def struck(child, fault, whole, draw) -> bool:
-    """Whether the fault came before the run had ended; it must have ended as it should."""
+    """Whether the fault happened before the end of the run; checks how the program ended."""
     if fault == SOME_TIME:
         child.join(draw.uniform(0, whole.seconds))
         child.kill()
@@ -174,8 +174,8 @@ def test_deterministic_runs_have_the_bits_that_a_cpu_gives_anyway(fork, whole, t
     assert fork(settings).ended() == (0, "")
     assert content(tmp_path / "run") == whole.content
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(UserError, match="--deterministic was True, now False"):
-        folder.check(small.config(tmp_path / "run", **STEPS))
+    with pytest.raises(UserError, match=r"deterministic=False \(it was True\)"):
+        folder.check(small.config(tmp_path / "run", **STEPS), {})
 
 
 @pytest.mark.long

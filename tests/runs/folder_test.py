@@ -82,7 +82,7 @@ def test_a_folder_without_settings_binds_nobody(tmp_path):
     [
         (
             {"seed": 1, "epochs": 3},
-            "epochs=3 (it was 2); seed=1 (it was 0); name another run_dir, ",
+            "epochs=3 (it was 2); seed=1 (it was 0); name another run_dir",
         ),
         ({"labels": "hard"}, "labels=hard (it was soft)"),
     ],

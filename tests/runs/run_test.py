@@ -203,6 +203,6 @@ def test_a_run_that_another_process_has_begun_meanwhile_is_not_taken(tmp_path, m
         small.begun(config)
 
     monkeypatch.setattr(Run, "check", begin)
-    with pytest.raises(UserError, match="another process changed .* during start-up; run the"):
+    with pytest.raises(UserError, match=r"another process changed .* during start-up; run"):
         small.carry_out(config)
     assert not named_run(config).files.read("results.json")

@@ -113,13 +113,13 @@ def test_a_path_stays_right_when_python_changes_its_folder(monkeypatch, tmp_path
 
 
 def test_settings_that_the_set_has_itself_do_nothing(capsys):
-    given = {"start": "a", "sample_init": "real", "label_init": "one_hot", "steps": 2}
+    given = {"start": "/a", "sample_init": "real", "label_init": "one_hot", "steps": 2}
     brought = {"sample_scale": None, "inner_lr": None, "sample_init": None, "label_init": "one_hot"}
-    assert warm_start.without_brought(given) == given | brought
+    assert warm_start.prepared(given) == given | brought
     assert capsys.readouterr().out.splitlines() == [
         "sample_init=real does nothing: the set to start from has its own"
     ]
-    assert warm_start.without_brought(given | {"start": None}) == given | {"start": None}
+    assert warm_start.prepared(given | {"start": None}) == given | {"start": None}
 
 
 def test_a_run_that_has_begun_keeps_the_set_that_it_began_with(tmp_path, capsys):

@@ -57,8 +57,8 @@ def run(
         print(f"{name}: stopped", file=sys.stderr)
         sys.exit(130)
     except Interrupted as stop:
-        told = with_dashes(str(stop), flags.FLAGS)
-        print(f"{told}; the same command continues from there", file=sys.stderr)
+        told = with_dashes(f"{stop}; the same command continues from there", flags.FLAGS)
+        print(told, file=sys.stderr)
         sys.exit(130)
     except MemoryError as error:
         reason = str(error) or "not enough memory"

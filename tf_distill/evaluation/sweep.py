@@ -81,7 +81,7 @@ def of_size(config: Config, size: int) -> Config:
     """The run of one size within the sweep's folder."""
     if size < 1 or size % config.steps:
         raise UserError(
-            f"sizes= has {size}, expected positive multiples of steps={config.steps}: each "
+            f"sizes={size}, expected positive multiples of steps={config.steps}: each "
             "inner step takes the same number of samples"
         )
     path = Path(config.run_dir, f"size_{size}")
