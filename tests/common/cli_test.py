@@ -34,6 +34,7 @@ NAMES = ("seed", "model", "inner_lr", "inner_lr_2", "text_column", "data_dir", "
     ("text", "printed"),
     [
         ("got seed=3, lower inner_lr or model=a", "got --seed=3, lower --inner_lr or --model=a"),
+        ("seed= has no number", "--seed= has no number"),
         ("inner_lr=0.1, inner_lr; inner_lr_2", "--inner_lr=0.1, --inner_lr; --inner_lr_2"),
         ("unknown text_column 'x' (data_dir=a/b)", "unknown --text_column 'x' (--data_dir=a/b)"),
         *((text, text) for text in (

@@ -91,7 +91,7 @@ def with_dashes(text: str, names: Iterable[str]) -> str:
     """
     known = sorted(map(re.escape, names), key=len, reverse=True)
     alone = "|".join(name for name in known if "_" in name) or "(?!)"
-    flag = rf"(?:{'|'.join(known)})(?==[^\"'\s=])|(?:{alone})(?![\w/\"'=(-]|\.\w)"
+    flag = rf"(?:{'|'.join(known)})(?==(?![\"'=]))|(?:{alone})(?![\w/\"'=(-]|\.\w)"
     return re.sub(rf"(?<![\w./\"'-])(?<!\w\()(?={flag})", "--", text)
 
 
