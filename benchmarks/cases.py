@@ -1,4 +1,4 @@
-"""The paper's configurations that are measured, and random problems of their sizes.
+"""Configurations of the paper to measure, and random problems of their sizes.
 
 Random numbers cost as much time as real ones: no dataset is needed.
 """
@@ -9,8 +9,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tf_distill.core.learner import Learner
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.core import Learner
+from tf_distill.networks import NETWORKS
 
 
 class Case(NamedTuple):
@@ -104,5 +104,5 @@ def _labels(case: Case, index: np.ndarray) -> np.ndarray:
 
 
 def with_steps(case: Case, inner_steps: int) -> Case:
-    """The same with so many inner steps, by more epochs."""
+    """The same case with so many inner steps, by more epochs."""
     return case._replace(epochs=inner_steps // case.steps)

@@ -1,10 +1,10 @@
-"""Folds of the training data, to choose settings of full training by."""
+"""Folds of the training data, to choose settings of full training."""
 
 import dataclasses
 
 import numpy as np
 
-from tf_distill.datasets.base import Dataset
+from tf_distill.datasets import Dataset
 from tf_distill.datasets.words import UNKNOWN, TextEncoding
 
 PARTS = 5
@@ -13,7 +13,7 @@ PARTS = 5
 def fold(dataset: Dataset, number: int) -> Dataset:
     """A dataset with a fifth of its training data as the test data, and the rest to train on.
 
-    Words that only the fifth has are unknown, as they would be if it were new.
+    Words that only the fifth has become "unknown", as they would be in new data.
     """
     order = np.random.default_rng(0).permutation(len(dataset.y_train))
     test = order[number::PARTS]

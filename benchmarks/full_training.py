@@ -3,14 +3,17 @@
 python benchmarks/full_training.py --dataset=sst5 --model=birnn --weight_decay=3
 """
 
+import dataclasses
+
 import folds
 import numpy as np
 from absl import app, flags
 
-from tf_distill.common.progress import say
+from tf_distill.common import say
+from tf_distill.datasets import load
 from tf_distill.evaluation import original
-from tf_distill.networks.registry import NETWORKS
-from tf_distill.runs import run
+from tf_distill.networks import NETWORKS
+from tf_distill.runs import configure
 
 _DATASET = flags.DEFINE_string("dataset", "digits", "As for the main program, as is the next.")
 _MODEL = flags.DEFINE_string("model", None, "The network.")
@@ -27,8 +30,8 @@ _CHANGED = [
 
 def main(_: list[str]) -> None:
     """Prints the accuracy on each fold, and their mean."""
-    config = run.configure({"dataset": _DATASET.value, "model": _MODEL.value})
-    dataset, network = run.load_dataset(config), NETWORKS[config.model]
+    config = configure({"dataset": _DATASET.value, "model": _MODEL.value})
+    dataset, network = load(dataclasses.asdict(config)), NETWORKS[config.model]
     changed = {flag.name: flag.value for flag in _CHANGED if flag.value is not None}
     training = network.training._replace(**changed)
     accuracies = []

@@ -5,7 +5,7 @@
 
 Both compute the same numbers from the same weights (checked to 1e-4), with the same
 threads, in turn in one process. PyTorch takes the fastest of its settings. First calls,
-memory and growth with the inner steps are ours alone, each in a process of its own.
+memory and growth with the inner steps are measured for ours alone, each in its own process.
 """
 
 import json
@@ -63,7 +63,7 @@ def chosen() -> list[Case]:
 
 
 def repeats() -> int:
-    """Of a timed step."""
+    """How often a step is timed."""
     return 3 if _QUICK.value else _REPEATS.value
 
 
@@ -104,7 +104,7 @@ def compare(case: Case, peak: float) -> dict[str, Any]:
 
 
 def fastest_setting(case: Case, given) -> pytorch_way.Settings:
-    """PyTorch's best, by the median CPU time of three steps each."""
+    """PyTorch's fastest setting, by the median CPU time of three steps."""
     settings = pytorch_way.every_setting(case)
     steps = [pytorch_way.step(case, given, setting) for setting in settings]
     seconds = interleaved(steps, 3)

@@ -1,4 +1,4 @@
-"""Our engine as the benchmark runs it; also a program that measures one case in its own process.
+"""Our side of the benchmark; also a program that measures one case in its own process.
 
   python benchmarks/ours.py '{"case": 0, "inner_steps": 30, "threads": 2, "repeats": 3}'
 
@@ -21,21 +21,19 @@ import tensorflow as tf
 from cases import CASES, Case, Problem, learner, problem, with_steps
 
 from tf_distill.common import machine
-from tf_distill.core import evaluate, parallel
-from tf_distill.core.compiling import compiled
+from tf_distill.core import Learner, Samples, compiled, compiled_train, parallel
+from tf_distill.core.evaluate import predictor
 from tf_distill.core.hypergradient import hypergradient
-from tf_distill.core.inner import Samples
-from tf_distill.core.learner import Learner
 
 
 def use_threads(threads: int) -> None:
-    """Before anything else runs; on two, as in the main program, an operation takes one of them."""
+    """Call it first. Of two threads an operation takes one, as in the main program."""
     tf.config.threading.set_intra_op_parallelism_threads(1 if threads <= 2 else threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def use_precision(dtype: str) -> None:
-    """Of what is made from now on."""
+    """The precision of everything that is made from now on."""
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
 
@@ -63,8 +61,8 @@ def step(network: Learner, given: Problem) -> Callable[[], list[np.ndarray]]:
 def evaluation(network: Learner, given: Problem, test_x: np.ndarray) -> Callable[[], np.ndarray]:
     """A function that trains one network on the samples and predicts the test inputs' classes."""
     samples, _, _, weights = _tensors(given)
-    fit = evaluate.compiled_train(network)
-    classes = evaluate.predictor(network, lambda x: x, test_x)
+    fit = compiled_train(network)
+    classes = predictor(network, lambda x: x, test_x)
     return lambda: classes(fit(samples, weights)).numpy()
 
 

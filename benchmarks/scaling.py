@@ -2,8 +2,8 @@
 
   python benchmarks/scaling.py --json=FILE
 
-Weak scaling: every replica has one thread, and as many networks as the others. A step is ours as a
-run does it, LeNet on scikit-learn's digits with random initialization.
+Weak scaling: every replica has one thread and the same number of networks. A step is an outer step
+of a run: LeNet on scikit-learn's digits with random initialization.
 """
 
 import json
@@ -19,12 +19,19 @@ from typing import Any
 import tensorflow as tf
 from absl import app, flags
 
-from tf_distill import datasets
-from tf_distill.core import outer
-from tf_distill.core.distilled import DistilledSet, initial_samples
-from tf_distill.core.distribution import Distribution, start_distribution
-from tf_distill.core.learner import Learner
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.core import (
+    Distillation,
+    DistilledSet,
+    Distribution,
+    Learner,
+    OuterStep,
+    distill,
+    initial_samples,
+    outer_update,
+    start_distribution,
+)
+from tf_distill.datasets import DATASETS
+from tf_distill.networks import NETWORKS
 
 _JSON = flags.DEFINE_string("json", None, "File to write the results to.")
 _REPEATS = flags.DEFINE_integer("repeats", 30, "Timed steps of each.")
@@ -47,7 +54,7 @@ def main(_: list[str]) -> None:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows in Markdown; efficiency is the time of one device by that of the row."""
+    """The rows in Markdown; efficiency is the time on one device over the time of the row."""
     lines = [
         "| way | replicas | networks | step, s | efficiency | message, bytes |",
         "| --- " * 6 + "|",
@@ -63,7 +70,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def in_own_processes(part: str) -> dict[str, Any]:
-    """What `measure` gives in new processes: two of a cluster, or one."""
+    """Calls `measure` in new processes: two of a cluster, or one."""
     command = [sys.executable, *sys.argv, f"--part={part}"]
     if part != "multiworker":
         return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -111,17 +118,17 @@ def measure(part: str) -> dict[str, Any]:
 
 def begin(distribution: Distribution, networks: int):
     """A distillation and its outer steps."""
-    dataset = datasets.DATASETS["digits"].load(Path(), None)
+    dataset = DATASETS["digits"].load(Path(), None)
     learner = Learner(NETWORKS["lenet"].build(dataset.encoding.shape, dataset.outputs))
     samples = initial_samples(
         dataset.encoding.shape, 10, steps=1, samples_per_step=10, epochs=3, inner_lr=0.02,
         label_init="one_hot", seed=0,
     )  # fmt: skip
     total = WARM_UP + _REPEATS.value
-    distillation = outer.Distillation(DistilledSet(samples), 0.01, total, 0.5)
-    step = outer.OuterStep(BATCH, networks, init="random")
-    update = outer.outer_update(distillation, learner, dataset, step, distribution)
-    return distillation, outer.distill(distillation, update, dataset, step, total)
+    distillation = Distillation(DistilledSet(samples), 0.01, total, 0.5)
+    step = OuterStep(BATCH, networks, init="random")
+    update = outer_update(distillation, learner, dataset, step, distribution)
+    return distillation, distill(distillation, update, dataset, step, total)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from tf_distill.core.learner import Learner
+from tf_distill.core import Learner
 from tf_distill.datasets.words import TextEncoding
 from tf_distill.export import classifier, servable
-from tf_distill.networks.registry import NETWORKS
+from tf_distill.networks import NETWORKS
 
 _MODEL = flags.DEFINE_string("model", "bilstm", "Text network: bilstm, birnn or textconvnet.")
 _BATCHES = flags.DEFINE_list("batches", ["1", "32", "256"], "Texts in a request.")

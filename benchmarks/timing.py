@@ -1,4 +1,4 @@
-"""Times several functions in turn, so that what else runs on the machine meets all of them."""
+"""Times several functions in turn, so that other load on the machine slows all of them alike."""
 
 import time
 from collections.abc import Callable, Sequence

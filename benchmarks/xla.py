@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from absl import app, flags
 
-from tf_distill.core.learner import Learner
-from tf_distill.networks.registry import NETWORKS
-from tf_distill.runs import experiment, results, run
+from tf_distill.core import distill, outer_update
+from tf_distill.runs import configure, named_run, results
+from tf_distill.runs.experiment import new_distillation
 
 _DATASET = flags.DEFINE_string("dataset", "digits", "As for the main program, as are the next.")
 _INIT = flags.DEFINE_string("init", "fixed", "fixed or random.")
@@ -32,12 +32,11 @@ def main(_: list[str]) -> None:
     }
     rows = []
     for name, jit_compile in (("by TensorFlow", False), ("by XLA", True)):
-        config = run.configure(given | {"jit_compile": jit_compile})
-        dataset = run.load_dataset(config)
-        learner = Learner(NETWORKS[config.model].build(dataset.encoding.shape, dataset.outputs))
-        work = experiment.Experiment(config, learner, dataset)
-        start = experiment.new_distillation(config, dataset)
-        steps = experiment.outer_steps(work, start, dataset, folder=None)
+        run = named_run(configure(given | {"jit_compile": jit_compile}))
+        config, data = run.config, run.dataset
+        start = new_distillation(config, data)
+        update = outer_update(start, run.learner, data, run.step)
+        steps = distill(start, update, data, run.step, LONG)
         first, each = measure(steps, _SECONDS.value)
         rows.append(f"| {name} | {first:.1f} | {1000 * each:.1f} |")
     print(f"{config.model} on {results.device()}, {config.steps * config.epochs} inner steps, "

@@ -10,8 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tf_distill.common import cli, startup
-from tf_distill.common.errors import UserError
+from tf_distill.common import UserError, cli, startup
 
 STEPS = 300
 ROWS = (0, 10, 40, STEPS)

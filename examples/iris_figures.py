@@ -81,7 +81,7 @@ def animate_two_points(
 def _animate(
     figure: Figure, frame: Callable[[int], None], count: int, data: Flowers, path: Path
 ) -> None:
-    """Writes what `frame(i)` draws for i below `count`, in the colours of the last one."""
+    """Writes the frames `frame(i)` for i below `count`, in the colours of the last one."""
     canvas = FigureCanvasAgg(figure)
     frame(0)
     finish(figure, data)
@@ -99,7 +99,7 @@ def _animate(
 
 
 def names(way: str, rows: Sequence[int]) -> list[str]:
-    """What the panels of a column are called."""
+    """The names of the panels of a column."""
     if way == "selection":
         return [f"draw {i + 1}" for i in range(len(rows))]
     return [f"step {step}" for step in rows]
@@ -156,7 +156,7 @@ def draw_pie(axis: Axes, place: np.ndarray, label: np.ndarray, radius: float) ->
 
 
 def finish(figure: Figure, data: Flowers) -> None:
-    """What all panels share: names of the axes, and a legend."""
+    """Names of the axes, and a legend, for all panels together."""
     figure.supxlabel("petal length, cm", fontsize=8)
     figure.supylabel("petal width, cm", fontsize=8)
     handles = [

@@ -18,7 +18,7 @@ from tf_distill.knn import SoftLabelKNeighborsClassifier
 SHARPNESS = 10.0
 """The power of the probabilities in the loss. With two points they are a straight line from one
 label to the other, so no probability can be near 1, and the plain cross-entropy (a power of 1)
-would trade correct answers for it; a high power counts who wins, as the accuracy does."""
+would trade correct answers for it; a high power counts the winner, as the accuracy does."""
 LEARNING_RATE = 0.05
 HARD = 4.0
 """The logit of a point's own class where its label begins, next to zeros: 0.96 of the label."""
@@ -126,7 +126,7 @@ def two_points(data: Flowers, steps: int = 300, seed: int = 0) -> list[Points]:
 
 
 def four_ways(data: Flowers, steps: int = 300, seed: int = 2) -> dict[str, list[Points]]:
-    """Figure 3: what becomes of the same three random flowers, one of each class, in four ways.
+    """Figure 3: the same three random flowers, one of each class, learn in four ways.
 
     Returns:
         For each way the points before the first step and after each. A step of selection

@@ -23,6 +23,7 @@ from tf_distill.core import Accuracy, Callback, Distribution
 from tf_distill.datasets import DATASETS, Dataset, refuse_stream
 from tf_distill.evaluation import comparison
 from tf_distill.evaluation.original import Original, checked_training, original_of
+from tf_distill.evaluation.rows import check_finished
 from tf_distill.export import publish_version, save
 from tf_distill.networks import Choice, Model, Training, choose
 from tf_distill.report import report
@@ -111,8 +112,8 @@ class Result:
         """
         told = self.training if training is None else checked_training(training)
         run = self._run
+        check_finished(run)
         with run.files.locked():
-            comparison.check_finished(run)
             found = original_of(run, told)
             if run.files.path:
                 report.write(run.files.path)

@@ -23,8 +23,8 @@ class SoftLabelKNeighborsClassifier(ClassifierMixin, BaseEstimator):
     points separate many classes: two points are enough for three (Figure 4).
 
     Args:
-        n_neighbors: how many points decide; None: all of them, which is what a few
-            distilled points need. Give a number for many points.
+        n_neighbors: how many points decide; None: all of them, as a few distilled points need.
+            Give a number for many points.
         weights: "distance": a point at distance d counts 1 / d, and one at distance 0
             decides alone; "uniform": all neighbours count alike, which makes every
             answer the same where all points are neighbours; or a function from
@@ -34,7 +34,7 @@ class SoftLabelKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         metric_params: more arguments of the metric.
         algorithm: how neighbours are looked up; see `NearestNeighbors`.
         n_jobs: parallel look-ups; see `NearestNeighbors`.
-        labels: what the rows of a two-dimensional y are. "distribution": numbers from 0
+        labels: the meaning of the rows of a two-dimensional y. "distribution": numbers from 0
             up, which are divided by the row's sum. "logits": any real numbers, of which
             a softmax is taken, as the paper's Table 1 does with distilled labels.
         classes: names of y's columns, in their order. None: 0, 1, 2, ... for columns;
@@ -42,7 +42,7 @@ class SoftLabelKNeighborsClassifier(ClassifierMixin, BaseEstimator):
 
     Attributes:
         classes_: names `[classes]`, in the order of `predict_proba`'s columns.
-        label_distributions_: float64 `[n, classes]`, what each point is labelled with.
+        label_distributions_: float64 `[n, classes]`, the label of each point.
         neighbors_: the fitted `NearestNeighbors`.
         n_features_in_: features of a point.
     """

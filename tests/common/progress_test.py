@@ -1,6 +1,7 @@
 """What a person sees, on a terminal and elsewhere."""
 
 import functools
+import os
 import sys
 
 import pytest
@@ -23,12 +24,6 @@ def clock(monkeypatch):
     monkeypatch.setattr(progress.time, "monotonic", tick)
 
 
-def test_elsewhere_a_line_at_the_end(capsys):
-    assert list(Progress(3, 0).steps(STEPS)) == STEPS
-    out, err = capsys.readouterr()
-    assert (out, err) == ("outer step 3 of 3: loss 1.2500\n", "")
-
-
 def test_elsewhere_a_line_now_and_then_with_the_newest_accuracy(capsys, clock):
     bar = Progress(4, 0)
     for step, _ in bar.steps([*STEPS, (4, 1.0)]):
@@ -41,10 +36,12 @@ def test_elsewhere_a_line_now_and_then_with_the_newest_accuracy(capsys, clock):
 
 
 def terminal(monkeypatch):
-    """Has 80 columns."""
+    """Has 80 columns, and draws a bar at each step, however quick it is."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "24")
+    monkeypatch.setattr(progress.tqdm, "__init__", functools.partialmethod(
+        progress.tqdm.__init__, mininterval=0))  # fmt: skip
 
 
 def test_a_terminal_has_a_bar_that_goes_on_where_the_run_does(capsys, monkeypatch):
@@ -62,56 +59,36 @@ def test_a_terminal_has_a_bar_that_goes_on_where_the_run_does(capsys, monkeypatc
     assert len(last) <= 80
 
 
-def quick_terminal(monkeypatch):
-    """One on which a bar is drawn at each step, however quick it is."""
-    terminal(monkeypatch)
-    monkeypatch.setattr(progress.tqdm, "__init__", functools.partialmethod(
-        progress.tqdm.__init__, mininterval=0))  # fmt: skip
-
-
 def states(err):
-    """What a bar showed, one after the other; nothing of it is left in the end."""
+    """The states of a bar one after the other; nothing of it is left in the end."""
     assert err.endswith("\r")
     return [text.strip() for text in err.split("\r") if text.strip()]
 
 
-def test_a_terminal_sees_how_many_are_done_and_keeps_nothing_of_it(capsys, monkeypatch):
-    quick_terminal(monkeypatch)
+def test_a_terminal_sees_how_many_items_are_done_and_which_one_is_not(capsys, monkeypatch):
+    terminal(monkeypatch)
     assert list(progress.counted("abc", 3, "tested {} of {} letters")) == list("abc")
     out, err = capsys.readouterr()
     assert out == ""
     assert [text[: text.index(" [")] for text in states(err)] == [
         f"tested {n} of 3 letters" for n in range(4)
     ]
-
-
-def test_a_terminal_sees_which_one_is_being_done(capsys, monkeypatch):
-    quick_terminal(monkeypatch)
     for letter in progress.named("ab", "measured {} of {} letters", str.upper):
         progress.say(f"{letter} is done")
     out, err = capsys.readouterr()
     assert out == "a is done\nb is done\n"
-    shown = states(err)
     for n, letter in enumerate("AB"):
         begin, end = f"measured {n} of 2 letters [", f", now {letter}"
-        assert any(text.startswith(begin) and text.endswith(end) for text in shown)
+        assert any(text.startswith(begin) and text.endswith(end) for text in states(err))
 
 
-def test_elsewhere_only_what_is_done_speaks(capsys, clock):
-    assert list(progress.named("abcde", "measured {} of {} letters")) == list("abcde")
-    assert capsys.readouterr() == ("", "")
+def test_without_a_terminal_items_are_counted_now_and_then(capsys):
+    assert list(progress.counted("abc", 3, "{} of {}")) == list("abc")  # quick
+    progress.say(os.fsdecode(b"folder \xff"))  # a name of bytes that are no text
+    assert capsys.readouterr().out == "folder ?\n"
 
 
-def test_say_prints_a_line(capsys):
-    progress.say("hello")
-    assert capsys.readouterr().out == "hello\n"
-
-
-def test_counted_passes_all_on_and_says_how_many_are_done(capsys, clock):
+def test_without_a_terminal_items_that_take_long_are_counted(capsys, clock):
     assert list(progress.counted("abcde", 5, "{} of {} letters")) == list("abcde")
+    assert list(progress.named("abcde", "measured {} of {} letters")) == list("abcde")
     assert capsys.readouterr().out == "1 of 5 letters\n3 of 5 letters\n"
-
-
-def test_counted_is_silent_where_it_is_quick(capsys):
-    assert list(progress.counted("abc", 3, "{} of {}")) == list("abc")
-    assert capsys.readouterr().out == ""

@@ -36,13 +36,9 @@ def test_reads_the_wanted_words(tmp_path):
     assert {v.dtype for v in found.values()} == {np.dtype("float32")}
 
 
-def test_a_missing_last_line_end_and_windows_line_ends_are_fine(tmp_path):
-    path = write(tmp_path, b"the 1 2\r\ncat 3 4")
-    np.testing.assert_array_equal(read_vectors(path, {"cat"})["cat"], [3, 4])
-
-
 FORMS = {
     "fasttext": "2 3\nthe 1 2 3 \ncat 4 5 6 \n",
+    "windows": "the 1 2 3\r\ncat 4 5 6",
     "word2vec": "2 3\nthe 1 2 3\ncat 4 5 6\n",
     "bom": "\ufeffthe 1 2 3\ncat 4 5 6\n",
     "bom and header": "\ufeff2 3\nthe 1 2 3\ncat 4 5 6\n",
@@ -100,25 +96,18 @@ def test_damaged_and_binary_files_are_refused(tmp_path):
             read_vectors(tmp_path / name, {"the"})
 
 
-def test_the_home_folder_is_known(tmp_path, monkeypatch):
+def test_bytes_that_are_no_utf8_spoil_their_word_only(tmp_path, monkeypatch):
+    write(tmp_path, b"the 1 2\n\xff\xfe 0 0\ncat 3 4\n")
     monkeypatch.setenv("HOME", str(tmp_path))
-    write(tmp_path, GOOD)
-    assert "cat" in read_vectors(Path("~/vectors.txt"), {"cat"})
-
-
-def test_bytes_that_are_no_utf8_spoil_their_word_only(tmp_path):
-    path = write(tmp_path, b"the 1 2\n\xff\xfe 0 0\ncat 3 4\n")
-    assert sorted(read_vectors(path, {"cat", "the"})) == ["cat", "the"]
+    assert sorted(read_vectors(Path("~/vectors.txt"), {"cat", "the"})) == ["cat", "the"]
 
 
 BROKEN = [
     ("the 1 2 3\ncat 1 2\n", "line 2: got 2 numbers, expected a word and 3 numbers"),
     ("the 1 2 3\ncat 1 2 3 4\n", "line 2: got 4 numbers, expected a word and 3 numbers"),
-    ("the 1 2 3\nold 1 2 3 4\ncat 1 2 3\n", "line 2: got 4 numbers"),
     ("the\ncat 1 2 3\n", "line 1: got 0 numbers"),
     ("the 1 2 3\ncat 1 x 3\n", "line 2: got 'x', expected a word and 3 numbers"),
     ("the 1 2 3\ncat 1 nan 3\n", "line 2: got a number that is not finite"),
-    ("the 1 2 3\ncat 1 inf 3\n", "line 2: got a number that is not finite"),
     ("the 1 2 3\ncat 1 1e999 3\n", "line 2: got a number that is not finite"),
     ("2 4\nthe 1 2 3\ncat 1 2 3\n", "line 2: got 3 numbers, expected a word and 1 numbers"),
     ("2 3\nthe 1 2 3\ncat 1 2\n", "line 3: got 2 numbers, expected a word and 3 numbers"),
@@ -144,11 +133,6 @@ def test_a_broken_line_is_named(tmp_path, text, expected):
 def test_a_missing_file_says_what_to_do(tmp_path, name, do):
     with pytest.raises(UserError, match=rf"no file .*{name} with word vectors; {do}"):
         read_vectors(tmp_path / name, {"the"})
-
-
-def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(UserError, match="there is no file"):
-        read_vectors(tmp_path, {"the"})
 
 
 @pytest.mark.parametrize("text", ["", "dog 1 2\n"])
@@ -192,6 +176,7 @@ def grammar(texts=600):
 
 def test_words_of_like_company_lie_together():
     vectors = train_vectors(grammar(), 18)
+    np.testing.assert_array_equal(vectors, train_vectors(grammar(), 18))
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     alike = unit @ unit.T
     same, other = alike[:5, :5][~np.eye(5, dtype=bool)], alike[:5, 5:10]
@@ -210,8 +195,3 @@ def test_shape_and_scale(words):
 def test_words_that_stand_alone_have_vectors_of_their_own():
     vectors = train_vectors(np.array([[0], [1], [2]]), 3)
     assert len(np.unique(vectors, axis=0)) == 3
-
-
-def test_follows_the_seed():
-    numbered = grammar()
-    np.testing.assert_array_equal(train_vectors(numbered, 18, 3), train_vectors(numbered, 18, 3))

@@ -26,18 +26,14 @@ def test_a_folder_a_class(tmp_path):
     assert encoded.std() == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.parametrize("names", [("train", "test"), ("training", "testing")])
-def test_train_and_test_folders_are_recognised(tmp_path, names):
-    fill(tmp_path / names[0], each=3)
-    fill(tmp_path / names[1], each=1)
-    dataset = from_directory(tmp_path)
-    assert (len(dataset.y_train), len(dataset.y_test)) == (6, 2)
-
-
-def test_a_test_folder_elsewhere(tmp_path):
-    fill(tmp_path / "a", each=3)
-    fill(tmp_path / "b", each=2)
-    assert len(from_directory(tmp_path / "a", test=tmp_path / "b").y_test) == 4
+def test_train_and_test_folders_are_recognised_or_named(tmp_path):
+    for names in (("train", "test"), ("training", "testing")):
+        fill(tmp_path / names[0] / names[0], each=3)
+        fill(tmp_path / names[0] / names[1], each=1)
+        dataset = from_directory(tmp_path / names[0])
+        assert (len(dataset.y_train), len(dataset.y_test)) == (6, 2)
+    fill(tmp_path / "more", each=2)
+    assert len(from_directory(tmp_path / "train", test=tmp_path / "more").y_test) == 4
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "JPEG", "bmp"])

@@ -83,14 +83,6 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
     assert (folder / "report.html").read_text() == report
 
 
-@pytest.mark.long
-def test_a_folder_of_images_becomes_a_servable(cli, tmp_path):
-    fill(tmp_path / "pets", each=3)
-    outcome = cli(f"--dataset=folder:{tmp_path}/pets", f"--run_dir={tmp_path}/run", *TINY)
-    assert (outcome.status, outcome.err) == (0, "")
-    assert (tmp_path / "run" / "model" / "1" / "saved_model.pb").exists()
-
-
 def test_an_archive(tmp_path):
     config = run.configure({"dataset": f"npz:{archive(tmp_path / 'a.npz')}", "image_size": "14x16"})
     assert (config.model, config.samples_per_step) == ("lenet", 2)

@@ -58,23 +58,11 @@ def test_forgotten_words_become_unknown_and_padding_stays():
     np.testing.assert_array_equal(forget_words(x, 0.0, tf.constant([1, 2])), x)
 
 
-@pytest.mark.parametrize(("text", "words"), TOKENS, ids=[repr(t)[:20] for t, _ in TOKENS])
-def test_tokenize(text, words):
-    got = [word.decode() for word in tokenize(tf.constant([text]))[0].numpy()]
-    assert got == words.split()
-
-
-def test_tokenize_treats_each_text_of_a_batch_alone():
-    batch = tokenize(tf.constant([text for text, _ in TOKENS]))
-    for words, (_, expected) in zip(batch, TOKENS, strict=True):
-        assert [word.decode() for word in words.numpy()] == expected.split()
-
-
-def test_tokenize_in_a_graph_is_the_same():
+def test_a_batch_is_tokenized_text_by_text_also_in_a_graph():
     texts = tf.constant([text for text, _ in TOKENS])
-    graph, eager = tf.function(tokenize)(texts), tokenize(texts)
-    np.testing.assert_array_equal(graph.flat_values, eager.flat_values)
-    np.testing.assert_array_equal(graph.row_splits, eager.row_splits)
+    for split in (tokenize, tf.function(tokenize)):
+        for words, (_, expected) in zip(split(texts), TOKENS, strict=True):
+            assert [word.decode() for word in words.numpy()] == expected.split()
 
 
 def test_vocabulary_is_by_frequency_then_alphabet():
@@ -100,16 +88,11 @@ def test_embedding_gives_padding_and_unknown_words_zero_vectors():
     encoding = TextEncoding(WORDS, VECTORS, length=4)
     x = encoding(tf.constant([[PADDING, UNKNOWN, 2, 5]]))
     np.testing.assert_array_equal(x, [[[0, 0], [0, 0], [1, 0], [0, -1]]])
-    assert encoding.shape == (4, 2)
+    assert encoding.metadata() == {"kind": "text", "shape": (4, 2), "vocabulary": tuple(WORDS)}
     assert x.dtype == tf.float32
 
 
 def test_decode_gives_the_nearest_word():
-    encoding = TextEncoding(WORDS, VECTORS, length=3)
-    assert encoding.decode(np.array([[0.9, 0.2], [-3, 0.1], [0.1, -0.8]])) == ["the", "sat", "?"]
-
-
-def test_decode_equals_all_distances():
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((50, 6)).astype(np.float32)
     encoding = TextEncoding([f"w{i}" for i in range(50)], vectors, 4)
@@ -123,17 +106,8 @@ def test_decode_shows_padding_as_a_dot_and_leaves_it_out_at_the_end():
     sentence = np.array([[0.9, 0], [0.1, 0], [0, -1], [0, 0.2], [0, 0]])
     assert encoding.decode(sentence) == ["the", "\u00b7", "?"]
     assert encoding.decode(sentence[3:]) == []
-
-
-def test_decode_gives_back_what_was_encoded():
-    encoding = TextEncoding(WORDS, VECTORS, length=3)
     x = encoding(encoding.number(tf.constant(["the cat sat"])))
     assert encoding.decode(x[0].numpy()) == ["the", "cat", "sat"]
-
-
-def test_metadata_names_the_vocabulary():
-    metadata = TextEncoding(WORDS, VECTORS, length=3).metadata()
-    assert metadata == {"kind": "text", "shape": (3, 2), "vocabulary": tuple(WORDS)}
 
 
 def test_any_number_of_texts_is_split_part_by_part(monkeypatch):

@@ -1,27 +1,43 @@
-"""Full training: what it learns, that it repeats and goes on to the bit, its cache."""
+"""Full training: what it learns, that it repeats and continues to the bit, where it is kept."""
 
 import dataclasses
+import json
 import os
 import random
+import shutil
 import signal
 
 import keras
 import numpy as np
+import own_models
+import own_run
 import pytest
 import small
 import tensorflow as tf
+from own_run import PROTOCOL, QUICK, distilled
 
-from tf_distill.common import files
-from tf_distill.common.errors import Interrupted
+import tf_distill as td
 from tf_distill.core.evaluate import Accuracy
 from tf_distill.core.learner import Learner, fixed_network
-from tf_distill.datasets import images, toy_questions, words
-from tf_distill.evaluation import original
-from tf_distill.evaluation.original import Keeping
-from tf_distill.networks import registry
+from tf_distill.datasets import DATASETS, toy_questions, words
+from tf_distill.evaluation import baselines, comparison, controls, original
+from tf_distill.networks import registry, second_derivative
+from tf_distill.networks.choice import choose
+from tf_distill.runs.folder import RunFolder
+from tf_distill.runs.run import Run
 
-QUICK = registry.Training(lr=0.01, batch_size=16, epochs=3, steps=1000)
 FAST = QUICK._replace(lr=0.05)
+
+
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untried():
+    """The trial of second derivatives has tests of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(second_derivative, "check", lambda *_: None)
+        yield
 
 
 def build(shape, outputs, dropout=0.0):
@@ -53,13 +69,13 @@ def test_learns_the_questions(questions):
 
 def test_learns_digits_in_an_epoch():
     training = registry.NETWORKS["lenet"].training._replace(epochs=1)
-    digits = images.load_digits(None, None)
+    digits = DATASETS["digits"].load(None, None)
     result = full(registry.NETWORKS["lenet"].build, digits, training, seed=0)
     assert result.accuracy > 0.4
     assert result.epochs == 1
 
 
-@pytest.mark.parametrize(("classes", "decay"), [(2, 0.0), (3, 0.0), (3, 5.0)])
+@pytest.mark.parametrize(("classes", "decay"), [(2, 0.0), (3, 5.0)])
 def test_is_adam_along_a_cosine_over_all_of_the_training_data(classes, decay):
     """Against the same training by hand, one logit and several, with and without decay."""
     data = small.dataset(train=200, test=100)
@@ -157,8 +173,38 @@ def test_words_are_unknown_as_often_as_in_new_texts():
     assert epochs[0].sum() != epochs[1].sum()  # drawn anew
 
 
+@pytest.fixture(scope="module")
+def begin(tmp_path_factory):
+    """Makes a run, of which nothing is done, of a user's network in a folder."""
+    place = tmp_path_factory.mktemp("begun")
+    config = small.config(place, seed=3, checkpoint_minutes=2.0)
+
+    def begin(folder, data, model=own_run.build, **settings):
+        files = RunFolder(place / folder / "run")
+        return Run(dataclasses.replace(config, **settings), data, choose(model, data), files)
+
+    return begin
+
+
+@pytest.fixture(scope="module")
+def named(begin):
+    """The same of a network that has a name."""
+
+    def begin_named(folder, data, network="net", **settings):
+        run = begin(folder, data, lambda: build((small.FEATURES,), 3), **settings)
+        return dataclasses.replace(run, choice=run.choice._replace(name=network))
+
+    return begin_named
+
+
+def cached(run, training=QUICK, variant=""):
+    """The original accuracy of the run, whose network takes dropout as the registry's do."""
+    make = original.maker(lambda *shape, dropout: build(*shape, dropout), run.dataset, training)
+    return original.cached(run, make, training, variant)
+
+
 @pytest.fixture
-def trained(tmp_path, monkeypatch):
+def trained(named, monkeypatch):
     """Trains by way of the cache, dropout and all; what happens at a step is given."""
     weights = []
     monkeypatch.setattr(original, "evaluator", lambda *_: lambda _, networks: (
@@ -171,10 +217,8 @@ def trained(tmp_path, monkeypatch):
         calls = iter(range(1, 10**6))
         due = lambda _: bool(happens and next(calls) == 10 and happens())  # noqa: E731
         monkeypatch.setattr(original.Seldom, "due", due)
-        training = QUICK._replace(dropout=0.5)
-        built = lambda *shape, dropout: build(*shape, dropout)  # noqa: E731
-        make = original.maker(built, data, training)
-        original.cached(make, data, training, 3, Keeping(tmp_path / folder, minutes), "net")
+        run = named(folder, data, checkpoint_minutes=minutes)
+        cached(run, QUICK._replace(dropout=0.5))
         return [w.numpy().tobytes() for w in weights[-1]]
 
     return train
@@ -190,26 +234,29 @@ def _stopped():
 
 @pytest.mark.parametrize(
     ("happens", "minutes", "error", "done"),
-    [(_killed, -1, SystemExit, 9), (_stopped, 1e9, Interrupted, 10)],
+    [(_killed, 1e-9, SystemExit, 9), (_stopped, 1e9, td.Interrupted, 10)],
 )
-def test_what_was_stopped_goes_on_to_the_same_bits(
-    trained, tmp_path, capsys, happens, minutes, error, done
+def test_what_was_stopped_continues_to_the_same_bits(
+    trained, named, capsys, happens, minutes, error, done
 ):
+    folder = happens.__name__
+    originals = named(folder, small.dataset()).files.path.parent / ".originals"
     with pytest.raises(error) as raised:
-        trained("stopped", happens, minutes)
-    if error is Interrupted:
+        trained(folder, happens, minutes)
+    if error is td.Interrupted:
         assert str(raised.value) == "net on all of vectors: stopped at step 10"
-    assert len(list(tmp_path.glob("stopped/*/checkpoints/*.index"))) in (1, 2)
-    assert len(list(tmp_path.glob("stopped/*/.lock"))) == 1  # still keeps others out
-    again = trained("stopped")
-    assert capsys.readouterr().out == f"net on all of vectors: going on from step {done} of 21\n"
+    assert len(list(originals.glob("*/checkpoints/*.index"))) in (1, 2)
+    assert len(list(originals.glob("*/.lock"))) == 1  # still keeps others out
+    again = trained(folder)
+    told = capsys.readouterr().out
+    assert told == f"net on all of vectors: continuing from step {done} of 21\n"
     assert again == trained("whole")
-    (path,) = (tmp_path / "stopped").iterdir()  # no checkpoints are left
+    (path,) = originals.iterdir()  # no checkpoints are left
     assert path.suffix == ".json"
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch):
+def call(named, tmp_path, monkeypatch):
     """Calls `cached`; gives the result and whether it trained."""
     trained = []
 
@@ -219,38 +266,16 @@ def call(tmp_path, monkeypatch):
 
     monkeypatch.setattr(original, "original_accuracy", train)
 
-    def call(dataset=None, training=QUICK, seed=0, network="net", variant=""):
+    def call(data=None, training=QUICK, variant="", **changed):
         before = len(trained)
-        dataset = dataset or small.dataset()
-        cache = Keeping(tmp_path / "cache", minutes=2)
-        make = original.maker(build, dataset, training)
-        result = original.cached(make, dataset, training, seed, cache, network, variant)
-        return result, len(trained) > before
+        run = named(tmp_path, data or small.dataset(), **changed)
+        return cached(run, training, variant), len(trained) > before
 
     return call
 
 
-def test_the_cache_gives_the_same_again(call, tmp_path):
-    first, trained = call()
-    assert trained
-    assert call() == (first, False)
-    (path,) = (tmp_path / "cache").iterdir()
-    assert path.name.startswith("original_vectors_net_")
-    assert files.read_json(path)["accuracy"] == first.accuracy
-
-
 def _changed(**values):
     return dataclasses.replace(small.dataset(), **values)
-
-
-def _other_vectors():
-    data = toy_questions.load_toy_questions(None, None)
-    encoding = data.encoding
-    vectors = encoding.vectors[2:].numpy()
-    vectors[3, 2] += 1e-3
-    same = type(encoding)(encoding.words, encoding.vectors[2:].numpy(), encoding.length)
-    other = type(encoding)(encoding.words, vectors, encoding.length)
-    return [dataclasses.replace(data, encoding=e) for e in (same, other)]
 
 
 @pytest.mark.parametrize(
@@ -261,32 +286,186 @@ def _other_vectors():
         {"seed": 1},
         {"network": "other"},
         {"variant": "width 2, depth 0"},
-        {"dataset": _changed(y_test=small.dataset().y_test[::-1])},
-        {"dataset": _changed(x_train=small.dataset().x_train + 1)},
-        {"dataset": _changed(name="others")},
+        {"data": _changed(y_test=small.dataset().y_test[::-1])},
+        {"data": _changed(x_train=small.dataset().x_train + 1)},
+        {"data": _changed(name="others")},
     ],
     ids=["dropout", "lr", "seed", "network", "variant", "labels", "inputs", "name"],
 )
-def test_whatever_changes_the_number_has_a_file_of_its_own(call, changes):
-    call()
+def test_whatever_changes_the_number_has_a_file_of_its_own(call, tmp_path, changes):
+    first, trained = call()
+    assert trained
+    (path,) = (tmp_path / ".originals").iterdir()
+    assert path.name.startswith("original_vectors_net_")
+    assert json.loads(path.read_text())["accuracy"] == first.accuracy
     assert call(**changes)[1]
     assert not call(**changes)[1]
-    assert not call()[1]
+    assert call() == (first, False)
 
 
 def test_word_vectors_belong_to_the_key(questions):
-    same, other = _other_vectors()
-    assert original.fingerprint(same) == original.fingerprint(questions)
-    assert original.fingerprint(other) != original.fingerprint(questions)
+    encoding = questions.encoding
+    vectors = encoding.vectors[2:].numpy()
+    keys = []
+    for _ in range(2):
+        other = type(encoding)(encoding.words, vectors, encoding.length)
+        keys.append(original._fingerprint(dataclasses.replace(questions, encoding=other)))
+        vectors = vectors.copy()
+        vectors[3, 2] += 1e-3
+    assert keys[0] == original._fingerprint(questions) != keys[1]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"key": 1}', '{"accuracy": 1}'])
 def test_a_damaged_cache_is_made_again_and_said(call, tmp_path, capsys, content):
     first, _ = call()
-    (path,) = (tmp_path / "cache").iterdir()
+    (path,) = (tmp_path / ".originals").iterdir()
     path.write_text(content)
     result, trained = call()
     assert trained
     assert result != first
     assert f"{path} is" in capsys.readouterr().out
     assert call() == (result, False)
+
+
+# From Python, also of a network that has no name
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tf_distill.report.report.write", lambda folder: folder)
+        distilled(folder)
+    return folder
+
+
+@pytest.fixture
+def again(finished, tmp_path):
+    """Gives the result of the run in a copy of its folder, as another process would."""
+    shutil.copytree(finished, tmp_path / "run")
+    return lambda model=own_run.build: distilled(tmp_path / "run", model)
+
+
+def ratios(found):
+    """Those of the rows, by the original accuracy that they are to."""
+    return {round(row["mean"] / row["ratio"], 6) for row in found["rows"] if row["ratio"]}
+
+
+@pytest.fixture(scope="module")
+def result():
+    """Of a run without a folder."""
+    return distilled()
+
+
+def test_full_training_leaves_the_result_as_it_was(result):
+    before = result.evaluate(1)
+    trained = result.original(QUICK._replace(lr=0.1, epochs=20))
+    assert trained.accuracy > 0.6 > before.mean
+    assert result.evaluate(1) == before
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_all_ratios_are_to_the_last_original_accuracy(again, result, monkeypatch, kept):
+    """Of any result in a folder; also without a folder."""
+    rows = [
+        row for row in (*baselines.ROWS, *controls.ROWS) if row.name in ("distilled", "hard_labels")
+    ]
+    monkeypatch.setattr(comparison, "rows_of", lambda _: rows)
+    less = QUICK._replace(epochs=1)
+    result = again() if kept else result
+    first = result.original(QUICK)
+    assert result.original(QUICK) == first
+    with monkeypatch.context() as patch:
+        patch.setattr(original, "original_accuracy", lambda *_: pytest.fail("trained again"))
+        found = result.compare(**PROTOCOL)
+    assert ratios(found) == {round(first.accuracy, 6)}
+    assert found["original"]["settings"] == QUICK._asdict()
+    other = again() if kept else result
+    last = other.original(less)
+    assert last.accuracy != first.accuracy
+    assert other.results["ratio"] == result.accuracy.mean / last.accuracy
+    assert ratios(result.compare(**PROTOCOL)) == {round(last.accuracy, 6)}
+    assert result.results["ratio"] == result.accuracy.mean / last.accuracy
+    assert result.results["original"]["settings"] == less._asdict()
+    if kept:
+        assert again().results == result.results
+
+
+def test_damaged_files_are_left_as_they_are(again, tmp_path):
+    result, path = again(), tmp_path / "run" / "results.json"
+    before = path.read_text()
+    (tmp_path / "run" / "comparison.json").write_text("{")
+    with pytest.raises(td.UserError, match=r"comparison\.json"):
+        result.original(QUICK)
+    assert path.read_text() == before
+
+
+def test_the_accuracy_of_another_network_is_not_taken(tmp_path, again):
+    result = again()
+    first, path = result.original(QUICK), tmp_path / "run" / "results.json"
+    told = json.loads(path.read_text())
+    for network, taken in ((told["original"]["network"], True), ({"network": "other"}, False)):
+        known = {**told["original"], "network": network, "accuracy": 0.123}
+        path.write_text(json.dumps({**told, "original": known}))
+        assert result.original(QUICK).accuracy == (0.123 if taken else first.accuracy)
+
+
+def test_a_folder_is_found_from_elsewhere_unless_it_is_gone(tmp_path, again, monkeypatch):
+    again()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = distilled("run")
+    monkeypatch.chdir(tmp_path / "there")
+    result.original(QUICK)
+    assert "original" in json.loads((tmp_path / "run" / "results.json").read_text())
+    (tmp_path / "run").rename(tmp_path / "moved")
+    for call in (result.original, result.compare):
+        with pytest.raises(td.UserError, match="run holds no finished run any more; put it back"):
+            call()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".originals", "moved", "there"]
+
+
+def test_full_training_beyond_bounds_is_no_accuracy(begin, tmp_path):
+    class Logarithm(keras.layers.Layer):
+        def call(self, x, training=False):
+            return keras.ops.log(-keras.ops.abs(x)) if training else x
+
+    def model():
+        dense = keras.layers.Dense(small.CLASSES)
+        return keras.Sequential([keras.Input([small.FEATURES]), Logarithm(), dense])
+
+    run = begin(tmp_path, small.dataset(), model)
+    told = "the loss is NaN or infinite after step 1 of 9; lower the learning rate"
+    with pytest.raises(td.Diverged, match=told):
+        original.original_of(run, QUICK)
+    assert [*tmp_path.rglob("*")] == [tmp_path / ".originals"]
+
+
+@pytest.mark.parametrize("model", [own_models.Subclassed, own_run.frozen])
+def test_networks_of_one_name_have_accuracies_of_their_own(begin, tmp_path, model):
+    """Also where they are unbuilt, or have frozen layers; the second time nothing is trained."""
+    builds = [model, model, own_models.sequential()]
+
+    def make():
+        return builds[0]()
+
+    found = []
+    while builds:
+        found.append(original.original_of(begin(tmp_path, small.dataset(), make), QUICK))
+        builds.pop(0)
+    assert found[0] == found[1]
+    kept = (tmp_path / ".originals").glob("original_vectors_make_*.json")
+    assert len(list(kept)) == 2
+
+
+@pytest.mark.parametrize(("examples", "epochs"), [(120, 1000), (6400, 20), (10**6, 20)])
+def test_few_examples_are_gone_through_more_often(examples, epochs):
+    training = choose(own_run.build, small.dataset()).training(examples)
+    assert training.epochs == epochs
+    assert np.ceil(2000 / 64) <= training.length(examples) <= 20_000
+
+
+def test_a_network_with_a_name_is_trained_as_the_command_line_does():
+    digits = td.datasets.from_arrays(np.zeros((40, 28, 28, 1), np.uint8), np.arange(40) % 4)
+    assert choose("lenet", digits).training(40) == registry.NETWORKS["lenet"].training

@@ -9,8 +9,9 @@ from tf_distill.core import evaluate
 from tf_distill.core.inner import Samples
 from tf_distill.core.learner import Learner
 from tf_distill.evaluation import original, ranking
-from tf_distill.evaluation.original import Keeping
-from tf_distill.networks import registry
+from tf_distill.networks import choice, registry
+from tf_distill.runs.folder import RunFolder
+from tf_distill.runs.run import Run
 
 
 def entry(distilled, full):
@@ -68,12 +69,13 @@ def test_ranks_one_variant_at_a_time_and_goes_on(tmp_path, monkeypatch):
     training = registry.Training(lr=0.05, batch_size=16, epochs=2, steps=100, dropout=0.0)
     quick = registry.NETWORKS["lenet"]._replace(training=training)
     monkeypatch.setitem(registry.NETWORKS, "lenet", quick)
-    cache = tmp_path / "cache"
-    keeping = Keeping(cache, minutes=2)
-    steps = ranking.rank(samples, data, "lenet", 2, 0, keeping)
+    config = small.config(tmp_path / "run")
+    own = choice.choose(lambda: _network(1)(data.encoding.shape, 3), data)
+    run = Run(config, data, own._replace(name="lenet"), RunFolder(config.run_dir))
+    steps = ranking.rank(run, samples, 2)
     narrow = next(steps)
-    assert len(list(cache.iterdir())) == 1
-    (wide,) = ranking.rank(samples, data, "lenet", 2, 0, keeping, done=[narrow])
+    assert len(list((tmp_path / ".originals").iterdir())) == 1
+    (wide,) = ranking.rank(run, samples, 2, done=[narrow])
     assert [narrow["name"], wide["name"]] == ["narrow", "wide"]
     assert narrow["parameters"] == 5 + 1 + 3 + 3
     learner = Learner(some["wide"](data.encoding.shape, 3))

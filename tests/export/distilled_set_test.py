@@ -195,15 +195,6 @@ def test_the_graph_of_a_distilled_set_never_runs(tmp_path):
     assert (tmp_path / "harm").exists()  # what it would have done
 
 
-def test_only_what_is_there_is_asked_for(image_run, monkeypatch):
-    asked, restore = [], tf.raw_ops.RestoreV2
-    monkeypatch.setattr(
-        tf.raw_ops, "RestoreV2", lambda **given: (asked.append(given), restore(**given))[1]
-    )
-    assert len(load(image_run / "distilled" / "1").initial_weights) == 10
-    assert len(asked) == 13  # with x, y and lr; TensorFlow logs a warning for each that is missing
-
-
 def test_initial_weights_come_back_in_their_order_however_many_the_metadata_tell(tmp_path):
     weights = [np.full((i + 1,), i, "f4") for i in range(12)]
     save(tmp_path / "whole", dataclasses.replace(load(FORMAT_1), initial_weights=weights))
@@ -273,10 +264,9 @@ def test_models_of_other_precision_are_trained(policy):
     assert np.any(before != dense.kernel.numpy())
 
 
-@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
-def test_probabilities_are_refused(activation):
-    model = keras.Sequential([keras.layers.Dense(small.CLASSES, activation)])
-    with pytest.raises(UserError, match=f"ends with a {activation} and gives probabilities"):
+def test_probabilities_are_refused():
+    model = keras.Sequential([keras.layers.Dense(small.CLASSES, "softmax")])
+    with pytest.raises(UserError, match="ends with a softmax and gives probabilities"):
         random_set().train(model)
 
 

@@ -1,5 +1,6 @@
 """Trained models on disk: exported, rebuilt, checked for a server, with warm-up requests."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -10,9 +11,9 @@ from served import FORMAT_1, QUESTIONS, ROOT, expected_answers, in_cpp, program,
 
 import tf_distill
 from tf_distill.common import UserError
-from tf_distill.core import Learner, evaluate, train
+from tf_distill.core import Learner, Samples, evaluate, train
 from tf_distill.core.inner import Optimizer
-from tf_distill.export import servable
+from tf_distill.export import LoadedSet, load, save, servable
 
 
 @pytest.mark.long
@@ -79,7 +80,7 @@ def test_a_random_initialization_exports_its_first_evaluation_network(tmp_path):
     config = small.config(tmp_path, init="random", data_dir=".")
     (tmp_path / "config.json").write_text(config.to_json())
     classifier = servable.rebuild(tmp_path)
-    distilled = tf_distill.load_distilled(FORMAT_1)
+    distilled = load(FORMAT_1)
     learner = Learner(distilled.network())
     start = next(iter(evaluate.test_networks(learner, "random", 20, distilled.metadata["seed"])))
     expected = train(learner, distilled.samples, start)
@@ -96,33 +97,29 @@ def test_the_inner_optimizer_trains_the_servable():
         np.testing.assert_array_equal(one, other)
 
 
-def without_model(data, network, folder):
-    """A run from Python whose trained model is gone."""
-    tf_distill.distill(data, network, outer_steps=2, epochs=1, run_dir=folder)
-    (folder / "model" / "1").rename(folder / "gone")
-    return folder
-
-
-def test_a_model_on_arrays_is_rebuilt_from_the_metadata(undrawn, tmp_path):
-    x = np.random.default_rng(0).normal(3, 2, (40, 16, 16, 1)).astype(np.float32)
+def test_a_model_on_arrays_is_rebuilt_from_the_metadata(tmp_path):
+    x = np.random.default_rng(0).normal(3, 2, (40, 12, 12, 1)).astype(np.float32)
     data = tf_distill.datasets.from_arrays(x, np.arange(40) % 2)
-    run = without_model(data, "lenet", tmp_path / "run")
-    path = servable.export_run(run, tmp_path / "export")
-    one, other = (
-        tf.saved_model.load(str(p)).signatures["serving_default"](array=tf.constant(x[:5]))
-        for p in (run / "gone", path)
-    )
-    np.testing.assert_allclose(one["probabilities"], other["probabilities"], atol=1e-5)
+    metadata = load(FORMAT_1).metadata
+    metadata |= {"dataset": "arrays", "network": "lenet", "classes": data.classes}
+    metadata["input"] = data.encoding.metadata()
+    samples = Samples(data.encoding(x[:2])[None], np.float32([[[0], [1]]]), np.float32([0.1]))
+    distilled = LoadedSet(samples, [], metadata)
+    save(tmp_path / "distilled" / "1", distilled)
+    classifier = servable.rebuild(tmp_path)
+    found = classifier.predict(x)["probabilities"]
+    learner = Learner(distilled.network())
+    start = next(iter(evaluate.test_networks(learner, "random", 1, metadata["seed"])))
+    logits = learner.apply(train(learner, samples, start), data.encoding(x))
+    np.testing.assert_allclose(found[:, 1:], tf.sigmoid(logits), atol=1e-5)
 
 
-def test_a_model_on_texts_of_python_can_only_be_exported_there(undrawn, tmp_path):
-    texts = ["a fine film of five words", "a dull film of five words"] * 10
-    data = tf_distill.datasets.from_texts(texts, ["good", "bad"] * 10)
-    run = without_model(data, "textconvnet", tmp_path / "run")
-    with pytest.raises(UserError, match=r"run has no model/, and its texts, 'texts', are known to"):
-        servable.export_run(run, tmp_path / "export")
-    again = tf_distill.distill(data, "textconvnet", outer_steps=2, epochs=1, run_dir=run)
-    assert (again.export(tmp_path / "export")["model"] / "saved_model.pb").exists()
+def test_a_model_on_texts_of_python_can_only_be_exported_there(tmp_path):
+    distilled = load(FORMAT_1)
+    metadata = {**distilled.metadata, "dataset": "texts"}
+    save(tmp_path / "distilled" / "1", dataclasses.replace(distilled, metadata=metadata))
+    with pytest.raises(UserError, match=r"has no model/, and its texts, 'texts', are known to"):
+        servable.export_run(tmp_path, tmp_path / "export")
 
 
 def test_no_run_to_export(tmp_path):

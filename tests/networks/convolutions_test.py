@@ -79,11 +79,6 @@ def test_winners_are_where_the_results_are_largest():
     np.testing.assert_allclose(largest, won, rtol=1e-5, atol=1e-6)
 
 
-def test_layer_is_made_again_from_its_configuration():
-    layer = ConvGlobalMaxPool1D(2, 3, "zeros")
-    assert ConvGlobalMaxPool1D.from_config(layer.get_config()).get_config() == layer.get_config()
-
-
 @pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
 @pytest.mark.parametrize("words", [FEW, MANY])
 def test_keras_trains_and_predicts_where_it_would_choose_xla(words):

@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from tf_distill.networks.layers import ChannelNormalization, ConvMaxPool2D, LayerNormalization
+from tf_distill.networks.layers import (
+    ChannelNormalization,
+    ConvGlobalMaxPool1D,
+    ConvMaxPool2D,
+    LayerNormalization,
+)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -47,7 +52,10 @@ def test_channel_normalization_equals_a_loop():
     np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("layer", [ChannelNormalization(3), ConvMaxPool2D(2, 3, "same")])
+@pytest.mark.parametrize(
+    "layer",
+    [ChannelNormalization(3), ConvMaxPool2D(2, 3, "same"), ConvGlobalMaxPool1D(2, 3, "zeros")],
+)
 def test_layers_are_made_again_from_their_configuration(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()

@@ -81,7 +81,9 @@ def test_dropout_falls_in_training_only(cell):
     assert np.abs(own(x, training=True) - own(x)).max() > 1e-3
 
 
-@pytest.mark.parametrize("cell", [keras.layers.SimpleRNN, keras.layers.GRU])
+@pytest.mark.parametrize(
+    "cell", [keras.layers.SimpleRNN, pytest.param(keras.layers.GRU, marks=pytest.mark.long)]
+)
 def test_what_is_left_to_keras_has_a_right_second_derivative(cell):
     def make():
         layer = recurrent.Bidirectional(cell(2, activation="relu"), merge_mode="mul")

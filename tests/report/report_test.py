@@ -196,7 +196,7 @@ MISTAKES = [
         lambda f: evaluated.write(f, comparison={"rows": [evaluated.row("a", "b", 0.5)]}),
         "is damaged (",
     ),
-    (lambda f: evaluated.write(f, sweep={}), "sweep.json is damaged ('sizes'"),
+    (lambda f: evaluated.write(f, sweep={}), "sweep.json is damaged (it has no 'sizes'"),
     (
         lambda f: evaluated.write(f, ranking={"variants": [{"name": "a"}]}),
         "ranking.json is damaged (",

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Stream(enum.IntEnum):
-    """What a random number is for; each stream is independent of the others."""
+    """The use of a random number; the streams are independent."""
 
     FIXED_NETWORK = 0
     SAMPLES = 1

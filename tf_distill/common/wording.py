@@ -13,13 +13,13 @@ def percent(fraction: float | None, decimals: int = 2) -> str:
 
 
 def spread(mean: float, std: float, networks: int, decimals: int = 2) -> str:
-    """An accuracy in percent, with its standard deviation where several networks had it."""
+    """An accuracy in percent, with its standard deviation for several networks."""
     deviation = f" ± {percent(std, decimals)}" if networks > 1 else ""
     return percent(mean, decimals) + deviation
 
 
 def accuracy_words(mean: float, std: float, networks: int) -> str:
-    """A fraction for a terminal: 0.9361, or 0.8210 +- 0.0312 where several networks had it."""
+    """A fraction for a terminal: 0.9361, or 0.8210 +- 0.0312 for several networks."""
     return f"{mean:.4f}" + (f" +- {std:.4f}" if networks > 1 else "")
 
 

@@ -22,7 +22,7 @@ class Prototypes(NamedTuple):
     y: np.ndarray
 
 
-def random_real(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+def draw_real(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
     """Real training examples, drawn without repetition while a class has enough."""
 
     def draw(own: np.ndarray, count: int) -> np.ndarray:
@@ -87,7 +87,7 @@ def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototype
     return Prototypes(x, y.astype(np.int32))
 
 
-REAL = {"real": random_real, "linear": directed}
+REAL = {"real": draw_real, "linear": directed}
 """The samples that are made of real examples, by `sample_init`."""
 
 

@@ -16,8 +16,8 @@ from tf_distill.common import UserError, accuracy_words, full_training, named, s
 from tf_distill.config import Protocol, plain_numbers
 from tf_distill.core import Accuracy, Samples
 from tf_distill.evaluation import baselines, controls
+from tf_distill.evaluation.bench import Row, Subject, check_finished, check_set
 from tf_distill.evaluation.original import original_of
-from tf_distill.evaluation.rows import Row, Subject, check_set
 from tf_distill.networks import Training
 from tf_distill.report import report
 from tf_distill.runs import Run
@@ -50,23 +50,14 @@ def compare(
         UserError: an earlier comparison had other settings, or was of another set; the run is no
             longer in its folder.
     """
+    check_finished(run)
     with run.files.locked():
-        check_finished(run)
         subject, found = _begun(run, samples, given)
         original = original_of(run, training)
         _fill(subject, found, original, lambda value: run.files.write(NAME, value))
         if run.files.path:
             report.write(run.files.path)
     return found, original
-
-
-def check_finished(run: Run) -> None:
-    """Raises UserError where a finished run is no longer in its folder, or another one is."""
-    if not run.files.read("results.json"):
-        raise UserError(
-            f"{run.files.path} holds no finished run any more; put it back, or distill again"
-        )
-    run.files.check(run.config, run.inputs)
 
 
 def so_far(run: Run) -> str:

@@ -13,10 +13,9 @@ import numpy as np
 
 from tf_distill.common import say
 from tf_distill.core import Accuracy, Learner, Samples
-from tf_distill.evaluation.bench import Bench, Conditions
+from tf_distill.evaluation.bench import Bench, Conditions, check_finished, check_set
 from tf_distill.evaluation.original import cached, maker
-from tf_distill.evaluation.rows import check_set
-from tf_distill.networks import Build, registry
+from tf_distill.networks import ITSELF, Build, variants
 from tf_distill.runs import Run
 
 NAME = "ranking.json"
@@ -40,8 +39,9 @@ def complete_ranking(run: Run, samples: Samples, networks: int) -> dict[str, Any
         The content of ranking.json.
 
     Raises:
-        UserError: the file there is of another set or damaged.
+        UserError: the file there is of another set or damaged; the run has other data now.
     """
+    check_finished(run)
     with run.files.locked():
         found = run.files.read(NAME)
         own = check_set(Path(run.config.run_dir, NAME), found, samples)
@@ -58,7 +58,7 @@ def rank(run: Run, samples: Samples, networks: int, done: Sequence[Entry] = ()) 
     """Trains every variant of a run's network both ways, one after the other.
 
     Args:
-        run: its network is one of the registry.
+        run: its network is one of the
         samples: its set.
         networks: random initial networks to train on the set.
         done: entries of an earlier call; their variants are left out.
@@ -68,10 +68,10 @@ def rank(run: Run, samples: Samples, networks: int, done: Sequence[Entry] = ()) 
     """
     finished = {entry["name"] for entry in done}
     training = run.choice.training(len(run.dataset.y_train))
-    for name, build in registry.variants(run.choice.name).items():
+    for name, build in variants(run.choice.name).items():
         if name not in finished:
             entry = on_distilled(run, build, samples, networks)
-            variant = "" if name == registry.ITSELF else name
+            variant = "" if name == ITSELF else name
             full = cached(run, maker(build, run.dataset, training), training, variant)
             yield {
                 "name": name,
