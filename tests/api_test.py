@@ -102,7 +102,7 @@ def test_compiled_by_xla_a_stopped_run_has_the_bits_of_a_whole_one(data, tmp_pat
     later = td.distill(data, own_models.Subclassed, **settings, run_dir=tmp_path)
     for one, other in zip(whole.distilled.samples, later.distilled.samples, strict=True):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(td.UserError, match="jit_compile was True, now False"):
+    with pytest.raises(td.UserError, match=r"jit_compile=False \(it was True\)"):
         td.distill(
             data, own_models.Subclassed, **settings | {"jit_compile": False}, run_dir=tmp_path
         )
