@@ -85,7 +85,7 @@ MISTAKES = [
         )
     ),
     (["--mode=sweep", "--sizes=1,x"], ["--sizes=1,x", "--sizes=1,2,5,10"]),
-    (["--mode=sweep", "--sizes=0"], ["--sizes=0, expected positive multiples"]),
+    (["--mode=sweep", "--sizes=0"], ["0, expected positive multiples of --steps=1"]),
     (["--mode=baselines", "--baseline_sets=0"], ["--baseline_sets=0, expected a whole number"]),
     *(
         ([f"--mode={mode}", "--run_dir=nowhere"], ["there is no run in nowhere", "--run_dir"])

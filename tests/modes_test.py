@@ -88,23 +88,23 @@ def test_compare_puts_runs_in_one_table(cli, text_run, image_run, tmp_path):
         assert f"{100 * mean:.2f}" in outcome.out
 
 
-def test_the_original_accuracy_comes_with_the_ratio(cli, tmp_path, monkeypatch):
-    config = small.config(tmp_path / "runs" / "one", dataset="toy_questions")
-    small.carry_out(config)
-    shorter = NETWORKS[config.model]
+def test_the_original_accuracy_comes_with_the_ratio(cli, text_run, tmp_path, monkeypatch):
+    folder = shutil.copytree(text_run, tmp_path / "runs" / "one")
+    model = recall({"run_dir": str(folder)}).model
+    shorter = NETWORKS[model]
     shorter = shorter._replace(training=shorter.training._replace(epochs=2))
-    monkeypatch.setitem(NETWORKS, config.model, shorter)
-    outcome = cli("--mode=original", f"--run_dir={config.run_dir}")
+    monkeypatch.setitem(NETWORKS, model, shorter)
+    outcome = cli("--mode=original", f"--run_dir={folder}")
     assert outcome.status == 0
-    results = json.loads((tmp_path / "runs" / "one" / "results.json").read_text())
+    results = json.loads((folder / "results.json").read_text())
     original = results["original"]["accuracy"]
     assert f"accuracy {original:.4f} on 195 test examples" in outcome.out
     assert original > 0.5
     expected = results["accuracy"]["mean"] / original
-    report = tmp_path / "runs" / "one" / "report.html"
+    report = folder / "report.html"
     assert f"\nratio {100 * expected:.1f} %, also in {report}\n" in outcome.out
     assert f"<dd>{100 * expected:.1f} %</dd>" in report.read_text(encoding="utf-8")
-    (row,) = table.compare([tmp_path / "runs" / "one"])
+    (row,) = table.compare([folder])
     assert row["ratio"] == pytest.approx(expected)
 
 

@@ -13,7 +13,6 @@ tf_distill/networks/registry.py. Other flags, such as --flagfile=FILE, are absl'
 
 import functools
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -290,7 +289,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    if {"--help", "-help", "-h"} & {*sys.argv[1:]}:
-        print(help_text())
-    else:
-        cli.run(main, "tf_distill", _VERSION)
+    cli.run(main, "tf_distill", _VERSION, help_text)

@@ -34,6 +34,7 @@ NAMES = ("seed", "model", "inner_lr", "inner_lr_2", "text_column", "data_dir", "
     ("text", "printed"),
     [
         ("got seed=3, lower inner_lr or model=a", "got --seed=3, lower --inner_lr or --model=a"),
+        ("seed= has no number", "--seed= has no number"),
         ("inner_lr=0.1, inner_lr; inner_lr_2", "--inner_lr=0.1, --inner_lr; --inner_lr_2"),
         ("unknown text_column 'x' (data_dir=a/b)", "unknown --text_column 'x' (--data_dir=a/b)"),
         *((text, text) for text in (
@@ -51,17 +52,17 @@ def test_flags_in_messages_get_their_dashes(text, printed):
     assert with_dashes(text, NAMES) == printed
 
 
-@pytest.mark.parametrize("argument", ["", "--help", "--version"])
-def test_a_closed_pipe_is_no_error_and_nothing_needs_tensorflow(argument, monkeypatch):
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--help", "own"], ["--version"]])
+def test_a_closed_pipe_is_no_error_and_nothing_needs_tensorflow(arguments, monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     program = (
         "import sys; from absl import flags; from tf_distill.common import cli\n"
         "assert 'tensorflow' not in sys.modules\n"
         "version = flags.DEFINE_bool('version', False, 'Prints the version.')\n"
-        "cli.run(lambda _: print('here'), 'program', version)"
+        "cli.run(lambda _: print('here'), 'program', version, str if 'own' in sys.argv else None)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, argument],
+        [sys.executable, "-c", program, *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         process.stdout.close()

@@ -86,7 +86,7 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
 def test_an_archive(tmp_path):
     config = run.configure({"dataset": f"npz:{archive(tmp_path / 'a.npz')}", "image_size": "14x16"})
     assert (config.model, config.samples_per_step) == ("lenet", 2)
-    dataset = run.load_dataset(config)
+    dataset = load(dataclasses.asdict(config))
     assert (dataset.name, dataset.x_train.shape) == ("a", (32, 14, 16, 1))
 
 
@@ -126,7 +126,7 @@ def test_the_home_folder_is_known(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     table(tmp_path / "train.csv")
     assert run.configure({"dataset": "csv:~/train.csv"}).samples_per_step == 3
-    values = dict.fromkeys(holder.name for holder in main._SETTINGS)
+    values = dict.fromkeys(h.name for group in main._SETTINGS.values() for h in group)
     told = main._told(values | {"embeddings": "~/v.txt", "text_column": "~"})
     assert told == values | {"embeddings": f"{tmp_path}/v.txt", "text_column": "~"}
 
@@ -143,7 +143,7 @@ MISTAKES = [
     (["--dataset=csv:t.csv", "--test_data=cow.csv"], ["cow.csv: class 'cow' does not occur"]),
     (["--dataset=csv:one.csv"], ["one.csv: class 'cow' has one example"]),
     (["--dataset=csv:t.csv", "--image_size=28"], ["--image_size is not for --dataset=csv:t.csv"]),
-    (["--embeddings=train"], ["--embeddings is not for --dataset=digits, expected texts without"]),
+    (["--embeddings=train"], ["--embeddings=train is not for --dataset=digits, expected texts"]),
     (["--text_column=text"], ["--text_column is not for --dataset=digits"]),
     (["--dataset=folder:pets", "--image_size=28px"], ["--image_size=28px is no size"]),
     (["--dataset=folder:pets", "--image_size=4"], ["image_size is 4x4, expected at least 12"]),

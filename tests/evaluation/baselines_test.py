@@ -24,13 +24,13 @@ def members(x: np.ndarray, of: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("size", [2, 3, 7, 12])
 def test_random_real_draws_training_examples_of_the_classes_in_turn(size):
     data = small.dataset()
-    x, y = starts.random_real(data, size, RNG(0))
+    x, y = starts.draw_real(data, size, RNG(0))
     assert y.tolist() == [i % 3 for i in range(size)]
     places = members(x, data.x_train)
     assert (places >= 0).all()
     assert len(set(places)) == size
     np.testing.assert_array_equal(data.y_train[places], y)
-    again, other = (starts.random_real(data, size, RNG(seed)).x for seed in (0, 1))
+    again, other = (starts.draw_real(data, size, RNG(seed)).x for seed in (0, 1))
     np.testing.assert_array_equal(x, again)
     assert not np.array_equal(x, other)
 
@@ -55,7 +55,7 @@ def test_k_means_are_scikit_learns_centres(size):
 @pytest.mark.parametrize("neighbours", [1, 3])
 def test_neighbours_are_scikit_learns(neighbours):
     data = small.dataset(train=80, test=1203)
-    sets = [starts.random_real(data, 9, RNG(i)) for i in range(3)]
+    sets = [starts.draw_real(data, 9, RNG(i)) for i in range(3)]
     found = baselines.neighbour_accuracies(sets, data, data.x_test, data.y_test, neighbours)
     expected = [
         KNeighborsClassifier(neighbours).fit(s.x, s.y).score(data.x_test, data.y_test) for s in sets
@@ -76,7 +76,7 @@ def uneven():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda data, size: starts.random_real(data, size, RNG(0)),
+        lambda data, size: starts.draw_real(data, size, RNG(0)),
         lambda data, size: baselines.k_means(data, size, 0),
     ],
 )

@@ -18,7 +18,7 @@ RANDOM = FIXED._replace(init="random")
 def sets_of(data, count, seed=0):
     rngs = [np.random.default_rng((seed, i)) for i in range(count)]
     like = small.samples(steps=1, n=3, epochs=2)
-    return [baselines.as_samples(starts.random_real(data, 3, rng), like, 0.3) for rng in rngs]
+    return [baselines.as_samples(starts.draw_real(data, 3, rng), like, 0.3) for rng in rngs]
 
 
 @pytest.fixture(scope="module")

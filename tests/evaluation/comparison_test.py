@@ -17,7 +17,7 @@ import tf_distill as td
 from tf_distill import api
 from tf_distill.core.inner import Optimizer
 from tf_distill.evaluation import baselines, bench, comparison, controls, original, ranking
-from tf_distill.evaluation.rows import Protocol, Subject
+from tf_distill.evaluation.bench import Protocol, Subject
 from tf_distill.networks import choice, registry, second_derivative
 from tf_distill.report import record, report
 from tf_distill.runs import InMemory, Run, RunFolder, carry_out, finished_run, named_run

@@ -16,8 +16,7 @@ from served import FORMAT_1, ROOT, dataset, in_keras, program
 
 import tf_distill
 from tf_distill.common import UserError
-from tf_distill.core import Learner, Samples, call_once, train
-from tf_distill.core.inner import Optimizer
+from tf_distill.core import Learner, Optimizer, Samples, call_once, train
 from tf_distill.export import LoadedSet, distilled_set, load, read_frozen, save, write_frozen
 
 SHAPE = (small.FEATURES,)

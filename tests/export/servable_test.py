@@ -11,8 +11,7 @@ from served import FORMAT_1, QUESTIONS, ROOT, expected_answers, in_cpp, program,
 
 import tf_distill
 from tf_distill.common import UserError
-from tf_distill.core import Learner, Samples, evaluate, train
-from tf_distill.core.inner import Optimizer
+from tf_distill.core import Learner, Optimizer, Samples, evaluate, train
 from tf_distill.export import LoadedSet, load, save, servable
 
 

@@ -15,6 +15,7 @@
 Nothing here imports TensorFlow: `--help` and `--mode=compare` answer at once.
 """
 
+from tf_distill._version import __version__
 from tf_distill.common.errors import (
     Diverged,
     Interrupted,
@@ -47,6 +48,7 @@ from tf_distill.common.schemas import (
     check_reported,
     check_schema,
     read_checked,
+    read_inputs,
     read_metrics,
 )
 from tf_distill.common.seeds import Stream, numpy_generator, seed_key

@@ -20,6 +20,7 @@ def run(
     main: Callable[[list[str]], int | None],
     name: str,
     version: flags.FlagHolder[bool] | None = None,
+    help_text: Callable[[], str] | None = None,
 ) -> None:
     """Entry point of a program: parses the flags, runs `main`, and ends the process.
 
@@ -28,6 +29,7 @@ def run(
             status.
         name: of the program; begins an error line.
         version: the flag that asks for the version, if there is one.
+        help_text: what --help prints; None for absl's text.
     """
 
     def fail(text: str, status: int) -> NoReturn:
@@ -46,6 +48,10 @@ def run(
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
+        if help_text and {"--help", "-help", "-h"} & {*sys.argv[1:]}:
+            print(help_text())
+            sys.stdout.flush()
+            sys.exit(0)
         app.run(quiet_main, flags_parser=_parse)
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
@@ -85,7 +91,7 @@ def with_dashes(text: str, names: Iterable[str]) -> str:
     """
     known = sorted(map(re.escape, names), key=len, reverse=True)
     alone = "|".join(name for name in known if "_" in name) or "(?!)"
-    flag = rf"(?:{'|'.join(known)})(?==[^\"'\s=])|(?:{alone})(?![\w/\"'=(-]|\.\w)"
+    flag = rf"(?:{'|'.join(known)})(?==(?![\"'=]))|(?:{alone})(?![\w/\"'=(-]|\.\w)"
     return re.sub(rf"(?<![\w./\"'-])(?<!\w\()(?={flag})", "--", text)
 
 

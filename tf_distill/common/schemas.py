@@ -158,3 +158,11 @@ def _is_metrics(line: dict[str, Any]) -> bool:
 
 def _damaged(path: Path, what: str) -> UserError:
     return UserError(f"{path} is damaged ({what}); make it again, or name another folder")
+
+
+def read_inputs(folder: Path) -> dict[str, Any]:
+    """What inputs.json says of a run's data; earlier runs have data.json. {} where both lack."""
+    older = read_checked(folder / "data.json")
+    if older:
+        older["data"] = older.pop("fingerprint")
+    return older | read_checked(folder / "inputs.json")

@@ -68,6 +68,7 @@ from tf_distill.core.starts import (
     Prototypes,
     by_class,
     class_plan,
+    draw_real,
     embed,
     initial_samples,
 )

@@ -34,7 +34,7 @@ class Optimizer(NamedTuple):
 
     init: from weights to the state at the start, a list of tensors. update: from weights, state,
     gradients and a learning rate to new weights and a new state of the same shapes. It must be
-    twice differentiable: a hypergradient goes through it.
+    differentiable, since the hypergradient goes through it.
     """
 
     init: Callable[[Weights], State]

@@ -19,104 +19,26 @@ from keras.src.initializers.random_initializers import RandomInitializer
 from tf_distill.common import Stream, seed_key
 from tf_distill.core.compiling import graph_function
 
-Initializers = dict[int, Initializer | None]
-"""By the id of the variable; None where its value is to be kept."""
-
-
-def with_initializers(make: Callable[[], keras.Model]) -> tuple[keras.Model, Initializers]:
-    """A model, and the initializers that its weights were made with.
-
-    Keras forgets them, but for those that a layer keeps as `<weight>_initializer`. What was
-    set after a weight had been made, such as pretrained values, is kept.
-
-    Args:
-        make: makes the model, and calls it once if its layers are built by that.
-    """
-    made: list[tuple[keras.Variable, Any, np.ndarray | None]] = []
-    with _recording(made):
-        model = make()
-    return model, {
-        id(variable): None if _was_set(variable, value) else keras.initializers.get(initializer)
-        for variable, initializer, value in made
-    }
-
-
-def owners(model: keras.Model) -> list[tuple[keras.Variable, keras.Layer]]:
-    """Every trainable variable with the innermost layer that made it."""
-    owner = {}
-    for layer in model._flatten_layers():  # parents come before their children
-        owner.update({id(v): layer for v in layer.trainable_variables})
-    return [(v, owner[id(v)]) for v in model.trainable_variables]
-
-
-def initializer_of(
-    variable: keras.Variable, layer: keras.Layer, known: Initializers
-) -> Initializer | None:
-    """The initializer of a variable, or None where nobody knows it."""
-    if id(variable) in known:
-        return known[id(variable)]
-    name = variable.name.removesuffix("_kernel") if "_kernel" in variable.name else variable.name
-    return getattr(layer, f"{name}_initializer", None)
-
-
-def is_random(initializer: Any) -> bool:
-    """Whether the initializer draws, by a seed that can be given to it."""
-    return isinstance(initializer, RandomInitializer)
-
-
-def is_constant(initializer: Any, variable: keras.Variable) -> bool:
-    """Whether the initializer gives the same values at each call."""
-    if not callable(initializer):
-        return False
-    one, other = (np.asarray(initializer(variable.shape, dtype=variable.dtype)) for _ in range(2))
-    return bool(np.array_equal(one, other))
-
-
-@contextlib.contextmanager
-def _recording(made: list) -> Iterator[None]:
-    """Keeps each weight that a layer adds, with its initializer and its value."""
-    add_weight = keras.layers.Layer.add_weight
-    keras.layers.Layer.add_weight = _recorder(add_weight, made)
-    try:
-        yield
-    finally:
-        keras.layers.Layer.add_weight = add_weight
-
-
-def _recorder(add_weight: Callable[..., keras.Variable], made: list) -> Callable:
-    def recording(layer, *args, **kwargs):
-        variable = add_weight(layer, *args, **kwargs)
-        given = args[1] if len(args) > 1 else kwargs.get("initializer")
-        default = "glorot_uniform" if "float" in variable.dtype else "zeros"
-        later = variable._value is None  # within a symbolic call
-        value = None if later else variable.numpy()
-        made.append((variable, given if given is not None else default, value))
-        return variable
-
-    return recording
-
-
-def _was_set(variable: keras.Variable, value: np.ndarray | None) -> bool:
-    return value is not None and not np.array_equal(variable.numpy(), value)
-
-
 Weights = list[tf.Tensor]
 SEED_STATE = "seed_generator_state"
-"""Keras's name of the weights that its random generators are."""
+"""Keras's name of a random generator's weight."""
+Initializers = dict[int, Initializer | None]
+"""By the id of the variable; None if its value is to be kept."""
 
 
 class Learner:
     """The pure view of a Keras model, functional, sequential or subclassed.
 
-    `init` draws weights as the model's own initializers would, `apply` maps
-    weights and an embedded input to logits. The model's variables are read once,
-    here, and never written. Frozen layers keep their values, dropout never drops.
+    `init` draws weights as the model's own initializers do, `apply` maps weights and an embedded
+    input to logits. The model's variables are read once, here, and never written. Frozen layers
+    keep their values, dropout never drops. `kept` names the weights that are the same in every
+    network, since no initializer is known that draws them.
 
     Args:
         model: a Keras model from `[batch, ...]` to logits `[batch, outputs]`.
         shape: of one embedded input; needed unless the model is functional or sequential
             and built. The model is called once on it, which builds it.
-        initializers: as `initial.with_initializers` gives them, for weights whose layer has no
+        initializers: as `with_initializers` gives them, for weights whose layer has no
             `<weight>_initializer`.
     """
 
@@ -158,9 +80,8 @@ class Learner:
             seed: int32 `[2]`, as `tf.random.stateless_*` takes it.
 
         Returns:
-            One tensor a trainable variable, in the model's order. What the model
-            starts at a constant (biases, pretrained vectors) has that value, and so has
-            what no initializer is known of: `kept` names the latter.
+            One tensor a trainable variable, in the model's order. Biases, pretrained vectors and
+            other constants have the value that they have in the model.
         """
         return self._init(tf.convert_to_tensor(seed, tf.int32))
 
@@ -183,14 +104,14 @@ class Learner:
 
 
 def fixed_network(learner: Learner, seed: int) -> Weights:
-    """The initial weights that all of a run with a fixed initialization starts from."""
+    """The one initial network of a run with a fixed initialization."""
     return learner.init(seed_key(seed, Stream.FIXED_NETWORK))
 
 
 def give_weights(
     variables: Sequence[keras.Variable], values: Sequence[tf.Tensor | np.ndarray]
 ) -> bool:
-    """Gives the weights of a built model values; False, and nothing is given, if they don't fit."""
+    """Assigns values to the weights of a built model; False, and nothing, if shapes don't fit."""
     if [tuple(v.shape) for v in variables] != [tuple(v.shape) for v in values]:
         return False
     for variable, value in zip(variables, values, strict=True):
@@ -199,7 +120,7 @@ def give_weights(
 
 
 def call_once(model: keras.Model, shape: tuple[int, ...]) -> tf.Tensor:
-    """What the model gives for one input of zeros; an unbuilt model is built by it."""
+    """The output of the model for one input of zeros; an unbuilt model is built by it."""
     return model(np.zeros((1, *shape), keras.config.floatx()), training=False)
 
 
@@ -238,3 +159,76 @@ def _with_seed(initializer: Initializer, generator: keras.random.SeedGenerator) 
     seeded = copy.copy(initializer)  # not by get_config: a class of one's own may lack a seed there
     seeded.seed = generator
     return seeded
+
+
+def with_initializers(make: Callable[[], keras.Model]) -> tuple[keras.Model, Initializers]:
+    """A model that `make` makes and builds, and the initializers that its weights were made with.
+
+    Keras forgets most of them. A weight that was set later, such as pretrained vectors, is kept.
+    """
+    made: list[tuple[keras.Variable, Any, np.ndarray | None]] = []
+    with _recording(made):
+        model = make()
+    return model, {
+        id(variable): None if _was_set(variable, value) else keras.initializers.get(initializer)
+        for variable, initializer, value in made
+    }
+
+
+def owners(model: keras.Model) -> list[tuple[keras.Variable, keras.Layer]]:
+    """Every trainable variable with the innermost layer that made it."""
+    owner = {}
+    for layer in model._flatten_layers():  # parents come before their children
+        owner.update({id(v): layer for v in layer.trainable_variables})
+    return [(v, owner[id(v)]) for v in model.trainable_variables]
+
+
+def initializer_of(
+    variable: keras.Variable, layer: keras.Layer, known: Initializers
+) -> Initializer | None:
+    """The initializer of a variable, or None if it is not known."""
+    if id(variable) in known:
+        return known[id(variable)]
+    name = variable.name.removesuffix("_kernel") if "_kernel" in variable.name else variable.name
+    return getattr(layer, f"{name}_initializer", None)
+
+
+def is_random(initializer: Any) -> bool:
+    """Whether the initializer draws by a seed."""
+    return isinstance(initializer, RandomInitializer)
+
+
+def is_constant(initializer: Any, variable: keras.Variable) -> bool:
+    """Whether the initializer gives the same values at each call."""
+    if not callable(initializer):
+        return False
+    one, other = (np.asarray(initializer(variable.shape, dtype=variable.dtype)) for _ in range(2))
+    return bool(np.array_equal(one, other))
+
+
+@contextlib.contextmanager
+def _recording(made: list) -> Iterator[None]:
+    """Keeps each weight that a layer adds, with its initializer and its value."""
+    add_weight = keras.layers.Layer.add_weight
+    keras.layers.Layer.add_weight = _recorder(add_weight, made)
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = add_weight
+
+
+def _recorder(add_weight: Callable[..., keras.Variable], made: list) -> Callable:
+    def recording(layer, *args, **kwargs):
+        variable = add_weight(layer, *args, **kwargs)
+        given = args[1] if len(args) > 1 else kwargs.get("initializer")
+        default = "glorot_uniform" if "float" in variable.dtype else "zeros"
+        later = variable._value is None  # within a symbolic call
+        value = None if later else variable.numpy()
+        made.append((variable, given if given is not None else default, value))
+        return variable
+
+    return recording
+
+
+def _was_set(variable: keras.Variable, value: np.ndarray | None) -> bool:
+    return value is not None and not np.array_equal(variable.numpy(), value)

@@ -13,6 +13,10 @@ from tf_distill.core.losses import encode
 from tf_distill.datasets import Dataset
 
 EMBED_BATCH = 500
+SHARE = 0.27
+"""How far an example is moved, as a share of the norm of a typical word, or example."""
+MOST = 6000
+"""Training examples that the classifier learns from, at most."""
 
 
 class Prototypes(NamedTuple):
@@ -22,7 +26,7 @@ class Prototypes(NamedTuple):
     y: np.ndarray
 
 
-def random_real(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+def draw_real(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
     """Real training examples, drawn without repetition while a class has enough."""
 
     def draw(own: np.ndarray, count: int) -> np.ndarray:
@@ -40,9 +44,12 @@ def class_plan(y_train: np.ndarray, size: int) -> np.ndarray:
 def by_class(
     dataset: Dataset, size: int, make: Callable[[np.ndarray, int], np.ndarray]
 ) -> Prototypes:
-    """A set of `size` where `make(own, count)` gives a class's `[count, *shape]`.
+    """A set of `size` examples, class by class.
 
-    `own` are the places of the class's examples in the training split.
+    Args:
+        dataset: whose training split is taken.
+        size: of the set.
+        make: from the places of a class's training examples and a count to `[count, *shape]`.
     """
     y = class_plan(dataset.y_train, size)
     x = np.empty((size, *dataset.encoding.shape), np.float32)
@@ -61,23 +68,11 @@ def embed(dataset: Dataset, index: np.ndarray) -> np.ndarray:
     return x
 
 
-SHARE = 0.27
-"""How far an example is moved, as a share of the norm of a typical word, or example."""
-MOST = 6000
-"""Training examples that the classifier learns from, at most."""
-
-
 def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
     """Real examples, each repeated for every class and moved in the direction of that class.
 
-    Any two long texts are nearly the same to a random network, and what they differ in says
-    little of their classes. These differ in nothing else.
-
-    Args:
-        dataset: whose training split is taken. In texts, `[words, channels]`, all words are
-            moved alike.
-        size: examples in all; the classes come in turn.
-        rng: draws the examples, and those that the classifier learns from.
+    To a random network any two long texts are nearly the same, and they differ in much that says
+    little of their classes. These differ in their class alone. All words of a text move alike.
     """
     order = rng.permutation(len(dataset.y_train))
     y = class_plan(dataset.y_train, size)
@@ -87,7 +82,7 @@ def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototype
     return Prototypes(x, y.astype(np.int32))
 
 
-REAL = {"real": random_real, "linear": directed}
+REAL = {"real": draw_real, "linear": directed}
 """The samples that are made of real examples, by `sample_init`."""
 
 
@@ -104,24 +99,23 @@ def initial_samples(
     scale: float = 1.0,
     real: Prototypes | None = None,
 ) -> Samples:
-    """What distillation starts from (Algorithm 1a, line 1).
+    """The samples at the start of a distillation (Algorithm 1a, line 1).
 
-    Samples are drawn from a standard normal, unless real ones are given, and scaled. One-hot
-    labels give them the classes in turn, going on from one step to the next: with 4 samples a
-    step and 10 classes, the first step has classes 0 to 3, the second 4 to 7, the third 8, 9,
-    0, 1.
+    They are drawn from a standard normal, unless real ones are given, and scaled. One-hot labels
+    give them the classes in turn, from one step to the next: with 4 samples a step and 10 classes
+    the steps have classes 0 to 3, 4 to 7, then 8, 9, 0, 1.
 
     Args:
         shape: of one embedded sample.
         classes: how many classes the task has; 2 make a single output.
         steps: gradient steps an epoch.
         samples_per_step: samples in each step, n.
-        epochs: how often the steps are gone through, each time with learning rates of its own.
+        epochs: passes through the steps, each with its own learning rates.
         inner_lr: every learning rate at the start.
         label_init: "one_hot", or "random" for standard normal labels.
         seed: of the run.
         scale: a factor of the samples.
-        real: samples to start from, as many as there are, with their classes.
+        real: as many real samples, with their classes.
 
     Returns:
         float32 x `[steps, n, *shape]`, y `[steps, n, outputs]`, lr `[epochs * steps]`.
@@ -142,12 +136,8 @@ def initial_samples(
 def class_directions(dataset: Dataset, index: np.ndarray) -> np.ndarray:
     """The way to each class, `[classes, 1, channels]` for texts, else `[classes, *shape]`.
 
-    They are the weights of a logistic regression, on the mean word of a text or on the whole
-    example, at SHARE of the norm of a typical one.
-
-    Args:
-        dataset: whose training split is taken.
-        index: the examples to learn from.
+    It is the weights of a logistic regression on the mean word of a text, or on the whole
+    example, for the training examples `index`, at SHARE of the norm of a typical one.
     """
     shape = dataset.encoding.shape
     features, norm = _features(dataset, index)

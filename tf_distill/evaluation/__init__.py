@@ -1,10 +1,9 @@
 """How good a distilled set is: what a user asks after a run.
 
 comparison: the set beside its rows (`mode=baselines`, `Result.compare`), and its curve.
-rows: the form of a row, and the distilled set that all rows are about.
 baselines: rows of small real sets, such as random draws or averages; a new baseline goes here.
 controls: rows of the set with one thing changed, and of the set in other networks.
-bench: tests small sets under equal conditions, and tunes their learning rates.
+bench: tests small sets under equal conditions, and tunes their learning rates; the form of a row.
 original: the accuracy after training on all of the data, which ratios are to.
 sweep: sets of several sizes. ranking: do variants of a network rank as after full training?
 

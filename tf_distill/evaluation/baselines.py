@@ -18,13 +18,22 @@ from tf_distill.core import (
     Samples,
     by_class,
     class_plan,
+    draw_real,
     embed,
     encode,
-    starts,
 )
 from tf_distill.datasets import Dataset
-from tf_distill.evaluation.bench import LEARNING_STEPS, RATES, Bench, training_view, with_rate
-from tf_distill.evaluation.rows import Done, Measured, Row, Subject
+from tf_distill.evaluation.bench import (
+    LEARNING_STEPS,
+    RATES,
+    Bench,
+    Done,
+    Measured,
+    Row,
+    Subject,
+    training_view,
+    with_rate,
+)
 
 
 def k_means(dataset: Dataset, size: int, seed: int) -> Prototypes:
@@ -189,7 +198,7 @@ ROWS = (
 def real_sets(subject: Subject) -> list[Prototypes]:
     """The draws of real training examples, the same for the same seed."""
     rngs = [subject.rng(Stream.BASELINES, i) for i in range(subject.protocol.baseline_sets)]
-    return [starts.random_real(subject.dataset, subject.size, rng) for rng in rngs]
+    return [draw_real(subject.dataset, subject.size, rng) for rng in rngs]
 
 
 def _k_means_sets(subject: Subject) -> list[Prototypes]:

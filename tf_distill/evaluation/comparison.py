@@ -16,8 +16,8 @@ from tf_distill.common import UserError, accuracy_words, full_training, named, s
 from tf_distill.config import Protocol, plain_numbers
 from tf_distill.core import Accuracy, Samples
 from tf_distill.evaluation import baselines, controls
+from tf_distill.evaluation.bench import Row, Subject, check_finished, check_set
 from tf_distill.evaluation.original import original_of
-from tf_distill.evaluation.rows import Row, Subject, check_finished, check_set
 from tf_distill.networks import Training
 from tf_distill.report import report
 from tf_distill.runs import Run

@@ -20,9 +20,17 @@ from tf_distill.core import (
 )
 from tf_distill.datasets import TextEncoding
 from tf_distill.evaluation.baselines import as_samples, real_sets
-from tf_distill.evaluation.bench import RATES, SCALES, Bench, with_rate
-from tf_distill.evaluation.rows import Done, Measured, Row, Subject
-from tf_distill.networks import NETWORKS, choice
+from tf_distill.evaluation.bench import (
+    RATES,
+    SCALES,
+    Bench,
+    Done,
+    Measured,
+    Row,
+    Subject,
+    with_rate,
+)
+from tf_distill.networks import NETWORKS, fitting_names
 
 SGD_BATCH = 10
 
@@ -200,7 +208,7 @@ MOST = 20
 
 def rows_of_other_networks(subject: Subject) -> list[Row]:
     """A row for each other network of the registry that takes such inputs."""
-    others = [n for n in choice.fitting_names(subject.dataset) if n != subject.config.model]
+    others = [n for n in fitting_names(subject.dataset) if n != subject.config.model]
     return [Row(n, "network", n, functools.partial(other_network, name=n)) for n in others]
 
 

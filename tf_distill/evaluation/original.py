@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tf_distill._version import __version__
 from tf_distill.common import (
     Diverged,
     Interrupted,
     Seldom,
     Stream,
     UserError,
+    __version__,
     folder_lock,
     read_json,
     remove,
@@ -33,7 +33,7 @@ from tf_distill.common import (
 )
 from tf_distill.config import checked_number
 from tf_distill.core import SEED_STATE, Learner, Weights, evaluator, fixed_network
-from tf_distill.datasets import Dataset, TextEncoding, fingerprint, words
+from tf_distill.datasets import Dataset, TextEncoding, fingerprint, forget_words, unseen_words
 from tf_distill.networks import NETWORKS, Build, Training
 from tf_distill.runs import Checkpoints, Run, handling
 
@@ -252,7 +252,7 @@ def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> 
     order_key = seed_key(seed, Stream.BATCHES)
     augment_key = seed_key(seed, Stream.AUGMENTATION)
     is_text = isinstance(dataset.encoding, TextEncoding)
-    unseen = min(MOST_UNKNOWN, words.unseen_words(dataset.x_train)) if is_text else 0.0
+    unseen = min(MOST_UNKNOWN, unseen_words(dataset.x_train)) if is_text else 0.0
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         key = tf.random.fold_in(order_key, tf.cast(number, tf.int32))
@@ -263,7 +263,7 @@ def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> 
         key = tf.random.fold_in(augment_key, tf.cast(step, tf.int32))
         inputs = dataset.augment(tf.gather(x, index), key)
         if unseen:
-            inputs = words.forget_words(inputs, unseen, key)
+            inputs = forget_words(inputs, unseen, key)
         return dataset.encoding(inputs), tf.gather(y, index)
 
     order = tf.data.Dataset.range(training.epochs).flat_map(epoch)

@@ -13,10 +13,9 @@ import numpy as np
 
 from tf_distill.common import say
 from tf_distill.core import Accuracy, Learner, Samples
-from tf_distill.evaluation.bench import Bench, Conditions
+from tf_distill.evaluation.bench import Bench, Conditions, check_finished, check_set
 from tf_distill.evaluation.original import cached, maker
-from tf_distill.evaluation.rows import check_finished, check_set
-from tf_distill.networks import Build, registry
+from tf_distill.networks import ITSELF, Build, variants
 from tf_distill.runs import Run
 
 NAME = "ranking.json"
@@ -59,7 +58,7 @@ def rank(run: Run, samples: Samples, networks: int, done: Sequence[Entry] = ()) 
     """Trains every variant of a run's network both ways, one after the other.
 
     Args:
-        run: its network is one of the registry.
+        run: its network is one of the
         samples: its set.
         networks: random initial networks to train on the set.
         done: entries of an earlier call; their variants are left out.
@@ -69,10 +68,10 @@ def rank(run: Run, samples: Samples, networks: int, done: Sequence[Entry] = ()) 
     """
     finished = {entry["name"] for entry in done}
     training = run.choice.training(len(run.dataset.y_train))
-    for name, build in registry.variants(run.choice.name).items():
+    for name, build in variants(run.choice.name).items():
         if name not in finished:
             entry = on_distilled(run, build, samples, networks)
-            variant = "" if name == registry.ITSELF else name
+            variant = "" if name == ITSELF else name
             full = cached(run, maker(build, run.dataset, training), training, variant)
             yield {
                 "name": name,

@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_distill.common import UserError, check_reported, full_training, read_checked, read_metrics
+from tf_distill.common import (
+    UserError,
+    check_reported,
+    full_training,
+    read_checked,
+    read_inputs,
+    read_metrics,
+)
 
 if TYPE_CHECKING:
     from tf_distill.export.distilled_set import LoadedSet
@@ -165,14 +172,6 @@ def read_numbers(folder: Path) -> Record:
     if not config:
         raise UserError(f"{folder} has no config.json; give the run_dir of a whole run")
     return Record(folder, config, results, comparison)
-
-
-def read_inputs(folder: Path) -> Json:
-    """What inputs.json says of a run's data; earlier runs have data.json. {} where both lack."""
-    older = read_checked(folder / "data.json")
-    if older:
-        older["data"] = older.pop("fingerprint")
-    return older | read_checked(folder / "inputs.json")
 
 
 def _complete(row: Mapping[str, Any]) -> Json:

@@ -19,7 +19,7 @@ from tf_distill.common import (
     write_text,
     writing_to,
 )
-from tf_distill.datasets import DATASETS, Entry, is_own, load, user_data
+from tf_distill.datasets import DATASETS, Entry, described, is_own, load
 from tf_distill.networks import NETWORKS
 from tf_distill.report import pages
 from tf_distill.report.figures import DARK, Plate, missing_letters_told, plates, render
@@ -165,9 +165,7 @@ def _registry(record: Record) -> dict[str, Entry]:
         return DATASETS
     about, train = _metadata(record), record.inputs["train"]
     kind, shape = about["input"]["kind"], about["input"]["shape"]
-    entry = user_data.described(
-        kind, len(about["classes"]), shape, train, lambda *_: load(record.config)
-    )
+    entry = described(kind, len(about["classes"]), shape, train, lambda *_: load(record.config))
     return {**DATASETS, record.config["dataset"]: entry}
 
 

@@ -3,14 +3,12 @@
 - `run`: `Run`, a distillation with all that it depends on; both doors make one, the command line
   by `configure` or `recall` and `named_run`.
 - `experiment`: `carry_out(run)` distills, evaluates and writes; `finished_run(run)` reads it again.
-- `folder`: where a run keeps its files, `RunFolder` or `InMemory`, and its history.
-- `checkpoints`: what is saved on the way, and what SIGINT and SIGTERM do then.
+- `folder`: where a run keeps its files, `RunFolder` or `InMemory`; its checkpoints and history.
 - `warm_start`: a run that continues from a distilled set.
 - `memory`: how much memory a run takes, and whether there is enough.
 - `results`: the results in numbers and words.
 """
 
-from tf_distill.runs.checkpoints import Checkpoints, handling
 from tf_distill.runs.experiment import (
     Finished,
     carry_out,
@@ -19,7 +17,14 @@ from tf_distill.runs.experiment import (
     finished_run,
     write_model,
 )
-from tf_distill.runs.folder import Files, InMemory, RunFolder, check_settings
+from tf_distill.runs.folder import (
+    Checkpoints,
+    Files,
+    InMemory,
+    RunFolder,
+    check_settings,
+    handling,
+)
 from tf_distill.runs.results import describe_results
 from tf_distill.runs.run import Run, configure, named_run, recall
 from tf_distill.runs.warm_start import prepared

@@ -42,8 +42,7 @@ from tf_distill.datasets import Dataset, hold_out
 from tf_distill.export import LoadedSet, load, save, servable
 from tf_distill.report import report
 from tf_distill.runs import memory, results
-from tf_distill.runs.checkpoints import Checkpoints, handling
-from tf_distill.runs.folder import History, Metrics
+from tf_distill.runs.folder import Checkpoints, History, Metrics, handling
 from tf_distill.runs.run import Run
 
 DONE, TO_DO = 0, 1

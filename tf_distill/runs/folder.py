@@ -3,7 +3,9 @@
 import contextlib
 import copy
 import json
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,10 @@ from tf_distill.common import (
     folder_lock,
     os_errors,
     read_checked,
+    read_inputs,
     read_metrics,
+    remove,
+    say,
     write_json,
     write_text,
     writing_to,
@@ -25,8 +30,6 @@ from tf_distill.common import (
 from tf_distill.config import Config
 from tf_distill.datasets import Dataset, fingerprint
 from tf_distill.export import read_frozen, write_frozen
-from tf_distill.report.record import read_inputs
-from tf_distill.runs.checkpoints import Checkpoints
 
 Json = dict[str, Any]
 SIZES = ("train", "test", "classes")
@@ -125,7 +128,7 @@ class RunFolder:
 
     def checkpoints(
         self, state: tf.Module, config: Config, inputs: Json, frozen: list[np.ndarray]
-    ) -> Checkpoints:
+    ) -> "Checkpoints":
         """The checkpoints of `state`, into which the newest sound one is restored.
 
         The first save also writes config.json, inputs.json and the frozen weights.
@@ -192,6 +195,70 @@ def check_inputs(folder: Path, before: Json, now: Json) -> None:
 
 def _sizes(inputs: Json) -> str:
     return "{} + {} examples of {} classes".format(*map(inputs.get, SIZES))
+
+
+class Checkpoints:
+    """TensorFlow's manager of checkpoints in a folder of its own; keeps two.
+
+    Args:
+        state: what is saved; the newest sound checkpoint is restored into it.
+        folder: of the checkpoints.
+        begin: is called before each save; writes what belongs to a run that has begun.
+
+    Raises:
+        UserError: there are checkpoints, and all of them are damaged.
+    """
+
+    def __init__(
+        self, state: tf.train.Checkpoint, folder: Path, begin: Callable[[], None] = lambda: None
+    ):
+        self._manager = tf.train.CheckpointManager(state, str(folder), max_to_keep=2)
+        self._folder, self._begin = folder, begin
+        whole = tuple(f"{Path(path).name}." for path in self._manager.checkpoints)
+        for path in folder.glob("*"):
+            if path.name != "checkpoint" and not path.name.startswith(whole):
+                remove(path)  # a killed process has left it half-written
+        self.found = self._restore(state)
+        """Whether there was a checkpoint to restore."""
+
+    def save(self) -> None:
+        """Writes a checkpoint.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self._begin()
+        with os_errors(self._folder):
+            self._manager.save()
+
+    def _restore(self, state: tf.train.Checkpoint) -> bool:
+        for path in reversed(self._manager.checkpoints):
+            try:
+                state.restore(path).expect_partial()
+                return True
+            except (tf.errors.OpError, IndexError, ValueError) as error:
+                last = path == self._manager.checkpoints[0]
+                before = "" if last else "; trying the one before"
+                say(f"{path} is damaged ({str(error).splitlines()[0]}){before}")
+        if self._manager.checkpoints:
+            raise UserError(
+                f"no checkpoint in {self._folder} can be read; delete the folder to begin again"
+            )
+        return False
+
+
+@contextlib.contextmanager
+def handling(handler: Callable, checkpoints: object | None) -> Iterator[None]:
+    """Gives SIGINT and SIGTERM a handler, if there are checkpoints to continue from."""
+    if not checkpoints or threading.current_thread() is not threading.main_thread():
+        yield  # Python tells only the main thread of signals
+        return
+    before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 class Metrics:

@@ -11,8 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_distill._version import __version__
-from tf_distill.common import accuracy_over, count, machine, output_names
+from tf_distill.common import __version__, accuracy_over, count, machine, output_names
 from tf_distill.config import PLACES, Config
 from tf_distill.core import Accuracy, Distillation, Samples
 from tf_distill.datasets import Dataset, TextEncoding
