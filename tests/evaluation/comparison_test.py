@@ -227,7 +227,7 @@ def test_a_random_run_is_tested_over_networks(tmp_path):
 def test_the_ranking_check_is_kept_variant_by_variant(copied, monkeypatch):
     config, path = copied
     some = {f"depth {d}": functools.partial(tiny, depth=d) for d in range(3)}
-    monkeypatch.setattr(registry, "variants", lambda name: some)
+    monkeypatch.setattr(ranking, "variants", lambda name: some)
     run = named_run(config)
     found = ranking.complete_ranking(run, finished_run(run).distilled.samples, networks=2)
     assert [v["name"] for v in found["variants"]] == list(some)

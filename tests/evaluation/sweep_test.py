@@ -7,7 +7,6 @@ import small
 
 from tf_distill.common.errors import UserError
 from tf_distill.evaluation import sweep
-from tf_distill.jobs import Shard
 from tf_distill.report import record, report
 from tf_distill.runs.experiment import Finished
 
