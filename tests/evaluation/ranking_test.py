@@ -65,7 +65,7 @@ def test_ranks_one_variant_at_a_time_and_goes_on(tmp_path, monkeypatch):
     data, samples = _rule()
     samples = samples._replace(lr=samples.lr * 300.0)
     some = {"narrow": _network(1), "wide": _network(8)}
-    monkeypatch.setattr(registry, "variants", lambda network: some)
+    monkeypatch.setattr(ranking, "variants", lambda network: some)
     training = registry.Training(lr=0.05, batch_size=16, epochs=2, steps=100, dropout=0.0)
     quick = registry.NETWORKS["lenet"]._replace(training=training)
     monkeypatch.setitem(registry.NETWORKS, "lenet", quick)
