@@ -116,13 +116,6 @@ def test_errors_of_tensorflow_in_writing_are_os_errors(tmp_path):
             raise other
 
 
-def test_json_lines_are_read_without_the_one_that_a_crash_has_cut(tmp_path):
-    path = tmp_path / "lines.jsonl"
-    assert files.read_json_lines(path) == []
-    files.write_bytes(path, b'{"a": 1}\n\xff\n[1]\n{"b":\n{"c": 2}\n{"d": 3}')
-    assert files.read_json_lines(path) == [{"a": 1}, {"c": 2}]
-
-
 def test_lines_are_unpacked_by_the_ending_of_the_name(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"a\nb")
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"a\nb"))

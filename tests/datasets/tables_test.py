@@ -84,7 +84,7 @@ BROKEN = [
     ("t.jsonl", '{"text": "a", "label": 1}\n{"text": 5, "label": 1}\n', "line 2: got no text"),
     ("t.jsonl", '{"text": "a", "label": 0.5}\n', "line 1: got 0.5 in 'label', expected a class"),
     ("t.jsonl", '{"text": "a", "label": null}\n', "line 1: got None in 'label'"),
-    ("t.json", "[1, 2", "is no JSON"),
+    ("t.json", "[1, 2", "got no JSON"),
     ("t.json", '[{"text": "a", "label": 1}, 2]', "line 2: got JSON of int"),
     ("t.xlsx", "", "has an unknown ending, expected one of .csv, .tsv"),
 ]
