@@ -16,7 +16,6 @@ from places import ROOT
 
 from tf_distill.common import files
 from tf_distill.common.errors import UserError
-from tf_distill.runs import run
 
 
 class BrokenError(Exception):
@@ -182,7 +181,7 @@ def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path, holder):
         pytest.fail("both hold it")
     assert "\n" not in str(error.value)
     with pytest.raises(UserError, match="another process is at work"):
-        run.run(small.config(tmp_path))
+        small.carry_out(small.config(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == [files.LOCK_NAME]
     holder.kill()
     holder.wait()
