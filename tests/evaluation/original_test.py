@@ -392,15 +392,6 @@ def test_all_ratios_are_to_the_last_original_accuracy(again, result, monkeypatch
         assert again().results == result.results
 
 
-def test_damaged_files_are_left_as_they_are(again, tmp_path):
-    result, path = again(), tmp_path / "run" / "results.json"
-    before = path.read_text()
-    (tmp_path / "run" / "comparison.json").write_text("{")
-    with pytest.raises(td.UserError, match=r"comparison\.json"):
-        result.original(QUICK)
-    assert path.read_text() == before
-
-
 def test_the_accuracy_of_another_network_is_not_taken(tmp_path, again):
     result = again()
     first, path = result.original(QUICK), tmp_path / "run" / "results.json"

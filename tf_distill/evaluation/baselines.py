@@ -230,12 +230,13 @@ def _neighbours(subject: Subject, sets: list[Prototypes]) -> Measured:
         for k in tried
     ]
     best = tried[int(np.argmax(scores))]
-    x, y = subject.run.dataset.x_test, subject.run.dataset.y_test
+    dataset = subject.run.dataset
     how = (
         f"k-nearest neighbours on {_count(sets, 'set')}, no network; k = {best}, the best of "
-        f"{', '.join(map(str, tried))} on training data. {shortage(subject.run.dataset, subject.size)}"
+        f"{', '.join(map(str, tried))} on training data. {shortage(dataset, subject.size)}"
     )
-    return Measured(neighbour_accuracies(sets, subject.run.dataset, x, y, best), how.strip())
+    accuracies = neighbour_accuracies(sets, dataset, dataset.x_test, dataset.y_test, best)
+    return Measured(accuracies, how.strip())
 
 
 def _count(things: Sequence, name: str) -> str:

@@ -82,9 +82,9 @@ def original_of(run: Run, training: Training | None = None) -> dict[str, Any]:
     run.files.check(run.config, run.inputs)
     identity = run.choice.identity(run.learner)
     before = run.files.read("results.json").get("original")
-    if before and before.get("network", identity) == identity:
-        if training is None or before["settings"] == training._asdict():
-            return before
+    same = before and before.get("network", identity) == identity
+    if before and same and (training is None or before["settings"] == training._asdict()):
+        return before
     training = training or run.choice.training(len(run.dataset.y_train))
     make = _maker_for(run, training)
     if run.files.path:
