@@ -53,9 +53,9 @@ def test_each_file_and_seed_is_a_run_and_a_failure_stops_no_other(tmp_path, cli,
     ]
     assert ended.status == 2
     assert "expected some, such as runs/*" in ended.err  # the program was started
-    assert ended.err.splitlines()[-1].endswith(
-        ": error: 1 of 2 runs failed, as said above: wrong_seed4; the same command tries them "
-        "again and keeps the finished ones"
+    assert ended.err.splitlines()[-1] == (
+        "tf_distill: error: 1 of 2 runs failed, as said above: wrong_seed4; the same command tries "
+        "them again and keeps the finished ones"
     )
 
 

@@ -194,7 +194,8 @@ def parts(*sizes):
         ((1, 0, 1, 14, 2, 0), {"batch_size": 700}, "takes 14 GB of it: lower it to 300"),
         ((1, 0, 1, 14, 2, 0), {"batch_size": 1021}, "takes 14 GB of it: lower it to 437"),
         # Parts of the batch that wait for their turn take nothing.
-        ((1, 0, 1, 14, 2, 0), {"batch_size": 7000}, "takes 14 GB of it: lower it to 428 or"),
+        ((1, 0, 1, 14, 2, 0), {"batch_size": 7000}, "batch_size=7000 takes 14 GB of it: lower it "
+         "to 428 or"),
         ((1, 0, 1, 2, 14, 0), {"samples_per_step": 70}, "samples_per_step=70 takes 14 GB of it"),
         ((1, 0, 14, 1, 1, 0), {"steps": 70}, "steps=70 takes 14 GB of it: lower it to 30"),
         ((1, 0, 14, 1, 1, 0), {"epochs": 70}, "epochs=70 takes 14 GB of it: lower it to 30"),
