@@ -204,8 +204,9 @@ def _restored(run: Run, state: Distillation) -> Checkpoints | None:
             state.distilled.set(run.start())
     if run.distribution.workers > 1:
         state.take(run.distribution.share(state.values()))
-    if run.distribution.chief and (done := int(state.step)):
-        say(f"continuing from outer step {done} of {run.files.path}")
+    if run.distribution.chief and run.begun:
+        done, path = int(state.step), run.files.path
+        say(f"continuing from outer step {done} of {path}" if done else f"{path} begins again")
     return checkpoints
 
 
