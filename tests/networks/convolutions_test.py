@@ -28,13 +28,9 @@ def plainly(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 def test_equals_its_three_parts(words):
     x = texts(words)
     fused = keras.Sequential([keras.Input(x.shape[1:]), ConvGlobalMaxPool1D(FILTERS, SIZE)])
-    plain = keras.Sequential(
-        [
-            keras.Input(x.shape[1:]),
-            keras.layers.Conv1D(FILTERS, SIZE, activation="relu"),
-            keras.layers.GlobalMaxPooling1D(),
-        ]
-    )
+    conv = keras.layers.Conv1D(FILTERS, SIZE, activation="relu")
+    parts = [keras.Input(x.shape[1:]), conv, keras.layers.GlobalMaxPooling1D()]
+    plain = keras.Sequential(parts)
     fused.layers[0].bias.assign(np.linspace(-1, 1, FILTERS))
     plain.set_weights(fused.get_weights())
     assert fused.output_shape == plain.output_shape
@@ -46,8 +42,8 @@ def test_equals_its_three_parts(words):
 @pytest.mark.parametrize("padded", [False, True])
 def test_first_and_second_derivatives_are_those_of_the_parts(compiled, padded):
     rng = np.random.default_rng(1)
-    x = texts(MANY, np.float64) if padded else rng.standard_normal((TEXTS, MANY, CHANNELS))
-    x = tf.constant(x)
+    shape = (TEXTS, MANY, CHANNELS)
+    x = tf.constant(texts(MANY, np.float64) if padded else rng.standard_normal(shape))
     kernel = tf.constant(rng.standard_normal((SIZE, CHANNELS, FILTERS)))
     weights = tf.constant(rng.standard_normal((TEXTS, FILTERS)))
 
