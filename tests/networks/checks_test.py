@@ -78,9 +78,7 @@ def mixed():
 
 
 FAULTLESS = [
-    (own_models.Choosing, VECTOR),
-    (own_models.PartlyCompiled, VECTOR),
-    (mixed, VECTOR),
+    *((make, VECTOR) for make in (own_models.Choosing, own_models.PartlyCompiled, mixed)),
     # A seed is counted, and draws nothing.
     (sequential(lambda: layers.LSTM(2, dropout=0.5), shape=(3, 2)), (3, 2)),
     (sequential(dense, lambda: layers.BatchNormalization(trainable=False)), VECTOR),
@@ -110,12 +108,12 @@ def test_recurrent_layers_on_a_gpu_must_leave_cudnn_out(monkeypatch):
 
 
 def test_what_plays_no_part_is_told():
-    model = small.learner().model
-    assert checks.ignored(model) == []
+    model = check(sequential(lambda: layers.Dense(4, kernel_regularizer="l2")))
     model.compile(loss="mse")
-    assert "compiled with" in checks.ignored(model)[0]
-    with_loss = check(sequential(lambda: layers.Dense(4, kernel_regularizer="l2")))
-    assert "adds by itself" in checks.ignored(with_loss)[0]
+    added, compiled = checks.ignored(model)
+    assert "adds by itself" in added
+    assert "compiled with" in compiled
+    assert checks.ignored(small.learner().model) == []
 
 
 def single(x):
@@ -152,8 +150,8 @@ WRONG = [
 
 @pytest.mark.parametrize(("function", "shape", "message"), WRONG)
 def test_what_differentiates_wrongly_is_found_without_knowing_its_name(function, shape, message):
-    make = sequential(lambda: layers.Dense(3), lambda: layers.Lambda(function, name="odd"),
-                      shape=shape)  # fmt: skip
+    odd = lambda: layers.Lambda(function, name="odd")  # noqa: E731
+    make = sequential(lambda: layers.Dense(3), odd, shape=shape)
     with pytest.raises(UserError, match=message) as error:
         second_derivative.differentiate(make, shape, small.CLASSES)
     assert "\n" not in str(error.value)
@@ -163,10 +161,9 @@ def test_what_differentiates_wrongly_is_found_without_knowing_its_name(function,
 @pytest.mark.long
 def test_layers_of_keras_that_differentiate_wrongly_are_found():
     """Also where no name is known: TensorFlow's own resizing, between two convolutions."""
-    for make, shape in (
-        (sequential(dense, layers.LayerNormalization), VECTOR),
-        (sequential(lambda: layers.Conv2D(2, 2), lambda: layers.UpSampling2D(2, None, "bilinear"),
-                    lambda: layers.Conv2D(2, 2), shape=IMAGE), IMAGE),
-    ):  # fmt: skip
+    conv, resize = lambda: layers.Conv2D(2, 2), lambda: layers.UpSampling2D(2, None, "bilinear")
+    resized = sequential(conv, resize, conv, shape=IMAGE)
+    normalised = sequential(dense, layers.LayerNormalization)
+    for make, shape in ((normalised, VECTOR), (resized, IMAGE)):
         with pytest.raises(UserError, match="wrong second derivative"):
             second_derivative.differentiate(make, shape, small.CLASSES)

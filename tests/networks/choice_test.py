@@ -61,12 +61,8 @@ def test_frozen_weights_are_given_to_a_users_network():
     learner = choice.learner(frozen)
     for one, other in zip(learner.frozen, frozen, strict=True):
         np.testing.assert_array_equal(one, other)
-    expected = learner.model(tf.ones((2, small.FEATURES)))
-    weights = [v.value for v in learner.model.trainable_variables]
-    np.testing.assert_allclose(learner.apply(weights, tf.ones((2, small.FEATURES))), expected)
-
-
-# One network from another
+    x, weights = tf.ones((2, small.FEATURES)), [v.value for v in learner.model.trainable_variables]
+    np.testing.assert_allclose(learner.apply(weights, x), learner.model(x))
 
 
 def functional(activation="relu", skip=0, units=6, initializer="glorot_uniform"):
@@ -129,13 +125,8 @@ def test_networks_are_told_apart_and_known_again():
     assert {name: identity(make) for name, make in MODELS.items()} == first  # by other names
     keras.utils.clear_session()  # names begin anew
     assert {name: identity(make) for name, make in MODELS.items()} == first
-
-
-def test_seeds_of_initializers_are_no_part_of_a_network():
+    # Seeds are no part of a network, and a name of the registry says all.
     makes = [lambda s=s: functional(initializer=keras.initializers.HeNormal(s)) for s in (1, 2)]
     assert identity(makes[0]) == identity(makes[1])
-
-
-def test_the_name_says_all_of_a_network_of_the_registry():
     choice = choose("lenet", images(12))
     assert choice.identity(choice.learner()) == {}

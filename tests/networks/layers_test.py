@@ -60,9 +60,9 @@ def test_layer_normalization_equals_keras_own(axis):
     keras_own(x)
     ours(x)
     shape = keras_own.gamma.shape
-    gamma, beta = np.random.default_rng(1).standard_normal((2, *shape)).astype(np.float32)
+    weights = np.random.default_rng(1).standard_normal((2, *shape)).astype(np.float32)
     for layer in (ours, keras_own):
-        layer.set_weights([gamma, beta])
+        layer.set_weights(list(weights))
     np.testing.assert_allclose(ours(x), keras_own(x), rtol=1e-4, atol=1e-5)
 
 
