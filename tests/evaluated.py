@@ -15,10 +15,11 @@ def row(name: str, group: str, mean: float, networks: int = 20) -> dict:
     """A row of comparison.json."""
     noise = np.random.default_rng(len(name)).normal(0, 0.02, networks) if networks > 1 else [0]
     accuracies = (mean + np.asarray(noise)).tolist()
-    mean, std = float(np.mean(accuracies)), float(np.std(accuracies))
-    words = {"title": name.replace("_", " "), "how": f"How {name} was trained."}
-    numbers = {"mean": mean, "std": std, "networks": networks}
-    return {"name": name, "group": group, **words, "accuracies": accuracies, **numbers}
+    return {
+        "name": name, "group": group, "title": name.replace("_", " "),
+        "how": f"How {name} was trained.", "accuracies": accuracies,
+        "mean": float(np.mean(accuracies)), "std": float(np.std(accuracies)), "networks": networks,
+    }  # fmt: skip
 
 
 def comparison() -> dict:

@@ -36,9 +36,7 @@ def flag_files(tmp_path, **lines):
     return [str(path) for path in paths]
 
 
-def test_each_flag_file_and_seed_is_a_run_and_a_failure_stops_no_other(
-    tmp_path, cli, monkeypatch, here
-):
+def test_each_file_and_seed_is_a_run_and_a_failure_stops_no_other(tmp_path, cli, monkeypatch, here):
     ran, real = [], jobs._run
 
     def run(command):
@@ -46,12 +44,12 @@ def test_each_flag_file_and_seed_is_a_run_and_a_failure_stops_no_other(
         return real([*command, "--mode=compare"]) if "wrong" in command[3] else 0
 
     monkeypatch.setattr(jobs, "_run", run)
-    wrong, good = files = flag_files(tmp_path, wrong="", good="--run_dir=elsewhere\n")
-    command = ("--mode=each", f"--run_dir={tmp_path}", "--seeds=4,5", "--epochs=1", *files)
-    ended = cli(*command, "--shard=1/2")
+    files = flag_files(tmp_path, wrong="", good="--run_dir=elsewhere\n")
+    settings = (f"--run_dir={tmp_path}", "--seeds=4,5", "--epochs=1", "--shard=1/2")
+    ended = cli("--mode=each", *settings, *files)
     assert ran == [
         [f"--flagfile={path}", "--epochs=1", f"--run_dir={tmp_path / name}", "--seed=4"]
-        for path, name in ((wrong, "wrong_seed4"), (good, "good_seed4"))
+        for path, name in zip(files, ("wrong_seed4", "good_seed4"), strict=True)
     ]
     assert ended.status == 2
     assert "expected some, such as runs/*" in ended.err  # the program was started
@@ -85,9 +83,7 @@ def test_without_flag_files_there_is_one_line(files):
         ("--dataset=digit", "'digit'"),
     ],
 )
-def test_a_typo_in_the_last_file_is_found_before_the_first_run(
-    tmp_path, cli, monkeypatch, here, line, text
-):
+def test_a_typo_in_the_last_file_is_found_first(tmp_path, cli, monkeypatch, here, line, text):
     monkeypatch.setattr(jobs, "_run", lambda command: pytest.fail("it ran"))
     files = flag_files(tmp_path, first="--dataset=digits\n", last=line)
     ended = cli("--mode=each", f"--run_dir={tmp_path}/runs", *files)

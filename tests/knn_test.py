@@ -21,9 +21,10 @@ ONE_HOT = np.eye(3)[IRIS[1]]
 DISTILLED = TESTS / "data" / "distilled_format_1"
 
 
-@parametrize_with_checks(
-    [SoftLabelKNeighborsClassifier(), SoftLabelKNeighborsClassifier(3, weights="uniform")]
-)
+UNIFORM = SoftLabelKNeighborsClassifier(3, weights="uniform")
+
+
+@parametrize_with_checks([SoftLabelKNeighborsClassifier(), UNIFORM])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)  # every one: there is no list of exceptions
 
@@ -58,8 +59,7 @@ def test_hard_labels_are_scikit_learns_classifier(k, weights, y):
 
 
 def test_names_stay_in_the_order_given():
-    model = SoftLabelKNeighborsClassifier(classes=["b", "c", "a"])
-    model.fit(PLACES, ["a", "b"])
+    model = SoftLabelKNeighborsClassifier(classes=["b", "c", "a"]).fit(PLACES, ["a", "b"])
     assert model.classes_.tolist() == ["b", "c", "a"]
     np.testing.assert_allclose(model.predict_proba([[1.0]]), [[1 / 3, 0, 2 / 3]])
     assert SoftLabelKNeighborsClassifier().fit(PLACES, LABELS).classes_.tolist() == [0, 1, 2]

@@ -13,8 +13,6 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-import time
-
 import keras
 import numpy as np
 import small
@@ -29,13 +27,9 @@ from tf_distill.runs.folder import InMemory
 from tf_distill.runs.run import Run
 
 SHAPES = {
-    "lenet": ((28, 28, 1), 10),
-    "alexcifarnet": ((32, 32, 3), 10),
-    "textconvnet": ((400, 100), 2),
-    "bilstm": ((30, 100), 6),
-    "birnn": ((30, 100), 5),
-    "rolled": ((100, 50), 4),
-}
+    "lenet": ((28, 28, 1), 10), "alexcifarnet": ((32, 32, 3), 10), "textconvnet": ((400, 100), 2),
+    "bilstm": ((30, 100), 6), "rolled": ((100, 50), 4),
+}  # fmt: skip
 """Of an input, and the number of classes."""
 TEST_EXAMPLES = 600
 
@@ -82,24 +76,11 @@ def make_run(network: str, **settings: int) -> Run:
 def main(network: str, **settings: int) -> dict[str, float]:
     """Estimates a run, and carries it out."""
     run = make_run(network, **settings)
-    found, seconds = [], []
-
-    def noted(*arguments):
-        started = time.perf_counter()
-        found.append(estimate(*arguments))
-        seconds.append(time.perf_counter() - started)
-        return found[0]
-
-    estimate, memory.estimate_memory = memory.estimate_memory, noted
-    started = time.perf_counter()
+    estimate, found = memory.estimate_memory, []
+    memory.estimate_memory = lambda *given: found.append(estimate(*given)) or found[0]
     experiment.carry_out(run)
-    return {
-        **found[0]._asdict(),
-        "estimated": found[0].peak,
-        "measured": machine.most_resident(),
-        "estimate_s": seconds[0],
-        "run_s": time.perf_counter() - started,
-    }
+    peaks = {"estimated": found[0].peak, "measured": machine.most_resident()}
+    return found[0]._asdict() | peaks
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from tf_distill.config import Config, complete, folder_path
 from tf_distill.core import Accuracy, Callback, Distribution
 from tf_distill.datasets import DATASETS, Dataset, refuse_stream
 from tf_distill.evaluation import comparison
+from tf_distill.evaluation.bench import check_finished
 from tf_distill.evaluation.original import Original, checked_training, original_of
-from tf_distill.evaluation.rows import check_finished
 from tf_distill.export import publish_version, save
 from tf_distill.networks import Choice, Model, Training, choose
 from tf_distill.report import report

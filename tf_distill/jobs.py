@@ -33,17 +33,10 @@ class Shard(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """The shard of a text such as 2/4.
-
-        Raises:
-            UserError: the text is no shard.
-        """
+        """The shard of a text such as 2/4; UserError for another text."""
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
-            raise UserError(
-                f"shard={brief(text)}, expected i/n, from 1/n to n/n for n processes, such as "
-                "shard=1/2"
-            )
+            raise UserError(f"shard={brief(text)}, expected i/n from 1/n to n/n, such as shard=1/2")
         return cls(int(match[1]), int(match[2]))
 
     def of(self, items: Sequence[_Item]) -> list[_Item]:
@@ -52,17 +45,12 @@ class Shard(NamedTuple):
 
 
 def whole_numbers(name: str, texts: Sequence[str]) -> list[int]:
-    """The numbers of a setting that is a list of them.
-
-    Raises:
-        UserError: one of the texts is no whole number.
-    """
+    """The numbers of a setting that is a list of them; UserError for other texts."""
     try:
         return [int(text) for text in texts]
     except ValueError:
         raise UserError(
-            f"{name}={','.join(texts)} is no list of whole numbers, expected for instance "
-            f"{name}=1,2,5,10"
+            f"{name}={','.join(texts)}, expected whole numbers, such as {name}=1,2,5,10"
         ) from None
 
 
@@ -76,6 +64,7 @@ def run_each(
     """Runs the program with each flag file and seed, each in its own process and folder.
 
     The program does not repeat a finished run. After a run that fails the next one is run.
+    Returns a line for a person.
 
     Args:
         files: flag files.
@@ -83,9 +72,6 @@ def run_each(
         settings: of all runs, None where not given. `run_dir` holds the folders of the runs.
         shard: the runs of this process.
         read: turns arguments of the program into settings.
-
-    Returns:
-        A line for a person.
 
     Raises:
         UserError: there is no such file; a setting in any of them is wrong, which is found
@@ -98,7 +84,11 @@ def run_each(
     root = Path(settings.get("run_dir") or RUNS)
     of_each: Sequence[int | None] = seeds or [None]
     every = [_job(name, seed, settings, root) for name in files for seed in of_each]
-    _check(every, read)
+    told = []
+    for job in every:
+        with _naming(job.file):
+            told.append((job.file, read(job.arguments)))
+    _configure_apart(told)
     jobs = shard.of(every)
     failed = []
     for job in jobs:
@@ -116,19 +106,9 @@ def run_each(
 
 def _job(name: str, seed: int | None, settings: Mapping[str, Any], root: Path) -> Job:
     stem = Path(name).stem if seed is None else f"{Path(name).stem}_seed{seed}"
-    own = {**settings, "run_dir": root / stem}
-    own |= {} if seed is None else {"seed": seed}
+    own = {**settings, "run_dir": root / stem} | ({} if seed is None else {"seed": seed})
     given = [f"--{k}={v}" for k, v in own.items() if v is not None]
     return Job(stem, name, [f"--flagfile={name}", *given])
-
-
-def _check(jobs: Sequence[Job], read: Callable[[Sequence[str]], dict[str, Any]]) -> None:
-    """Raises UserError for the first flag file with a wrong setting."""
-    told = []
-    for job in jobs:
-        with _naming(job.file):
-            told.append((job.file, read(job.arguments)))
-    _configure_apart(told)
 
 
 def _configure_apart(told: Sequence[tuple[str, Mapping[str, Any]]]) -> None:

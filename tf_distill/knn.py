@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 Floats = NDArray[np.float64]
-LABELS = ("distribution", "logits")
+LABELS, WEIGHTS = ("distribution", "logits"), ("distance", "uniform")
 
 
 class SoftLabelKNeighborsClassifier(ClassifierMixin, BaseEstimator):
@@ -81,18 +81,18 @@ class SoftLabelKNeighborsClassifier(ClassifierMixin, BaseEstimator):
             ValueError: the labels are negative without `labels="logits"`, a row of them
                 is all zeros, they don't fit `classes`, or a parameter has no such value.
         """
-        self._check_parameters()
+        if self.labels not in LABELS:
+            raise ValueError(f"labels must be one of {LABELS}, got {self.labels!r}")
+        if not callable(self.weights) and self.weights not in WEIGHTS:
+            raise ValueError(f"weights must be one of {WEIGHTS} or callable, got {self.weights!r}")
         points, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True)
         soft = y.ndim == 2 and y.shape[1] > 1
         self.classes_, self.label_distributions_ = self._soft(y) if soft else self._hard(y)
         self.neighbors_ = NearestNeighbors(
             n_neighbors=points.shape[0] if self.n_neighbors is None else self.n_neighbors,
-            algorithm=self.algorithm,
-            metric=self.metric,
-            p=self.p,
-            metric_params=self.metric_params,
-            n_jobs=self.n_jobs,
-        ).fit(points)
+            algorithm=self.algorithm, metric=self.metric, p=self.p,
+            metric_params=self.metric_params, n_jobs=self.n_jobs,
+        ).fit(points)  # fmt: skip
         return self
 
     def predict_proba(self, X: Any) -> Floats:
@@ -115,14 +115,6 @@ class SoftLabelKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.pairwise = self.metric == "precomputed"
         return tags
 
-    def _check_parameters(self) -> None:
-        if self.labels not in LABELS:
-            raise ValueError(f"labels must be one of {LABELS}, got {self.labels!r}")
-        if not callable(self.weights) and self.weights not in ("uniform", "distance"):
-            raise ValueError(
-                f"weights must be 'uniform', 'distance' or a function, got {self.weights!r}"
-            )
-
     def _hard(self, y: NDArray[Any]) -> tuple[NDArray[Any], Floats]:
         """Classes, and distributions with all of a point's weight on its class."""
         y = column_or_1d(y, warn=True)
@@ -142,10 +134,7 @@ class SoftLabelKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         if self.labels == "logits":
             return classes, softmax(y, axis=1)
         if (y < 0).any():
-            raise ValueError(
-                "Negative values in soft labels y: a distribution needs numbers from 0 up; "
-                "for distilled labels or other logits give labels='logits'"
-            )
+            raise ValueError("Negative values in soft labels y: give labels='logits' for logits")
         sums = y.sum(1, keepdims=True)
         if not sums.all():
             raise ValueError(f"Row {sums.argmin()} of soft labels y is all zeros")

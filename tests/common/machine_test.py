@@ -15,9 +15,8 @@ def files(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(machine, "CGROUP", tmp_path)
     (tmp_path / "status").write_text(f"Name:\tpython\nVmHWM:\t{2 * 2**20} kB\nVmRSS:\t{2**20} kB\n")
-    (tmp_path / "meminfo").write_text(
-        f"MemTotal: {16 * 2**20} kB\nMemAvailable:   {8 * 2**20} kB\n"
-    )
+    memory = f"MemTotal: {16 * 2**20} kB\nMemAvailable:   {8 * 2**20} kB\n"
+    (tmp_path / "meminfo").write_text(memory)
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text(f"{3 * GIB}\n")
     return tmp_path
@@ -27,9 +26,7 @@ def test_what_is_held_and_what_is_free_can_be_had(files):
     assert machine.resident() == GIB
     assert machine.most_resident() == 2 * GIB
     assert machine.room() == 9 * GIB
-
-
-def test_a_container_has_what_its_limit_leaves(files):
+    # A container has what its limit leaves.
     (files / "memory.max").write_text(f"{4 * GIB}\n")
     assert machine.room() == 2 * GIB
     (files / "memory.stat").write_text(f"active_file 7\ninactive_file {GIB}\n")

@@ -70,9 +70,8 @@ def test_a_terminal_sees_how_many_items_are_done_and_which_one_is_not(capsys, mo
     assert list(progress.counted("abc", 3, "tested {} of {} letters")) == list("abc")
     out, err = capsys.readouterr()
     assert out == ""
-    assert [text[: text.index(" [")] for text in states(err)] == [
-        f"tested {n} of 3 letters" for n in range(4)
-    ]
+    shown = [text[: text.index(" [")] for text in states(err)]
+    assert shown == [f"tested {n} of 3 letters" for n in range(4)]
     for letter in progress.named("ab", "measured {} of {} letters", str.upper):
         progress.say(f"{letter} is done")
     out, err = capsys.readouterr()
@@ -82,13 +81,11 @@ def test_a_terminal_sees_how_many_items_are_done_and_which_one_is_not(capsys, mo
         assert any(text.startswith(begin) and text.endswith(end) for text in states(err))
 
 
-def test_without_a_terminal_items_are_counted_now_and_then(capsys):
+def test_without_a_terminal_items_are_counted_now_and_then(capsys, request):
     assert list(progress.counted("abc", 3, "{} of {}")) == list("abc")  # quick
     progress.say(os.fsdecode(b"folder \xff"))  # a name of bytes that are no text
     assert capsys.readouterr().out == "folder ?\n"
-
-
-def test_without_a_terminal_items_that_take_long_are_counted(capsys, clock):
+    request.getfixturevalue("clock")
     assert list(progress.counted("abcde", 5, "{} of {} letters")) == list("abcde")
     assert list(progress.named("abcde", "measured {} of {} letters")) == list("abcde")
     assert capsys.readouterr().out == "1 of 5 letters\n3 of 5 letters\n"

@@ -67,5 +67,6 @@ def test_sound_content_comes_back(tmp_path, name, value):
 def test_metrics_are_lines_of_numbers_with_a_step(tmp_path):
     path = tmp_path / "metrics.jsonl"
     assert schemas.read_metrics(path) == []
-    path.write_text('{"step": 1, "loss": 0.5}\n{"loss": 1}\n{"step": 2, "loss": "x"}\n{"st')
-    assert schemas.read_metrics(path) == [{"step": 1, "loss": 0.5}]
+    path.write_bytes(b'{"step": 1, "a": 0.5}\n\xff\n[1]\n{"step":\n{"a": 1}\n'
+                     b'{"step": 2, "a": "x"}\n{"step": 2}\n{"step": 3}')  # fmt: skip
+    assert schemas.read_metrics(path) == [{"step": 1, "a": 0.5}, {"step": 2}]

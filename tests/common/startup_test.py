@@ -1,5 +1,6 @@
 """Start-up noise is held back, unless the start fails."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,38 +11,27 @@ from tf_distill.common import startup
 from tf_distill.common.startup import quiet
 
 
-def write():
-    os.write(2, b"from C++\n")
-    print("from Python", file=sys.stderr)
-
-
-@pytest.fixture
-def real_stderr(capfd, monkeypatch):
-    """Call it: Python's stderr writes to the file descriptor, line by line, as it does at work."""
-    return lambda: monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))
-
-
-def test_holds_back_what_is_written_inside_only(capfd, real_stderr):
-    real_stderr()
-    os.write(2, b"before\n")
+def start(error):
     with quiet():
-        write()
-    os.write(2, b"after\n")
-    assert capfd.readouterr().err == "before\nafter\n"
+        os.write(2, b"from C++\n")
+        print("from Python", file=sys.stderr)
+        if error:
+            raise error
 
 
-def fail():
-    with quiet():
-        write()
-        raise ImportError
-
-
-def test_shows_all_where_the_block_fails(capfd, real_stderr):
-    real_stderr()
-    with pytest.raises(ImportError):
-        fail()
-    os.write(2, b"after\n")
-    assert capfd.readouterr().err.splitlines() == ["from C++", "from Python", "after"]
+@pytest.mark.parametrize(
+    ("error", "shown"), [(None, []), (ImportError, ["from C++", "from Python"])]
+)
+def test_holds_back_what_is_written_inside_only_unless_it_fails(capfd, monkeypatch, error, shown):
+    # Python's stderr writes to the file descriptor, line by line, as it does at work.
+    with open(2, "w", buffering=1, closefd=False) as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        os.write(2, b"before\n")
+        with pytest.raises(error) if error else contextlib.nullcontext():
+            start(error)
+        os.write(2, b"after\n")
+        monkeypatch.undo()
+    assert capfd.readouterr().err.splitlines() == ["before", *shown, "after"]
 
 
 @pytest.mark.parametrize(
@@ -61,10 +51,8 @@ def test_two_cores_take_an_operation_each_unless_the_user_says_otherwise(
 
 
 def test_the_python_interface_starts_as_quietly():
-    code = (
-        "import tf_distill as td; td.distill; import tensorflow as tf; "
-        "tf.config.list_logical_devices()"
-    )
+    code = ("import tf_distill as td; td.distill; import tensorflow as tf; "
+            "tf.config.list_logical_devices()")  # fmt: skip
     kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=kept, check=True)
     assert done.stderr == b""

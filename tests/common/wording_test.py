@@ -18,14 +18,13 @@ def test_spread_has_a_deviation_where_several_networks_were_trained(mean, std, n
 )
 def test_minutes(seconds, expected):
     assert wording.minutes(seconds) == expected
-
-
-def test_percent_of_nothing_is_empty():
     assert wording.percent(None) == ""
     assert wording.percent(0.5, 1) == "50.0"
 
 
-def test_the_size_of_a_set_knows_one_from_many():
+def test_one_of_a_kind_is_one():
+    told = [wording.count(n, "class", "classes") for n in (0, 1, 2)]
+    assert told == ["0 classes", "1 class", "2 classes"]
     assert wording.size_of_set((1, 3, 5), 2) == "3 samples of (5,) in 1 step, 2 epochs"
     assert wording.size_of_set((2, 3, 4, 4), 2) == "6 samples of (4, 4) in 2 steps, 1 epoch"
 
@@ -33,12 +32,6 @@ def test_the_size_of_a_set_knows_one_from_many():
 def test_a_part_is_told_only_where_something_is_left_out():
     assert wording.shown_part(10, 12, "steps") == "the first 10 of 12 steps"
     assert wording.shown_part(12, 12, "steps") == wording.shown_part(20, 12, "steps") == ""
-
-
-def test_one_of_a_kind_is_one():
-    assert [wording.count(n, "class", "classes") for n in (0, 1, 2)] == [
-        "0 classes", "1 class", "2 classes",
-    ]  # fmt: skip
 
 
 def test_full_training_tells_what_is_known_of_it():

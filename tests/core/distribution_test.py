@@ -18,8 +18,9 @@ from places import ROOT
 import tf_distill
 from tf_distill.common.errors import UserError
 from tf_distill.core import distribution
+from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.distribution import Distribution
-from tf_distill.core.outer import OuterStep
+from tf_distill.core.outer import Distillation, OuterStep, outer_update
 
 SETTINGS = {"outer_steps": 40, "init": "random", "networks": 2, "eval_networks": 4}
 PATIENCE = 120
@@ -66,6 +67,24 @@ def workers(tmp_path):
     for process in started:
         process.kill()
         process.communicate()
+
+
+class Lost(Distribution):
+    """Loses a worker in each step."""
+
+    def mean(self, function, whole):
+        loss, gradients = function(whole)
+        return tf.debugging.check_numerics(loss * float("nan"), "lost"), gradients
+
+
+def test_a_step_in_which_a_worker_is_lost_does_not_count():
+    """Else the checkpoint that follows would leave that step out."""
+    state = Distillation(DistilledSet(small.samples()), 0.05, 4, 0.5)
+    update = outer_update(state, small.learner(), small.dataset(), OuterStep(16), Lost())
+    with pytest.raises(tf.errors.InvalidArgumentError, match="lost"):
+        update(tf.range(16))
+    counts = state.step, state.optimizer.iterations, state.guard.skipped
+    assert [int(v) for v in counts] == [0, 0, 0]
 
 
 @pytest.mark.long

@@ -24,10 +24,7 @@ def test_pixels_are_images_also_as_exact_floats(x):
     np.testing.assert_array_equal(dataset.x_train, PIXELS[..., None])
     np.testing.assert_array_equal(dataset.y_test, Y[:8])
     embedded = dataset.encoding(tf.constant(dataset.x_train)).numpy()
-    assert (embedded.mean(), embedded.std()) == (
-        pytest.approx(0, abs=1e-4),
-        pytest.approx(1, abs=1e-4),
-    )
+    np.testing.assert_allclose((embedded.mean(), embedded.std()), (0, 1), atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(5,), (7, 5), (6, 6, 3), (2, 3, 4, 5)])
@@ -47,10 +44,10 @@ def test_as_is_leaves_floats_alone_and_a_constant_feature_stays_finite():
     np.testing.assert_array_equal(plain.encoding(tf.constant(plain.x_train)), x.astype("f4"))
     scaled = from_arrays(x, Y, x, Y)
     np.testing.assert_array_equal(scaled.encoding(tf.constant(scaled.x_train))[:, 1], np.zeros(20))
-    pixels = from_arrays(PIXELS, Y, encoding="as_is")
-    assert pixels.encoding.metadata() | {"shape": 0} == {
-        "kind": "image", "shape": 0, "mean": (0.0,), "std": (1.0,)
-    }  # fmt: skip
+    x[:, 1] = np.where(Y > 1, 0.1 + 0.2, 0.3)  # constant but for the rounding of float64
+    np.testing.assert_allclose(from_arrays(x, Y).encoding(tf.constant(x))[:, 1], 0, atol=1e-6)
+    about = from_arrays(PIXELS, Y, encoding="as_is").encoding.metadata()
+    assert about == {"kind": "image", "shape": (12, 14, 1), "mean": (0.0,), "std": (1.0,)}
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-30, 1e30])
@@ -59,11 +56,6 @@ def test_a_feature_of_any_scale_is_standardised(scale):
     dataset = from_arrays(x, Y, x, Y)
     embedded = dataset.encoding(tf.constant(dataset.x_train)).numpy()
     np.testing.assert_allclose(embedded, (x - x.mean(0)) / x.std(0), atol=1e-4)
-
-
-def test_a_constant_feature_may_have_the_rounding_of_float64():
-    x = np.stack([np.arange(20.0), np.where(Y > 1, 0.1 + 0.2, 0.3)], 1)
-    np.testing.assert_allclose(from_arrays(x, Y).encoding(tf.constant(x))[:, 1], 0, atol=1e-6)
 
 
 NAN = np.where(np.arange(20)[:, None] == 3, np.nan, np.ones((20, 4)))
@@ -101,15 +93,11 @@ def test_the_arrays_of_a_stream_are_what_its_refusal_tells_to_make():
     np.testing.assert_array_equal(made["y"], Y)
 
 
-def save(path, **kept):
-    np.savez(path, **kept)
-    return path
-
-
 def test_an_archive_as_keras_has_it(tmp_path):
     colour = RNG.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
-    path = save(tmp_path / "a.npz", x_train=colour, y_train=Y[:, None], x_test=colour[:4],
-                y_test=Y[:4, None], classes=np.array(list("wxyz")))  # fmt: skip
+    path = tmp_path / "a.npz"
+    np.savez(path, x_train=colour, y_train=Y[:, None], x_test=colour[:4], y_test=Y[:4, None],
+             classes=list("wxyz"))  # fmt: skip
     parts = arrays.read_npz(path)
     assert parts.classes == tuple("wxyz")
     np.testing.assert_array_equal(parts.x_train, colour)
@@ -119,7 +107,8 @@ def test_an_archive_as_keras_has_it(tmp_path):
 
 @pytest.mark.parametrize("x", [PIXELS / 255, PIXELS.astype(np.int64), PIXELS.astype(np.float32)])
 def test_pixels_of_other_types(tmp_path, x):
-    parts = arrays.read_npz(save(tmp_path / "a.npz", x_train=x, y_train=Y, x_test=x, y_test=Y))
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=Y, x_test=x, y_test=Y)
+    parts = arrays.read_npz(tmp_path / "a.npz")
     np.testing.assert_array_equal(parts.x_train, PIXELS[..., None])
     assert len(parts.y_test) == 20
 
@@ -128,10 +117,7 @@ def test_pixels_of_other_types(tmp_path, x):
     ("kept", "text"),
     [
         ({"x": PIXELS, "y": Y}, "has no array 'x_train', expected x_train, .*; it has x, y"),
-        (
-            {"x_train": PIXELS.astype(object), "y_train": Y},
-            "can't read .*, expected an .npz of numbers",
-        ),
+        ({"x_train": PIXELS.astype(object), "y_train": Y}, "read .*, expected an .npz of numbers"),
         ({"x_train": PIXELS[:, 0], "y_train": Y}, r"inputs of shape \(14,\), expected images"),
         ({"x_train": PIXELS - 300.0, "y_train": Y}, "pixels from -300.0 to -45.0"),
         ({"x_train": PIXELS * np.nan, "y_train": Y}, "input 0 has a NaN"),
@@ -140,6 +126,7 @@ def test_pixels_of_other_types(tmp_path, x):
     ],
 )
 def test_refuses_archives(tmp_path, kept, text):
+    np.savez(tmp_path / "a.npz", **kept)
     with pytest.raises(UserError, match=text) as error:
-        arrays.read_npz(save(tmp_path / "a.npz", **kept))
+        arrays.read_npz(tmp_path / "a.npz")
     assert "\n" not in str(error.value)

@@ -1,11 +1,13 @@
 """Word vectors: read from a file, refused with the broken line, and made of texts."""
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.metrics.pairwise import cosine_similarity
 
 from tf_distill.common.errors import UserError
 from tf_distill.datasets.embeddings import (
@@ -54,10 +56,7 @@ def test_forms_of_text(tmp_path, form, packed):
     path = tmp_path / ("v.vec.gz" if packed else "v.vec")
     path.write_bytes(gzip.compress(text) if packed else text)
     found = read_vectors(path, {"the", "cat", "2"})
-    assert {word: vector.tolist() for word, vector in found.items()} == {
-        "the": [1, 2, 3],
-        "cat": [4, 5, 6],
-    }
+    assert {w: v.tolist() for w, v in found.items()} == {"the": [1, 2, 3], "cat": [4, 5, 6]}
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
@@ -111,6 +110,8 @@ BROKEN = [
     ("the 1 2 3\ncat 1 1e999 3\n", "line 2: got a number that is not finite"),
     ("2 4\nthe 1 2 3\ncat 1 2 3\n", "line 2: got 3 numbers, expected a word and 1 numbers"),
     ("2 3\nthe 1 2 3\ncat 1 2\n", "line 3: got 2 numbers, expected a word and 3 numbers"),
+    ("", "has none of the 2 words of the dataset"),
+    ("dog 1 2\n", "has none of the 2 words of the dataset"),
 ]
 
 
@@ -119,7 +120,7 @@ def test_a_broken_line_is_named(tmp_path, text, expected):
     path = write(tmp_path, text)
     with pytest.raises(UserError) as error:
         read_vectors(path, {"the", "cat"})
-    assert f"{path}, {expected}" in str(error.value)
+    assert re.match(rf"{path},? {expected}", str(error.value))
     assert "\n" not in str(error.value)
 
 
@@ -135,20 +136,12 @@ def test_a_missing_file_says_what_to_do(tmp_path, name, do):
         read_vectors(tmp_path / name, {"the"})
 
 
-@pytest.mark.parametrize("text", ["", "dog 1 2\n"])
-def test_a_file_without_any_word_is_refused(tmp_path, text):
-    with pytest.raises(UserError, match="has none of the 2 words of the dataset"):
-        read_vectors(write(tmp_path, text), {"the", "cat"})
-
-
-def test_cooccurrence_by_hand():
+def test_cooccurrence_by_hand(monkeypatch):
     numbered = np.array([[0, 1, 2, -1], [1, -1, 0, -1]])
-    expected = np.array([[0, 1, 0.5 + 0], [1, 0, 1], [0.5, 1, 0]])
-    expected[0, 1] = expected[1, 0] = 1 + 0.5  # next in one text, two apart in the other
+    both = 1 + 0.5  # next in one text, two apart in the other
+    expected = [[0, both, 0.5], [both, 0, 1], [0.5, 1, 0]]
     np.testing.assert_allclose(cooccurrence(numbered, 3).toarray(), expected)
-
-
-def test_cooccurrence_does_not_depend_on_how_rows_are_parted(monkeypatch):
+    # It does not depend on how rows are parted.
     numbered = np.random.default_rng(0).integers(-1, 9, (50, 12))
     whole = cooccurrence(numbered, 9).toarray()
     monkeypatch.setattr("tf_distill.datasets.embeddings.ROWS_AT_ONCE", 7)
@@ -169,16 +162,14 @@ def grammar(texts=600):
     rng = np.random.default_rng(0)
     group = rng.integers(0, 2, texts)
     noun, verbs = rng.integers(0, 5, texts), rng.integers(0, 4, (texts, 2))
-    return np.stack(
-        [10 + 4 * group + verbs[:, 0], 5 * group + noun, 10 + 4 * group + verbs[:, 1]], 1
-    )
+    before, after = 10 + 4 * group + verbs.T
+    return np.stack([before, 5 * group + noun, after], 1)
 
 
 def test_words_of_like_company_lie_together():
     vectors = train_vectors(grammar(), 18)
     np.testing.assert_array_equal(vectors, train_vectors(grammar(), 18))
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    alike = unit @ unit.T
+    alike = cosine_similarity(vectors)
     same, other = alike[:5, :5][~np.eye(5, dtype=bool)], alike[:5, 5:10]
     assert same.min() > other.max() + 0.2
 
@@ -190,8 +181,4 @@ def test_shape_and_scale(words):
     assert vectors.shape == (words, max(1, min(100, words - 1)))
     assert vectors.dtype == np.float32
     assert np.sqrt((vectors**2).mean()) == pytest.approx(SCALE, rel=1e-3)
-
-
-def test_words_that_stand_alone_have_vectors_of_their_own():
-    vectors = train_vectors(np.array([[0], [1], [2]]), 3)
-    assert len(np.unique(vectors, axis=0)) == 3
+    assert len(np.unique(train_vectors(np.array([[0], [1], [2]]), 3), axis=0)) == 3  # alone

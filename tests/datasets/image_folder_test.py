@@ -10,10 +10,15 @@ from tf_distill.common.errors import UserError
 from tf_distill.datasets import from_directory
 
 
-def test_a_folder_a_class(tmp_path):
+def test_a_folder_a_class_and_other_files_are_passed_over_and_counted(tmp_path, capsys):
     fill(tmp_path)
-    (tmp_path / ".hidden").mkdir()
+    for name in (".hidden", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "cat" / "notes.txt").touch()
     dataset = from_directory(tmp_path)
+    out = capsys.readouterr().out
+    assert "1 files that are no .png" in out
+    assert "empty has no images" in out
     assert (dataset.classes, dataset.name) == (("cat", "dog"), tmp_path.name)
     assert dataset.x_train.shape == (8, 16, 16, 1)
     assert dataset.encoding.shape == (16, 16, 1)
@@ -22,8 +27,7 @@ def test_a_folder_a_class(tmp_path):
     for x, y in zip(dataset.x_train, dataset.y_train, strict=True):
         assert of[x.tobytes()] == dataset.classes[y]
     encoded = dataset.encoding(tf.constant(dataset.x_train)).numpy()
-    assert encoded.mean() == pytest.approx(0, abs=1e-4)
-    assert encoded.std() == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose((encoded.mean(), encoded.std()), (0, 1), atol=1e-4)
 
 
 def test_train_and_test_folders_are_recognised_or_named(tmp_path):
@@ -44,32 +48,17 @@ def test_formats_in_colour(tmp_path, ending):
     assert np.abs(dataset.x_train.astype(int) - 200).max() <= 2
 
 
-def test_one_image_in_colour_makes_all_so(tmp_path):
-    fill(tmp_path)
-    write(tmp_path / "dog" / "red.png", mode="RGB")
-    assert from_directory(tmp_path).x_train.shape[1:] == (16, 16, 3)
-
-
 def test_sizes_of_most_images_win_and_it_is_said(tmp_path, capsys):
     fill(tmp_path)
     write(tmp_path / "dog" / "large.png", size=(30, 40), value=90)
     data = from_directory(tmp_path)
     large = [x for x in [*data.x_train, *data.x_test] if np.all(x == 90)]
     assert [x.shape for x in large] == [(16, 16, 1)]
-    assert "10 of 11 images are 16x16, 1 have other sizes: all are scaled to 16x16" in (
-        capsys.readouterr().out
-    )
-    assert from_directory(tmp_path, image_size=(20, 24)).encoding.shape == (20, 24, 1)
-
-
-def test_other_files_are_passed_over_and_counted(tmp_path, capsys):
-    fill(tmp_path)
-    (tmp_path / "cat" / "notes.txt").write_text("x")
-    (tmp_path / "empty").mkdir()
-    assert from_directory(tmp_path).classes == ("cat", "dog")
     out = capsys.readouterr().out
-    assert "1 files that are no .png" in out
-    assert "empty has no images" in out
+    assert "10 of 11 images are 16x16, 1 have other sizes: all are scaled to 16x16" in out
+    assert from_directory(tmp_path, image_size=(20, 24)).encoding.shape == (20, 24, 1)
+    write(tmp_path / "dog" / "red.png", mode="RGB")  # and makes all so
+    assert from_directory(tmp_path).encoding.shape == (16, 16, 3)
 
 
 def test_a_damaged_image_is_named(tmp_path):
@@ -77,15 +66,12 @@ def test_a_damaged_image_is_named(tmp_path):
     path = tmp_path / "cat" / "1.png"
     whole = path.read_bytes()
     write(tmp_path / "a.jpg", size=(64, 64))
-    jpeg = (tmp_path / "a.jpg").read_bytes()
     Image.new("RGB", (20, 20)).save(tmp_path / "a.gif")
+    jpeg, gif = ((tmp_path / f"a.{ending}").read_bytes() for ending in ("jpg", "gif"))
     for content, told in {
-        b"": "its format is not known",
-        (tmp_path / "a.gif").read_bytes(): "its format is not known",
-        whole[:20]: "",
-        whole[:-40]: "",
-        jpeg[: len(jpeg) // 2]: "truncated",
-    }.items():
+        b"": "its format is not known", gif: "its format is not known",
+        whole[:20]: "", whole[:-40]: "", jpeg[: len(jpeg) // 2]: "truncated",
+    }.items():  # fmt: skip
         path.write_bytes(content)
         with pytest.raises(UserError, match=rf"can't read the image .*cat/1\.png \(.*{told}"):
             from_directory(tmp_path)

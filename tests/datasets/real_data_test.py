@@ -31,13 +31,6 @@ def check(dataset, train: int, test: int, classes: int):
     assert set(dataset.y_test) <= set(range(classes))
 
 
-def check_pixels(dataset):
-    """The encoding's numbers, which are typed, are those of the training images."""
-    mean, std = pixel_statistics(dataset.x_train)
-    np.testing.assert_allclose(dataset.encoding.mean, mean, atol=1e-4)
-    np.testing.assert_allclose(dataset.encoding.std, std, atol=1e-4)
-
-
 def test_trec6(load):
     dataset = load("trec6", "trec")
     check(dataset, 5452, 500, 6)
@@ -55,14 +48,8 @@ def test_trec50(load):
     check(dataset, 5452, 500, 50)
     assert len(set(dataset.y_test)) == 42
     assert dataset.encoding.shape == (20, 100)
-    assert {name.split(":")[0] for name in dataset.classes} == {
-        "ABBR",
-        "DESC",
-        "ENTY",
-        "HUM",
-        "LOC",
-        "NUM",
-    }
+    coarse = {name.split(":")[0] for name in dataset.classes}
+    assert coarse == {"ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"}
 
 
 def test_sst5(load):
@@ -71,16 +58,13 @@ def test_sst5(load):
     np.testing.assert_array_equal(np.bincount(dataset.y_test), [279, 633, 389, 510, 399])
 
 
-def test_mnist(load):
-    dataset = load("mnist", "mnist")
-    check(dataset, 60_000, 10_000, 10)
-    check_pixels(dataset)
-
-
-def test_cifar10(load):
-    dataset = load("cifar10", "cifar10")
-    check(dataset, 50_000, 10_000, 10)
-    check_pixels(dataset)
+@pytest.mark.parametrize(("name", "train"), [("mnist", 60_000), ("cifar10", 50_000)])
+def test_the_encodings_numbers_which_are_typed_are_those_of_the_images(load, name, train):
+    dataset = load(name, name)
+    check(dataset, train, 10_000, 10)
+    mean, std = pixel_statistics(dataset.x_train)
+    np.testing.assert_allclose(dataset.encoding.mean, mean, atol=1e-4)
+    np.testing.assert_allclose(dataset.encoding.std, std, atol=1e-4)
 
 
 def test_imdb(load):

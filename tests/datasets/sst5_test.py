@@ -25,20 +25,14 @@ def test_sentence(tree, text):
     assert sentence(tree) == text
 
 
-@pytest.fixture
-def data_dir(tmp_path):
-    """A data folder with the trees above and word vectors of two numbers."""
+def test_a_small_sst5_is_prepared_from_its_trees(tmp_path):
     trees = tmp_path / "sst" / "trees"
     trees.mkdir(parents=True)
     for name, text in small.TREES.items():
         (trees / f"{name}.txt").write_text(text, encoding="utf-8")
     (tmp_path / "glove").mkdir()
     (tmp_path / "glove" / "glove.6B.100d.txt").write_text(VECTORS, encoding="utf-8")
-    return tmp_path
-
-
-def test_a_small_sst5_is_prepared_from_its_trees(data_dir):
-    dataset = DATASETS["sst5"].load(data_dir, None)
+    dataset = DATASETS["sst5"].load(tmp_path, None)
     assert dataset.classes == GRADES
     train = dict(zip(dataset.raw_train, dataset.y_train.tolist(), strict=True))
     assert train == {b"It works .": 3, b"Awful film": 0, b"Great film": 4}
@@ -50,11 +44,8 @@ def test_a_small_sst5_is_prepared_from_its_trees(data_dir):
     numbered = dict(zip(dataset.raw_test, dataset.x_test[:, :4].tolist(), strict=True))
     assert numbered == {b"It fails .": [5, 1, 3, 0], b"Great (": [4, 1, 0, 0]}
     np.testing.assert_array_equal(dataset.encoding.vectors[:4], [[0, 0], [0, 0], [2, 1], [1, 1]])
-
-
-def test_what_is_prepared_is_read_again(data_dir):
-    first = DATASETS["sst5"].load(data_dir, None)
-    for tree in (data_dir / "sst" / "trees").iterdir():
+    # What is prepared is read again.
+    for tree in trees.iterdir():
         tree.unlink()
-    again = DATASETS["sst5"].load(data_dir, None)
-    np.testing.assert_array_equal(first.x_train, again.x_train)
+    again = DATASETS["sst5"].load(tmp_path, None)
+    np.testing.assert_array_equal(dataset.x_train, again.x_train)

@@ -49,15 +49,12 @@ def test_every_form_gives_the_same(tmp_path, name):
 def test_what_a_csv_writer_writes_comes_back(tmp_path):
     """Any texts: quotes, commas, line ends, other scripts."""
     rng = random.Random(0)
-    rows = [
-        ("".join(rng.choices('ab ,;"\n\r\t\u00e9\u6f22', k=12)) + "x", "ab"[i % 2])
-        for i in range(300)
-    ]
+    letters = 'ab ,;"\n\r\t\u00e9\u6f22'
+    rows = [("".join(rng.choices(letters, k=12)) + "x", "ab"[i % 2]) for i in range(300)]
     with (tmp_path / "t.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
     table = tables.read_table(tmp_path / "t.csv")
-    assert [text.decode() for text in table.texts] == [text for text, _ in rows]
-    assert table.labels == [label for _, label in rows]
+    assert [*zip((text.decode() for text in table.texts), table.labels, strict=True)] == rows
 
 
 def test_empty_texts_are_left_out_and_counted(tmp_path, capsys):
@@ -84,7 +81,7 @@ BROKEN = [
     ("t.jsonl", '{"text": "a", "label": 1}\n{"text": 5, "label": 1}\n', "line 2: got no text"),
     ("t.jsonl", '{"text": "a", "label": 0.5}\n', "line 1: got 0.5 in 'label', expected a class"),
     ("t.jsonl", '{"text": "a", "label": null}\n', "line 1: got None in 'label'"),
-    ("t.json", "[1, 2", "is no JSON"),
+    ("t.json", "[1, 2", "got no JSON"),
     ("t.json", '[{"text": "a", "label": 1}, 2]', "line 2: got JSON of int"),
     ("t.xlsx", "", "has an unknown ending, expected one of .csv, .tsv"),
 ]
@@ -107,9 +104,7 @@ def test_long_documents_are_read(tmp_path):
 
 
 def rows(**columns):
-    return [
-        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
-    ]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 LONG = [f"a text of words {i}" for i in range(12)]
@@ -118,40 +113,28 @@ NUMBERS = [str(i) for i in range(12)]
 
 
 @pytest.mark.parametrize(
-    ("columns", "expected"),
+    ("columns", "named", "expected"),
     [
-        ({"id": NUMBERS, "Text": LONG, "Label": FEW}, ("Text", "Label")),
-        ({"title": LONG, "review": LONG, "class": FEW}, ("review", "class")),
-        ({"a": NUMBERS, "b": LONG, "c": FEW}, ("b", "c")),
-        ({"text": LONG, "why": FEW}, ("text", "why")),
-        ({"words": LONG, "category": NUMBERS}, ("words", "category")),
+        ({"id": NUMBERS, "Text": LONG, "Label": FEW}, (None, None), ("Text", "Label")),
+        ({"title": LONG, "review": LONG, "class": FEW}, (None, None), ("review", "class")),
+        ({"a": NUMBERS, "b": LONG, "c": FEW}, (None, None), ("b", "c")),
+        ({"text": LONG, "why": FEW}, (None, None), ("text", "why")),
+        ({"words": LONG, "category": NUMBERS}, (None, None), ("words", "category")),
+        ({"text": LONG, "label": FEW, "o": LONG, "k": FEW}, ("o", None), ("o", "label")),
+        ({"text": LONG, "label": FEW, "o": LONG, "k": FEW}, (None, "k"), ("text", "k")),
     ],
 )
-def test_finds_what_is_obvious(columns, expected):
-    assert choose_columns(rows(**columns), None, None, "here") == expected
-
-
-def test_what_is_named_wins():
-    table = rows(text=LONG, label=FEW, other=LONG, kind=FEW)
-    assert choose_columns(table, "other", None, "here") == ("other", "label")
-    assert choose_columns(table, None, "kind", "here") == ("text", "kind")
+def test_finds_what_is_named_or_obvious(columns, named, expected):
+    assert choose_columns(rows(**columns), *named, "here") == expected
 
 
 @pytest.mark.parametrize(
     ("columns", "named", "text"),
     [
-        (
-            {"a": LONG, "b": FEW},
-            ("c", None),
-            "here has no column 'c' for text_column, .* 'a', 'b'",
-        ),
+        ({"a": LONG, "b": FEW}, ("c", None), "here has no column 'c' for text_column, .* 'a', 'b'"),
         ({"a": LONG, "b": FEW}, (None, "c"), "here has no column 'c' for label_column"),
         ({"a": LONG, "b": LONG, "c": FEW}, (None, None), "which column has the texts; .*'a', 'b'"),
-        (
-            {"text": LONG, "b": FEW, "c": FEW},
-            (None, None),
-            "which column has the classes; .*'b', 'c'",
-        ),
+        ({"text": LONG, "b": FEW, "c": FEW}, (None, None), "column has the classes; .*'b', 'c'"),
         ({"text": LONG}, (None, None), "here has only the column 'text', expected"),
         ({"text": LONG}, (None, "text"), "here has only the column 'text'"),
         ({"a text of words": LONG, "yes": FEW}, (None, None), "line 1 looks like a row"),
@@ -163,12 +146,8 @@ def test_refuses_what_is_not_clear(columns, named, text):
     assert "\n" not in str(error.value)
 
 
-TEXTS = [
-    "the cat sat on a mat",
-    "a dog ran to the park",
-    "cats purr",
-    "dogs bark loudly at night",
-] * 5
+ANIMALS = ("the cat sat on a mat", "a dog ran to the park", "cats purr", "dogs bark by night")
+TEXTS = [*ANIMALS] * 5
 LABELS = ["cat", "dog"] * 10
 
 

@@ -7,12 +7,8 @@ from tf_distill.common.errors import UserError
 from tf_distill.datasets import from_texts
 from tf_distill.datasets.words import PADDING, UNKNOWN
 
-TEXTS = [
-    "the cat sat on a mat",
-    "a dog ran to the park",
-    "cats purr",
-    "dogs bark loudly at night",
-] * 5
+ANIMALS = ("the cat sat on a mat", "a dog ran to the park", "cats purr", "dogs bark by night")
+TEXTS = [*ANIMALS] * 5
 LABELS = ["cat", "dog"] * 10
 
 

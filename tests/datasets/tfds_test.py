@@ -15,10 +15,7 @@ RNG = np.random.default_rng(0)
 def store(data_dir, name, features, splits):
     """Writes a dataset of tensorflow-datasets; splits: rows by feature."""
     tfds.disable_progress_bar()
-    made = {
-        split: tf.data.Dataset.from_tensor_slices({k: list(v) for k, v in rows.items()})
-        for split, rows in splits.items()
-    }
+    made = {split: tf.data.Dataset.from_tensor_slices(rows) for split, rows in splits.items()}
     tfds.dataset_builders.store_as_tfds_dataset(
         name=name, version="1.0.0", features=tfds.features.FeaturesDict(features),
         split_datasets=made, data_dir=str(data_dir),
@@ -26,10 +23,8 @@ def store(data_dir, name, features, splits):
 
 
 def images(n, size=12):
-    return {
-        "image": RNG.integers(0, 256, (n, size, size, 1), dtype=np.uint8),
-        "label": np.arange(n) % 3,
-    }
+    image = RNG.integers(0, 256, (n, size, size, 1), dtype=np.uint8)
+    return {"image": image, "label": np.arange(n) % 3}
 
 
 def texts(n, label=None):
@@ -42,10 +37,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tfds")
     image = {"image": tfds.features.Image(shape=(12, 12, 1)),
              "label": tfds.features.ClassLabel(names=["z", "b", "a"])}  # fmt: skip
-    text = {
-        "sentence": tfds.features.Text(),
-        "label": tfds.features.ClassLabel(names=["no", "yes"]),
-    }
+    text = {"sentence": tfds.features.Text(),
+            "label": tfds.features.ClassLabel(names=["no", "yes"])}  # fmt: skip
     store(folder, "small_images", image, {"train": images(12), "test": images(6)})
     free = {**image, "image": tfds.features.Image(shape=(None, None, 1))}
     store(folder, "free_images", free, {"train": images(12, size=9), "test": images(6, size=20)})
@@ -64,10 +57,7 @@ def test_images(folder):
     assert (dataset.x_train.shape, dataset.x_train.dtype) == ((12, 12, 12, 1), np.uint8)
     assert sorted(dataset.y_test) == [0, 0, 1, 1, 2, 2]
     assert from_tfds("small_images", folder, image_size=(14, 16)).x_test.shape == (6, 14, 16, 1)
-
-
-def test_images_of_any_size_are_brought_to_one(folder):
-    dataset = from_tfds("free_images", folder)
+    dataset = from_tfds("free_images", folder)  # of any size
     assert (dataset.x_train.shape, dataset.x_test.shape) == ((12, 28, 28, 1), (6, 28, 28, 1))
     assert sorted(dataset.y_test) == [0, 0, 1, 1, 2, 2]
 
@@ -78,25 +68,17 @@ def test_texts_are_tested_on_validation_where_there_is_no_test(folder, capsys):
     assert "tested on validation" in capsys.readouterr().out
 
 
-def test_a_test_split_counts_where_it_has_the_chosen_label(folder):
-    dataset = from_tfds("coarse_texts", folder, label_feature="label", embeddings="train")
-    assert (len(dataset.y_train), len(dataset.y_test)) == (12, 4)
-
-
-def test_a_lone_train_split_is_parted(folder):
-    dataset = from_tfds("other_texts", folder, embeddings="train")
-    assert (len(dataset.y_train), len(dataset.y_test)) == (16, 4)
+@pytest.mark.parametrize(("name", "train"), [("coarse_texts", 12), ("other_texts", 16)])
+def test_a_test_split_has_the_label_or_the_train_split_is_parted(folder, name, train):
+    dataset = from_tfds(name, folder, label_feature="label", embeddings="train")
+    assert (len(dataset.y_train), len(dataset.y_test)) == (train, 4)
 
 
 @pytest.mark.parametrize(
     ("name", "features", "text"),
     [
         ("numbers", {}, r"has the features x \(Scalar\), expected one image or text"),
-        (
-            "small_images",
-            {"input_feature": "picture"},
-            r"has no feature .picture., expected one of .*image",
-        ),
+        ("small_images", {"input_feature": "a"}, r"has no feature .a., expected one of .*image"),
         ("no_such_thing", {}, "tensorflow-datasets has no 'no_such_thing'"),
         ("mnist", {}, "'mnist' is not in .*download_and_prepare"),
     ],
@@ -107,7 +89,7 @@ def test_refuses(folder, name, features, text):
     assert "\n" not in str(error.value)
 
 
-def test_an_image_goes_before_the_texts_beside_it():
+def test_an_image_goes_before_the_texts_beside_it_and_one_of_several_labels_is_named():
     label = tfds.features.ClassLabel(num_classes=2)
     image, text = tfds.features.Image(shape=(4, 4, 1)), tfds.features.Text()
     features = {"id": text, "image": image, "label": label}  # as svhn_cropped has them
@@ -115,13 +97,8 @@ def test_an_image_goes_before_the_texts_beside_it():
     assert choose_features("x", features, "id", None) == ("text", "id", "label")
     with pytest.raises(UserError, match="expected one image or text"):
         choose_features("x", {**features, "mask": image}, None, None)
-
-
-def test_one_of_several_labels_is_named():
-    label = tfds.features.ClassLabel(num_classes=2)
-    features = {"text": tfds.features.Text(), "coarse": label, "fine": label}
-    with pytest.raises(
-        UserError, match=r"coarse .*fine .*expected one image or text and one class"
-    ):
+    features = {"text": text, "coarse": label, "fine": label}
+    told = r"coarse .*fine .*expected one image or text and one class"
+    with pytest.raises(UserError, match=told):
         choose_features("trec", features, None, None)
     assert choose_features("trec", features, None, "fine") == ("text", "text", "fine")

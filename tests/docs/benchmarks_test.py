@@ -27,15 +27,12 @@ def test_report_has_a_table_for_each_part():
     assert growth.splitlines()[-1] == "| LeNet | 3 | 2.5 | - | 812 |"
 
 
-def test_functions_take_turns_after_one_call_to_warm_up():
+def test_functions_take_turns_after_one_call_to_warm_up_and_a_peak_is_positive():
     calls = []
     seconds = timing.interleaved([lambda: calls.append("a"), lambda: calls.append("b")], 2)
     assert "".join(calls) == "ababab"
     assert len(seconds) == 2
     assert all(s.wall >= 0 for s in seconds)
-
-
-def test_peak_is_that_of_the_product():
     a = np.ones((64, 64))
     assert 0 < timing.peak_gflops(lambda: a @ a, 64) < 1e5
 
@@ -58,11 +55,8 @@ def test_lenets_operations_by_hand():
     case = cases.CASES[0]._replace(batch=1, epochs=0)
     forward = 2 * (784 * 25 * 6 + 100 * 150 * 16 + 400 * 120 + 120 * 84 + 84 * 10)
     assert cases.operations(case, cases.learner(case).shapes) == 3 * forward
-
-
-def test_more_inner_steps_are_more_epochs():
-    case = cases.with_steps(cases.CASES[1], 300)
-    assert (case.steps, case.epochs, case.inner_steps) == (10, 30, 300)
+    more = cases.with_steps(cases.CASES[1], 300)  # more inner steps are more epochs
+    assert (more.steps, more.epochs, more.inner_steps) == (10, 30, 300)
 
 
 def test_folds_have_each_training_example_once_and_no_other():

@@ -21,15 +21,13 @@ STARLARK = (ast.Assign, ast.Expr)
 INSTALLED = importlib.metadata.packages_distributions()
 
 
-def texts(tree):
-    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return [value for value in constants if isinstance(value, str)]
+def nodes(tree, kind):
+    return [node for node in ast.walk(tree) if isinstance(node, kind)]
 
 
 def targets(folder):
     """The names of a package's rules; a list of rules has one for each file."""
-    calls = [n for n in ast.walk(FILES[folder]) if isinstance(n, ast.Call)]
-    names = [k.value for call in calls for k in call.keywords if k.arg == "name"]
+    names = [k.value for k in nodes(FILES[folder], ast.keyword) if k.arg == "name"]
     made = {path.stem for path in folder.glob("*.py")}
     return {n.value for n in names if isinstance(n, ast.Constant)} | made
 
@@ -37,7 +35,7 @@ def targets(folder):
 @pytest.mark.parametrize("folder", FILES, ids=lambda folder: folder.name)
 def test_labels_lead_somewhere(folder):
     assert all(isinstance(node, STARLARK) for node in FILES[folder].body)
-    for label in texts(FILES[folder]):
+    for label in [n.value for n in nodes(FILES[folder], ast.Constant) if isinstance(n.value, str)]:
         if label.startswith("@pypi//"):
             assert label.removeprefix("@pypi//") in LOCKED
         elif label.startswith(("//", ":")) and label != "//visibility:public":
@@ -48,9 +46,8 @@ def test_labels_lead_somewhere(folder):
             assert (folder / label).exists() or "*" in label, label
 
 
-def test_every_folder_of_python_has_a_build_file():
-    rooms = {path.parent for path in ROOT.glob("tf_distill/*/__init__.py")}
-    assert rooms <= FILES.keys()
+def test_every_room_has_a_build_file():
+    assert {path.parent for path in ROOT.glob("tf_distill/*/__init__.py")} <= FILES.keys()
 
 
 def test_what_is_imported_is_locked():
@@ -64,7 +61,7 @@ def test_what_is_imported_is_locked():
 
 def imported(path):
     """The first parts of the names of modules that a file imports."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    plain = [alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names]
-    named = [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    plain = [alias.name for n in nodes(tree, ast.Import) for alias in n.names]
+    named = [n.module for n in nodes(tree, ast.ImportFrom) if n.module]
     return {name.split(".")[0] for name in plain + named}

@@ -13,15 +13,17 @@ DOCS = (ROOT / "docs" / "neighbours.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def example(monkeypatch):
-    """Imports a module of examples/."""
+def iris(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "examples")
-    return importlib.import_module
+    return importlib.import_module("iris_points")
 
 
-def test_two_points_learn_to_separate_three_classes(example):
-    iris = example("iris_points")
-    data = iris.flowers()
+@pytest.fixture
+def data(iris):
+    return iris.flowers()
+
+
+def test_two_points_learn_to_separate_three_classes(iris, data):
     history = iris.two_points(data, steps=150)
     assert iris.correct(history[0], data) == 100  # two hard labels know two classes
     assert iris.correct(history[-1], data) >= 145
@@ -29,9 +31,7 @@ def test_two_points_learn_to_separate_three_classes(example):
     assert history[-1].labels[:, 1].max() < 0.5  # no point is the second class's own
 
 
-def test_four_ways_learn_what_they_may(example):
-    iris = example("iris_points")
-    data = iris.flowers()
+def test_four_ways_learn_what_they_may(iris, data):
     ways = iris.four_ways(data, steps=40)
     start = ways["selection"][0]
     learned = {way: ways[way][-1] for way in ("generation", "soft labels", "both")}
@@ -44,26 +44,21 @@ def test_four_ways_learn_what_they_may(example):
     assert right["soft labels"] >= iris.correct(start, data) + 5
 
 
-def test_the_learned_model_is_the_classifier(example):
-    iris = example("iris_points")
-    data = iris.flowers()
+def test_the_learned_model_is_the_classifier(iris, data):
     points = iris.two_points(data, steps=3)[-1]
     ours = iris.probabilities(*points, data.x + 0.07).numpy()
     theirs = iris.classifier(points).predict_proba(data.x + 0.07)
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_every_draw_is_counted(example):
-    iris = example("iris_points")
-    data = iris.flowers()
+def test_every_draw_is_counted(iris, data):
     right, chosen = iris.every_draw(data), (3, 7, 49)
     rows = np.add(chosen, [0, 50, 100])
     assert right[chosen] == iris.correct(iris.Points(data.x[rows], np.eye(3)), data)
 
 
-def test_pictures_are_drawn(example, tmp_path):
-    iris, figures = example("iris_points"), example("iris_figures")
-    data = iris.flowers()
+def test_pictures_are_drawn(iris, data, tmp_path):
+    figures = importlib.import_module("iris_figures")
     ways, two = iris.four_ways(data, steps=4), iris.two_points(data, steps=4)
     some = {way: ways[way] for way in ("selection", "both")}
     figures.draw_four_ways(some, (0, 1, 2, 4), data).savefig(tmp_path / "four.png")

@@ -20,9 +20,8 @@ from tf_distill.evaluation import baselines, bench, comparison, controls, origin
 from tf_distill.evaluation.bench import Protocol, Subject
 from tf_distill.networks import choice, registry, second_derivative
 from tf_distill.report import record, report
-from tf_distill.runs.experiment import carry_out, new_distillation, read
-from tf_distill.runs.folder import InMemory, RunFolder
-from tf_distill.runs.run import Run, named_run
+from tf_distill.runs import InMemory, Run, RunFolder, carry_out, finished_run, named_run
+from tf_distill.runs.experiment import new_distillation
 
 NAMES = [row.name for row in (*baselines.ROWS, *controls.ROWS)]
 
@@ -44,7 +43,7 @@ def small_work():
         for name, build in few.items():
             patch.setitem(registry.NETWORKS, name, network._replace(build=build))
         patch.setattr(choice, "NETWORKS", {name: registry.NETWORKS[name] for name in few})
-        patch.setattr(second_derivative, "check", lambda *_: None)  # has tests of its own
+        patch.setattr(second_derivative, "differentiate", lambda *_: None)  # has tests of its own
         for module in (report, api):
             patch.setattr(module, "render", lambda *_: b"\x89PNG" + bytes(30))
         patch.setattr(bench, "SUBSET", 100)
@@ -55,7 +54,7 @@ def small_work():
 def compare(config, **changed):
     """The comparison of a run in a folder, and the original accuracy."""
     run = named_run(config)
-    return comparison.compare(run, read(run).distilled.samples, PROTOCOL | changed)
+    return comparison.compare(run, finished_run(run).distilled.samples, PROTOCOL | changed)
 
 
 @pytest.fixture(scope="module")
@@ -131,16 +130,15 @@ def test_learned_labels_have_the_outer_optimizer_of_the_set(tmp_path, monkeypatc
     subject = Subject(run, Protocol(**PROTOCOL), own.distilled.samples)
     asked = []
 
-    def note(distillation, learner, dataset, **settings):
-        asked.append((distillation, settings))
+    def note(distillation, update, dataset, step, steps):
+        asked.append((distillation, step, steps))
         return iter([(1, 0.5)])
 
     monkeypatch.setattr(controls, "distill", note)
     controls.learned_labels(subject, {"random_real": {"lr": subject.samples.lr.numpy()}})
-    [(distillation, told)] = asked
+    [(distillation, step, steps)] = asked
     assert optimizer(distillation) == optimizer(own)
-    for name in ("batch_size", "networks", "init", "seed"):
-        assert told[name] == getattr(run.config, name)
+    assert (step, steps) == (run.step, PROTOCOL["control_steps"])
 
 
 def optimizer(distillation):
@@ -201,7 +199,7 @@ def test_poisoned_test_labels_change_no_choice(compared):
     """Rates, sets and neighbours chosen are the same; only what is measured changes."""
     _, config, found, _ = compared
     run = named_run(config)
-    samples = read(run).distilled.samples
+    samples = finished_run(run).distilled.samples
     poisoned = dataclasses.replace(run.whole, y_test=(run.whole.y_test + 1) % 3)
     run = Run(config, poisoned, run.choice, InMemory())
     run.files.write("results.json", {"accuracy": {}})
@@ -229,9 +227,9 @@ def test_a_random_run_is_tested_over_networks(tmp_path):
 def test_the_ranking_check_is_kept_variant_by_variant(copied, monkeypatch):
     config, path = copied
     some = {f"depth {d}": functools.partial(tiny, depth=d) for d in range(3)}
-    monkeypatch.setattr(registry, "variants", lambda name: some)
+    monkeypatch.setattr(ranking, "variants", lambda name: some)
     run = named_run(config)
-    found = ranking.complete_ranking(run, read(run).distilled.samples, networks=2)
+    found = ranking.complete_ranking(run, finished_run(run).distilled.samples, networks=2)
     assert [v["name"] for v in found["variants"]] == list(some)
     assert json.loads((path.parent / "ranking.json").read_text()) == found
     assert "Spearman" in ranking.describe(found)
@@ -249,21 +247,24 @@ def result():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"baseline_sets": 0}, "baseline_sets=0, expected at least 1 and less than 2147483648"),
+        ({"baseline_sets": 0}, "baseline_sets=0, expected a whole number from 1 to 2147483647"),
         ({"sgd_epochs": "many"}, "sgd_epochs='many', expected a whole number"),
         ({"training": 0.9}, "training is of type float, expected a tf_distill.Training, such as"),
         (
             {"training": QUICK._replace(lr=0.0)},
             "training.lr=0.0, expected a finite number above 0",
         ),
-        ({"training": QUICK._replace(lr=None)}, "training.lr=None, expected a number"),
+        (
+            {"training": QUICK._replace(lr=None)},
+            "training.lr=None, expected a finite number above 0",
+        ),
         (
             {"training": QUICK._replace(epochs=0.5)},
             "training.epochs=0.5, expected a whole number",
         ),
         (
             {"training": QUICK._replace(epochs=2**31)},
-            "training.epochs=2147483648, expected at least 1 and less than 2147483648",
+            "training.epochs=2147483648, expected a whole number from 1 to 2147483647",
         ),
         ({"training": QUICK._replace(dropout=0.5)}, "put layers of dropout into your own"),
     ],

@@ -61,22 +61,25 @@ def _network(units):
     return build
 
 
-def test_ranks_one_variant_at_a_time_and_goes_on(tmp_path, monkeypatch):
+def test_each_variant_is_trained_both_ways_and_none_twice(tmp_path, monkeypatch):
     data, samples = _rule()
     samples = samples._replace(lr=samples.lr * 300.0)
     some = {"narrow": _network(1), "wide": _network(8)}
-    monkeypatch.setattr(registry, "variants", lambda network: some)
+    monkeypatch.setattr(ranking, "variants", lambda network: some)
     training = registry.Training(lr=0.05, batch_size=16, epochs=2, steps=100, dropout=0.0)
     quick = registry.NETWORKS["lenet"]._replace(training=training)
     monkeypatch.setitem(registry.NETWORKS, "lenet", quick)
     config = small.config(tmp_path / "run")
     own = choice.choose(lambda: _network(1)(data.encoding.shape, 3), data)
     run = Run(config, data, own._replace(name="lenet"), RunFolder(config.run_dir))
-    steps = ranking.rank(run, samples, 2)
-    narrow = next(steps)
-    assert len(list((tmp_path / ".originals").iterdir())) == 1
-    (wide,) = ranking.rank(run, samples, 2, done=[narrow])
+    run.files.path.mkdir()
+    results = {"distilled_samples": 60, "seconds": 1.0, "accuracy": {"mean": 0.5}}
+    run.files.write("results.json", results)
+    narrow, wide = ranking.complete_ranking(run, samples, 2)["variants"]
     assert [narrow["name"], wide["name"]] == ["narrow", "wide"]
+    with monkeypatch.context() as patch:
+        patch.setattr(ranking, "both_ways", lambda *_: pytest.fail("trained again"))
+        assert ranking.complete_ranking(run, samples, 2)["variants"] == [narrow, wide]
     assert narrow["parameters"] == 5 + 1 + 3 + 3
     learner = Learner(some["wide"](data.encoding.shape, 3))
     scaled = samples._replace(lr=samples.lr * wide["lr_scale"])

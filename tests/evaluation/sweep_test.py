@@ -7,7 +7,6 @@ import small
 
 from tf_distill.common.errors import UserError
 from tf_distill.evaluation import sweep
-from tf_distill.jobs import Shard
 from tf_distill.report import record, report
 from tf_distill.runs.experiment import Finished
 
@@ -59,11 +58,10 @@ def swept(folder):
 
 def test_shards_enter_their_sizes_into_one_table(tmp_path, at_once):
     config = small.config(tmp_path)
-    sweep.sweep(config, [3, 1, 2], Shard(1, 2).of([1, 2, 3]))
+    sweep.sweep(config, [3, 1, 2], mine=[1, 3])
     assert swept(tmp_path) == [1, 3]
-    sweep.sweep(config, [3, 1, 2], Shard(2, 2).of([1, 2, 3]))
+    sweep.sweep(config, [3, 1, 2], mine=[2])
     assert swept(tmp_path) == [1, 2, 3]
-    assert Shard(2, 2).of([3]) == []
 
 
 OTHERS = [
@@ -78,14 +76,8 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=str)
-@pytest.mark.parametrize("named", [None, 3, 0])
-def test_other_settings_are_refused_and_nothing_is_lost(tmp_path, at_once, other, named):
-    """Also where an older version wrote sweep.json, which named fewer settings, or none."""
+def test_other_settings_are_refused_and_nothing_is_lost(tmp_path, at_once, other):
     sweep.sweep(small.config(tmp_path), [1, 2])
-    path = tmp_path / "sweep.json"
-    found = json.loads(path.read_text())
-    found["settings"] = dict(list(found["settings"].items())[:named])
-    path.write_text(json.dumps(found))
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     with pytest.raises(UserError) as error:
         sweep.sweep(small.config(tmp_path, **other), [4])
@@ -95,23 +87,17 @@ def test_other_settings_are_refused_and_nothing_is_lost(tmp_path, at_once, other
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
-def test_sizes_are_added_to_the_sweep_of_an_older_version(tmp_path, at_once):
+def test_sizes_are_added_to_a_sweep(tmp_path, at_once):
     config = small.config(tmp_path)
     sweep.sweep(config, [1, 2])
-    path = tmp_path / "sweep.json"
-    whole = json.loads(path.read_text())
-    assert whole["settings"].keys() == config.deciding().keys() - {"samples_per_step"}
-    few = {name: whole["settings"][name] for name in ("dataset", "model", "init", "seed")}
-    path.write_text(json.dumps({**whole, "settings": few}))
     assert report.write(tmp_path).exists()
     sweep.sweep(config, [4])
     assert swept(tmp_path) == [1, 2, 4]
-    assert json.loads(path.read_text())["settings"] == whole["settings"]
 
 
 @pytest.mark.parametrize("sizes", [[3], [0], [-2], [2, 5]])
 def test_sizes_that_can_not_be_are_refused_before_anything_runs(tmp_path, original, sizes):
     config = small.config(tmp_path / "sweep", steps=2)
-    with pytest.raises(UserError, match=f"sizes= has {sizes[-1]}, expected positive multiples"):
+    with pytest.raises(UserError, match=f"sizes={sizes[-1]}, expected positive multiples"):
         sweep.sweep(config, sizes)
     assert not (tmp_path / "sweep").exists()

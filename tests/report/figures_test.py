@@ -38,6 +38,7 @@ def samples(steps, n, shape, outputs=4):
     [
         ([0.1, 2.0, -1.0, 0.5], "dog  2.00\nhen  0.50\ncat  0.10"),
         ([0.0, 0.0, 1.0, 0.0], "cow  1.00\ncat  0.00\ndog  0.00"),
+        ([1.0, 2.0], "dog  2.00\ncat  1.00"),
         ([-0.256], "-0.26\n0 = cat\n1 = dog"),
         ([1.5], "+1.50\n0 = cat\n1 = dog"),
     ],
@@ -46,20 +47,22 @@ def test_top_labels(label, expected):
     assert style.top_labels(np.array(label), CLASSES) == expected
 
 
-def test_top_labels_of_fewer_classes_than_asked_for():
-    assert style.top_labels(np.array([1.0, 2.0]), CLASSES[:2], most=3) == "dog  2.00\ncat  1.00"
+LEFT_OUT = "the first 10 of 11 steps; the first 20 of 21 images of a step"
 
 
 @pytest.mark.parametrize(
-    ("steps", "n", "shape"), [(3, 4, (32, 32, 3)), (1, 12, (28, 28, 1)), (11, 2, (8, 8, 1))]
-)
-def test_images_show_every_sample_of_the_first_ten_steps_with_its_label(steps, n, shape):
+    ("steps", "n", "shape", "note"),
+    [(3, 4, (32, 32, 3), ""), (10, 20, (4, 4, 1), ""), (1, 12, (28, 28, 1), ""),
+     (11, 21, (4, 4, 1), LEFT_OUT)],
+)  # fmt: skip
+def test_images_show_samples_with_their_labels_and_tell_what_is_left_out(steps, n, shape, note):
     given = samples(steps, n, shape)
     figure = samples_.draw_images(given, CLASSES)
     (axis,) = figure.axes
-    labels = [style.top_labels(y, CLASSES) for y in given.y[:10].reshape(-1, 4)]
+    labels = [style.top_labels(y, CLASSES) for y in given.y[:10, :20].reshape(-1, 4)]
     written = [t for t in axis.texts if t.get_text() in labels]
-    assert len(axis.images) == len(written) == len(labels) == min(steps, 10) * n
+    assert len(axis.images) == len(written) == len(labels) == min(steps, 10) * min(n, 20)
+    assert axis.texts[-1].get_text() == note
     for image, text, label in zip(axis.images, written, labels, strict=True):
         assert text.get_text() == label
         left, right, low, _ = image.get_extent()
@@ -68,15 +71,12 @@ def test_images_show_every_sample_of_the_first_ten_steps_with_its_label(steps, n
     check_png(figure)
 
 
-def test_an_image_is_stretched_to_the_whole_range():
-    figure = samples_.draw_images(samples(1, 1, (8, 8, 1)), CLASSES)
-    pixels = figure.axes[0].images[0].get_array()
-    assert (pixels.min(), pixels.max()) == (0, 1)
-
-
-def test_a_flat_image_is_drawn():
-    flat = samples(1, 1, (8, 8, 1))._replace(x=np.zeros((1, 1, 8, 8, 1)))
-    assert not samples_.draw_images(flat, CLASSES).axes[0].images[0].get_array().any()
+def test_an_image_is_stretched_to_the_whole_range_but_a_flat_one():
+    given = samples(1, 2, (8, 8, 1))
+    given.x[0, 1] = 0
+    one, flat = (i.get_array() for i in samples_.draw_images(given, CLASSES).axes[0].images)
+    assert (one.min(), one.max()) == (0, 1)
+    assert not flat.any()
 
 
 @pytest.mark.parametrize(("steps", "n", "outputs"), [(1, 7, 4), (2, 1, 1), (1, 1, 4)])
@@ -87,11 +87,9 @@ def test_embeddings_show_every_sentence_with_its_label(steps, n, outputs):
     assert len(shown) == steps * n
     names = [axis.get_title("left").split("\n")[0] for axis in shown]
     assert names == [f"step {s + 1}, sentence {j + 1}" for s, j in np.ndindex(steps, n)]
-    for axis, x, y in zip(
-        shown, given.x.reshape(-1, 30, 16), given.y.reshape(-1, outputs), strict=True
-    ):
-        np.testing.assert_array_equal(axis.images[0].get_array(), x)
-        assert axis.get_title("left").split("\n", 1)[1] == style.top_labels(y, CLASSES)
+    for axis, place in zip(shown, np.ndindex(steps, n), strict=True):
+        np.testing.assert_array_equal(axis.images[0].get_array(), given.x[place])
+        assert axis.get_title("left").split("\n", 1)[1] == style.top_labels(given.y[place], CLASSES)
     check_png(figure)
 
 
@@ -128,28 +126,16 @@ def test_a_binary_label_is_one_column():
     assert [t.get_text() for t in axis.get_xticklabels()] == ["0 = cat, 1 = dog:"]
 
 
-@pytest.mark.parametrize(
-    ("steps", "n", "note"),
-    [(10, 20, ""), (11, 21, "the first 10 of 11 steps; the first 20 of 21 images of a step")],
-)
-def test_images_that_are_left_out_are_told(steps, n, note):
-    figure = samples_.draw_images(samples(steps, n, (4, 4, 1)), CLASSES)
-    assert figure.axes[0].texts[-1].get_text() == note
-
-
-def test_letters_without_a_font_are_told_in_one_line(capsys):
-    given = samples(1, 2, (4, 4, 1), 1)
-    with style.missing_letters_told():
-        for _ in range(2):
-            style.render(lambda: samples_.draw_images(given, ["\U00013000", "\U00013001"]))
-    assert capsys.readouterr().out.splitlines() == [
-        "no font for '\U00013000\U00013001' in the figures: install one, such as Noto Sans CJK"
-    ]
-
-
-def test_other_warnings_are_passed_on():
-    with pytest.warns(UserWarning, match="something else"), style.missing_letters_told():
+def test_letters_without_a_font_are_told_in_one_line_and_other_warnings_passed_on(capsys):
+    def draw():
         warnings.warn("something else", stacklevel=1)
+        return samples_.draw_images(samples(1, 2, (4, 4, 1), 1), ["\U00013000", "\U00013001"])
+
+    with pytest.warns(UserWarning, match="something else") as passed, style.missing_letters_told():
+        style.render(draw) + style.render(draw)
+    assert len(passed) == 2
+    told = "no font for '\U00013000\U00013001' in the figures: install one, such as Noto Sans CJK"
+    assert capsys.readouterr().out.splitlines() == [told]
 
 
 def test_installed_fonts_stand_behind_the_default_one(monkeypatch):
@@ -170,33 +156,29 @@ def test_bars_are_as_long_as_the_accuracies_and_in_the_order_of_the_groups():
     ranked, places = comparison.in_groups(ROWS[::-1])
     assert titles(axis) == [row["title"] for row in ranked]
     assert [bar.get_width() for bar in axis.patches] == [row["mean"] for row in ranked]
+    assert len({bar.get_facecolor() for bar in axis.patches}) == 4
     middles = [bar.get_y() + bar.get_height() / 2 for bar in axis.patches]
     np.testing.assert_allclose(middles, places)
-    original = axis.lines[-1]
-    assert original.get_xdata()[0] == 0.8
+    assert axis.lines[-1].get_xdata()[0] == 0.8
     assert axis.texts[-1].get_text() == "original data, 80.0"
 
 
 def test_bars_have_their_deviation_and_their_number_beside_them():
     rows = [evaluated.row("a", "baseline", 0.5), evaluated.row("b", "baseline", 0.6, 1)]
     axis = comparison.draw_comparison(rows).axes[0]
-    a = rows[0]
-    assert [t.get_text() for t in axis.texts] == [
-        f"{100 * a['mean']:.1f} ± {100 * a['std']:.1f}", "60.0"
-    ]  # fmt: skip
+    mean, std = rows[0]["mean"], rows[0]["std"]
+    words = f"{100 * mean:.1f} ± {100 * std:.1f}"
+    assert [t.get_text() for t in axis.texts] == [words, "60.0"]
     (whisker,) = [c for c in axis.collections if len(c.get_paths()) == 1]
-    ends = whisker.get_paths()[0].vertices[:, 0]
-    np.testing.assert_allclose(ends, [a["mean"] - a["std"], a["mean"] + a["std"]])
+    np.testing.assert_allclose(whisker.get_paths()[0].vertices[:, 0], [mean - std, mean + std])
 
 
-def test_groups_are_told_apart_by_colour_and_a_gap():
+def test_groups_are_told_apart_by_a_gap():
     rows, places = comparison.in_groups(ROWS)
     assert [row["name"] for row in rows] == [row["name"] for row in ROWS]
     steps = np.diff(places)
     changes = [a["group"] != b["group"] for a, b in itertools.pairwise(rows)]
     np.testing.assert_allclose(steps, np.where(changes, 1 + comparison.GAP, 1))
-    bars = comparison.draw_comparison(rows).axes[0].patches
-    assert len({bar.get_facecolor() for bar in bars}) == 4
 
 
 def test_the_distribution_shows_every_network_of_the_rows_that_have_several():
@@ -222,7 +204,7 @@ def test_the_ranking_has_a_numbered_point_a_variant_and_its_correlations():
 
 
 def labels(axis):
-    return [t.get_text() for t in axis.get_legend().get_texts()] if axis.get_legend() else []
+    return [t.get_text() for t in axis.get_legend().get_texts()]
 
 
 def line(axis, i=0):
@@ -243,9 +225,8 @@ def test_a_long_history_has_its_running_median_and_the_original_accuracy():
     metrics = [{"step": i + 1, "loss": v} for i, v in enumerate(losses)]
     loss, accuracy = curves.draw_history(metrics, 0.9).axes
     np.testing.assert_array_equal(line(loss)[:, 1], losses)
-    np.testing.assert_array_equal(line(loss, 1)[5:-5, 1], [
-        np.median(losses[i - 5 : i + 6]) for i in range(5, 495)
-    ])  # fmt: skip
+    medians = [np.median(losses[i - 5 : i + 6]) for i in range(5, 495)]
+    np.testing.assert_array_equal(line(loss, 1)[5:-5, 1], medians)
     assert labels(loss) == ["median of 11 steps"]
     assert labels(accuracy) == ["original data, 90.0"]
 
@@ -296,13 +277,6 @@ def test_accuracy_after_every_inner_step_has_its_deviation_and_the_ends_of_epoch
     assert labels(axis) == ["ends of epochs", "mean of 20 networks", "original data, 90.0"]
 
 
-def test_one_network_has_no_deviation():
-    curve = {"step": [0, 1], "mean": [0.1, 0.9], "std": [0.0, 0.0], "networks": 1}
-    axis = curves.draw_inner_accuracy(curve, 1).axes[0]
-    assert not axis.collections
-    assert labels(axis) == ["one network"]
-
-
 def test_ticks_are_whole_steps_and_accuracies_that_differ():
     metrics = [{"step": i, "loss": 1.0, "accuracy": 0.4998 + i * 1e-5} for i in range(1, 11)]
     figure = curves.draw_history(metrics)
@@ -313,12 +287,14 @@ def test_ticks_are_whole_steps_and_accuracies_that_differ():
     assert len(set(written)) == len(written)
 
 
-@pytest.mark.parametrize("networks", [1, 20])
-def test_a_legend_lies_on_no_curve(networks):
+@pytest.mark.parametrize(("networks", "words"), [(1, "one network"), (20, "mean of 20 networks")])
+def test_a_legend_lies_on_no_curve_and_one_network_has_no_deviation(networks, words):
     curve = {"step": [0, 1], "mean": [0.9, 0.1], "std": [0.1, 0.1], "networks": networks}
     figure = curves.draw_inner_accuracy(curve, 1, 0.95)
     figure.draw_without_rendering()
     (axis,) = figure.axes
+    assert bool(axis.collections) == (networks > 1)
+    assert labels(axis) == [words, "original data, 95.0"]
     assert axis.get_legend().get_window_extent().y0 >= axis.get_window_extent().y1
 
 

@@ -7,13 +7,10 @@ from tf_distill.report import record
 from tf_distill.report.record import Record, distillation_sizes
 
 ORIGINAL = {"accuracy": evaluated.ORIGINAL}
+ACCURACY = {"mean": 0.6, "std": 0.0, "networks": 1}
 RUN = {
     "config": {"dataset": "digits", "model": "lenet", "init": "random", "labels": "soft"},
-    "results": {
-        "distilled_samples": 10,
-        "seconds": 1.0,
-        "accuracy": {"mean": 0.6, "std": 0.0, "networks": 1},
-    },
+    "results": {"distilled_samples": 10, "seconds": 1.0, "accuracy": ACCURACY},
 }
 
 
@@ -23,18 +20,13 @@ def read(folder, **contents):
 
 
 def test_ratios_are_worked_out_for_the_set_and_for_every_row(tmp_path):
-    found = read(tmp_path, comparison=evaluated.comparison(), results={
-        **RUN["results"], "original": ORIGINAL
-    })  # fmt: skip
-    assert found.original == evaluated.ORIGINAL
-    assert found.ratio == 0.6 / evaluated.ORIGINAL
-    assert [row["ratio"] for row in found.rows] == [
-        row["mean"] / evaluated.ORIGINAL for row in evaluated.comparison()["rows"]
-    ]
-
-
-def test_a_run_without_an_original_accuracy_has_no_ratios(tmp_path):
-    found = read(tmp_path, comparison=evaluated.comparison())
+    rows = evaluated.comparison()["rows"]
+    found = read(
+        tmp_path, comparison={"rows": rows}, results=RUN["results"] | {"original": ORIGINAL}
+    )
+    assert (found.original, found.ratio) == (evaluated.ORIGINAL, 0.6 / evaluated.ORIGINAL)
+    assert [row["ratio"] for row in found.rows] == [r["mean"] / evaluated.ORIGINAL for r in rows]
+    found = read(tmp_path, comparison={"rows": rows})  # no original accuracy
     assert {found.original, found.ratio, *(row["ratio"] for row in found.rows)} == {None}
 
 
@@ -48,12 +40,10 @@ def test_a_run_without_an_original_accuracy_has_no_ratios(tmp_path):
 )
 def test_files_of_earlier_versions_are_read(tmp_path, results, comparison):
     row = {"name": "k_means", "group": "baseline", "title": "k", "mean": 0.4, "ratio": 0.9}
-    found = read(
-        tmp_path, results=RUN["results"] | results, comparison={"rows": [row], **comparison}
-    )
+    comparison = {"rows": [row], **comparison}
+    found = read(tmp_path, results=RUN["results"] | results, comparison=comparison)
     assert (found.original, found.ratio) == (0.8, pytest.approx(0.75))
-    expected = {"ratio": 0.5, "std": 0.0, "networks": 1, "accuracies": []}
-    assert found.rows == [{**row, **expected}]
+    assert found.rows == [{**row, "ratio": 0.5, "std": 0.0, "networks": 1, "accuracies": []}]
 
 
 def test_a_comparison_that_tested_more_networks_says_the_accuracy(tmp_path):

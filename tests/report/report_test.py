@@ -42,8 +42,8 @@ def texts(text_run, tmp_path, undrawn_figures):
 def whole(text_run, tmp_path_factory):
     """The folder of a run on texts with a whole evaluation, and its report."""
     folder = shutil.copytree(text_run, tmp_path_factory.mktemp("whole") / "texts")
-    evaluated.write(folder, comparison=COMPARISON, sweep=evaluated.sweep(),
-                    ranking=evaluated.ranking())  # fmt: skip
+    measured = {"sweep": evaluated.sweep(), "ranking": evaluated.ranking()}
+    evaluated.write(folder, comparison=COMPARISON, **measured)
     evaluated.add_original(folder)
     return folder, page_of(folder)
 
@@ -58,10 +58,7 @@ def test_a_run_ends_with_its_report(image_run):
     assert f"--dataset=digits --model=lenet --outer_steps={results['outer_steps']}" in page.text
     for name in ("tensorflow", "keras"):
         assert f"{name} {results[name]}" in page.text
-
-
-def test_figures_have_alt_texts_captions_and_a_dark_form(image_run):
-    page = Page((image_run / report.NAME).read_text(encoding="utf-8"))
+    # Figures have alt texts, captions and a dark form.
     assert len(page.all("figure")) == len(page.all("img")) == len(page.all("source")) == 4
     assert {f["id"] for f in page.all("figure")} == PLAIN | {"images"}
     for image, dark in zip(page.all("img"), page.all("source"), strict=True):
@@ -87,9 +84,8 @@ def test_a_whole_evaluation_is_shown(whole):
     assert drawn(folder) == PLAIN | COMPARED | {"embeddings", "sizes", "ranking"}
     assert "not complete" not in page.text
     for row in COMPARISON["rows"]:
-        numbers = f"{100 * row['mean']:.2f}"
-        if row["networks"] > 1:
-            numbers += f" ± {100 * row['std']:.2f}"
+        deviation = f" ± {100 * row['std']:.2f}" if row["networks"] > 1 else ""
+        numbers = f"{100 * row['mean']:.2f}{deviation}"
         ratio = f"{100 * row['mean'] / evaluated.ORIGINAL:.1f}"
         assert f"{row['title']} {row['how']} {numbers} {row['networks']} {ratio}" in page.text
     assert "50 %: 2; 60 %: 2; 70 %: 5; 80 %: 5; 90 %: 20;" in page.text
@@ -128,14 +124,12 @@ def test_code_blocks_work_as_they_stand(whole, capsys):
 
 def test_a_comparison_that_still_runs_says_what_it_lacks(texts):
     titles = [row["title"] for row in COMPARISON["rows"]]
-    half = {"rows": COMPARISON["rows"][:6], "expected": titles}
-    evaluated.write(texts, comparison=half)
+    evaluated.write(texts, comparison={"rows": COMPARISON["rows"][:6], "expected": titles})
     page = page_of(texts)
     assert f"The comparison is not complete. Missing: {'; '.join(titles[6:])}." in page.text
     assert "--mode=baselines on this folder goes on" in page.text
-    assert {p.name for p in gallery.plates(record.read(texts))} == (
-        PLAIN | {"comparison", "distribution", "embeddings"}
-    )
+    names = {plate.name for plate in gallery.plates(record.read(texts))}
+    assert names == PLAIN | {"comparison", "distribution", "embeddings"}
 
 
 def test_a_folder_of_a_sweep_has_a_report(tmp_path):
@@ -185,26 +179,24 @@ def test_the_code_names_any_folder(texts, name):
     exec(page_of(texts.rename(texts.with_name(name))).blocks[0], {})
 
 
-MISTAKES = [
-    (shutil.rmtree, "holds no finished run"),
-    (lambda f: (f / "results.json").unlink(), "holds no finished run"),
-    (lambda f: (f / "results.json").write_text("{}"), "results.json is damaged ("),
-    (lambda f: (f / "config.json").write_text("["), "config.json is damaged"),
-    (lambda f: shutil.rmtree(f / "distilled/1"), "is no distilled set"),
-    (lambda f: evaluated.write(f, comparison={"rows": [{}]}), "comparison.json is damaged (["),
-    (
-        lambda f: evaluated.write(f, comparison={"rows": [evaluated.row("a", "b", 0.5)]}),
-        "is damaged (",
-    ),
-    (lambda f: evaluated.write(f, sweep={}), "sweep.json is damaged (it has no 'sizes'"),
-    (
-        lambda f: evaluated.write(f, ranking={"variants": [{"name": "a"}]}),
-        "ranking.json is damaged (",
-    ),
-]
+def damaged(**contents):
+    return lambda folder: evaluated.write(folder, **contents)
 
 
-@pytest.mark.parametrize(("damage", "text"), MISTAKES)
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        (shutil.rmtree, "holds no finished run"),
+        (lambda f: (f / "results.json").unlink(), "holds no finished run"),
+        (damaged(results={}), "results.json is damaged ("),
+        (lambda f: (f / "config.json").write_text("["), "config.json is damaged"),
+        (lambda f: shutil.rmtree(f / "distilled/1"), "is no distilled set"),
+        (damaged(comparison={"rows": [{}]}), "comparison.json is damaged (["),
+        (damaged(comparison={"rows": [evaluated.row("a", "b", 0.5)]}), "is damaged ("),
+        (damaged(sweep={}), "sweep.json is damaged (it has no 'sizes'"),
+        (damaged(ranking={"variants": [{"name": "a"}]}), "ranking.json is damaged ("),
+    ],
+)
 def test_a_folder_that_can_not_be_read_is_one_line(texts, damage, text):
     damage(texts)
     with pytest.raises(UserError) as error:
@@ -223,11 +215,8 @@ def test_a_finished_run_without_its_report_gets_it(image_run, tmp_path, monkeypa
     assert written == [images]
 
 
-def test_the_gallery_names_each_figure_once():
+def test_the_gallery_names_each_figure_once_and_both_styles_set_the_same_things():
     names = [plate.name for plate in gallery.PLATES]
     assert len(set(names)) == len(names)
     assert all(plate.caption.endswith(".") and plate.alt.endswith(".") for plate in gallery.PLATES)
-
-
-def test_both_styles_set_the_same_things():
     assert style.LIGHT.keys() <= style.DARK.keys()

@@ -209,11 +209,11 @@ def test_a_checkpoint_that_can_not_be_written_is_an_os_error_and_the_one_before_
 
 def test_metrics_are_read_as_written(tmp_path):
     metrics = Metrics(tmp_path, 0)
-    assert metrics.read() == []
+    assert metrics.lines == []
     metrics.write(1, loss=0.5)
     metrics.write(2, loss=0.25, accuracy=1.0)
     expected = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25, "accuracy": 1.0}]
-    assert metrics.read() == expected
+    assert metrics.lines == expected
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == expected
 
@@ -235,7 +235,7 @@ def test_metrics_after_the_step_to_continue_from_are_dropped(tmp_path):
         metrics.write(step, loss=float(step))
     again = Metrics(tmp_path, 3)
     again.write(4, loss=40.0)
-    assert [m["loss"] for m in again.read()] == [1, 2, 3, 40]
+    assert [m["loss"] for m in again.lines] == [1, 2, 3, 40]
 
 
 @pytest.mark.parametrize("half", ['{"step": 2, "lo', '{"step": 2, "loss": 1.0}', "{}x"])
@@ -243,4 +243,4 @@ def test_a_line_that_a_crash_cut_is_dropped(tmp_path, half):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 1.0}\n' + half)
     metrics = Metrics(tmp_path, 9)
     metrics.write(3, loss=3.0)
-    assert [m["step"] for m in metrics.read()] == [1, 3]
+    assert [m["step"] for m in metrics.lines] == [1, 3]

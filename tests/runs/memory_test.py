@@ -20,39 +20,28 @@ from tf_distill.core import parallel
 from tf_distill.networks import choose
 from tf_distill.runs import experiment, memory
 from tf_distill.runs.folder import InMemory, RunFolder
-from tf_distill.runs.memory import Estimate, moments, peak
+from tf_distill.runs.memory import Estimate, moments
 from tf_distill.runs.run import Run
 
 GB = 10**9
 TOLERANCE = 0.25
-CASES = [  # network, batch_size, steps, samples_per_step, epochs
-    ("lenet", 256, 1, 10, 3),
-    ("lenet", 4096, 1, 10, 3),
-    ("lenet", 256, 100, 10, 10),
-    ("lenet", 256, 1, 1000, 1),
-    ("textconvnet", 256, 1, 2, 5),
-    ("textconvnet", 1024, 1, 2, 5),
-    ("bilstm", 256, 1, 6, 2),
-    ("bilstm", 1024, 1, 6, 2),
-    ("alexcifarnet", 128, 10, 10, 3),
-    ("alexcifarnet", 512, 10, 10, 3),
-    ("rolled", 1024, 1, 8, 2),
-    ("rolled", 256, 1, 512, 2),
-]
 NAMES = ("network", "batch_size", "steps", "samples_per_step", "epochs")
+CASES = [
+    ("lenet", 256, 1, 10, 3), ("lenet", 4096, 1, 10, 3), ("lenet", 256, 100, 10, 10),
+    ("lenet", 256, 1, 1000, 1), ("textconvnet", 256, 1, 2, 5), ("textconvnet", 1024, 1, 2, 5),
+    ("bilstm", 256, 1, 6, 2), ("bilstm", 1024, 1, 6, 2), ("alexcifarnet", 128, 10, 10, 3),
+    ("alexcifarnet", 512, 10, 10, 3), ("rolled", 1024, 1, 8, 2), ("rolled", 256, 1, 512, 2),
+]  # fmt: skip
 
 
 @pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_an_estimate_is_within_a_quarter_of_the_peak(case):
-    done = subprocess.run(
-        [sys.executable, TESTS / "measured.py", json.dumps(dict(zip(NAMES, case, strict=True)))],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    settings = json.dumps(dict(zip(NAMES, case, strict=True)))
+    command = [sys.executable, TESTS / "measured.py", settings]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["estimated"] == pytest.approx(found["measured"], rel=TOLERANCE), found
@@ -108,6 +97,10 @@ def graph(function, *specs):
     return tf.function(function).get_concrete_function(*(specs or [SPEC])).graph
 
 
+def peak(graph):
+    return max(moment.size for moment in moments(graph))
+
+
 def grown(x, times):
     """`[1000]` to so many of it."""
     return tf.tile(x, [times])
@@ -149,12 +142,8 @@ def test_a_loop_keeps_what_it_writes_into_an_array():
 
 def repeated(rounds):
     """The sine of the sine, so many times."""
-    return lambda x: tf.while_loop(
-        lambda i, *_: i < rounds,
-        lambda i, y: (i + 1, tf.sin(y)),
-        (0, x),
-        maximum_iterations=rounds,
-    )[1]
+    go_on, again = lambda i, *_: i < rounds, lambda i, y: (i + 1, tf.sin(y))
+    return lambda x: tf.while_loop(go_on, again, (0, x), maximum_iterations=rounds)[1]
 
 
 def gradient(function):
@@ -215,31 +204,30 @@ def parts(*sizes):
         ((9, 0, 1, 1, 1, 1), {}, "end other programs"),
     ],
 )  # fmt: skip
-def test_what_can_not_fit_is_refused_with_the_setting_to_lower(
-    tmp_path, room, sizes, settings, text
-):
+def test_what_can_not_fit_is_refused_with_the_setting_to_lower(room, sizes, settings, text):
     with pytest.raises(UserError) as error:
-        memory.check_memory(parts(*sizes), small.config(tmp_path, **settings))
+        memory.check_memory(parts(*sizes), small.config("nowhere", **settings))
     assert text in str(error.value)
     assert "8.00 GB can be had" in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_the_setting_advised_fits(tmp_path, room):
-    fits = parts(1, 0, 1, 14 * 300 / 700, 2, 0)
-    assert memory.check_memory(fits, small.config(tmp_path)) == (
-        "memory: about 8.00 GB of the 8.00 GB that can be had"
-    )
+def test_the_setting_advised_fits(room):
+    said = memory.check_memory(parts(1, 0, 1, 14 * 300 / 700, 2, 0), small.config("nowhere"))
+    assert said == "memory: about 8.00 GB of the 8.00 GB that can be had"
 
 
 def test_more_samples_than_fit_are_refused_before_any_is_made(tmp_path, room, monkeypatch):
     monkeypatch.setattr(experiment, "initial_samples", lambda *_, **__: pytest.fail("made some"))
-    config = small.config(tmp_path, samples_per_step=10**8, steps=5)  # of 5 + 3 numbers
-    with pytest.raises(UserError, match="500000000 distilled samples and 10 learning rates take"):
-        experiment.new_distillation(config, small.dataset())
-    config = small.config(tmp_path, epochs=10**9)
-    with pytest.raises(UserError, match="and 1000000000 learning rates take about 16 GB"):
-        experiment.new_distillation(config, small.dataset())
+    for settings, text in (
+        (
+            {"samples_per_step": 10**8, "steps": 5},
+            "500000000 distilled samples and 10 learning rates take",
+        ),
+        ({"epochs": 10**9}, "and 1000000000 learning rates take about 16 GB"),
+    ):
+        with pytest.raises(UserError, match=text):
+            experiment.new_distillation(small.config(tmp_path, **settings), small.dataset())
 
 
 def test_without_a_known_limit_nothing_is_refused(tmp_path, monkeypatch):

@@ -179,6 +179,7 @@ def read(tmp_path, monkeypatch):
     config = small.config(tmp_path / "run", steps=2, samples_per_step=3)
     data = small.dataset()
     described = {"network": config.model, "seed": 0, "classes": [*data.classes]}
+    described |= {"eval_split": "test", "keep": "last"}
     described["input"] = json.loads(json.dumps(data.encoding.metadata()))
     monkeypatch.setattr(warm_start, "_newest", lambda path: path)
 
@@ -252,11 +253,10 @@ def test_other_conditions_of_a_set_are_told(read, capsys, changed, told):
         (("test", "best"), {"keep": "best", "seed": 1}, True),
         (("test", "best"), {"seed": 1}, False),
         (("held_out", "best"), {"keep": "best"}, False),
-        ((), {"keep": "best"}, False),  # of an earlier version
     ],
 )
 def test_a_set_that_has_seen_examples_that_are_held_out_now_says_so(
     read, capsys, before, now, told
 ):
-    read(metadata=dict(zip(("eval_split", "keep"), before, strict=False)), **now)
+    read(metadata=dict(zip(("eval_split", "keep"), before, strict=True)), **now)
     assert ("on examples that are held out now" in capsys.readouterr().out) == told

@@ -24,15 +24,12 @@ def run(
 ) -> None:
     """Entry point of a program: parses the flags, runs `main`, and ends the process.
 
-    Args:
-        main: takes the program's name and its arguments without the flags; returns the exit
-            status.
-        name: of the program; begins an error line.
-        version: the flag that asks for the version, if there is one.
-        help_text: what --help prints; None for absl's text.
+    `main` takes the program's name and its arguments without the flags, and returns the exit
+    status. An error line begins with `name`. `version` is the flag that asks for the version.
+    --help prints `help_text`, or absl's text.
     """
 
-    def fail(text: str, status: int) -> NoReturn:
+    def fail(text: str, status: int = UserError.exit_status) -> NoReturn:
         print(f"{name}: error: {with_dashes(text, flags.FLAGS)}", file=sys.stderr)
         sys.exit(status)
 
@@ -57,22 +54,17 @@ def run(
         print(f"{name}: stopped", file=sys.stderr)
         sys.exit(130)
     except Interrupted as stop:
-        told = with_dashes(f"{stop}; the same command continues from there", flags.FLAGS)
-        print(told, file=sys.stderr)
+        text = with_dashes(f"{stop}; the same command continues from there", flags.FLAGS)
+        print(text, file=sys.stderr)
         sys.exit(130)
     except MemoryError as error:
-        reason = str(error) or "not enough memory"
-        fail(f"{reason}; free some memory and call again", UserError.exit_status)
+        fail(f"{str(error) or 'not enough memory'}; free some memory and call again")
     except BrokenPipeError:  # of `| head`, which has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the rest of the output
         sys.exit(141)  # a shell's status for SIGPIPE
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        fail(
-            f"{place}{error.strerror or error}; make it readable, writable and not full, and "
-            "call again",
-            UserError.exit_status,
-        )
+        told = (f"{error.filename}: " if error.filename else "") + (error.strerror or str(error))
+        fail(f"{told}; make it readable, writable and not full, and call again")
     except UserError as error:
         fail(str(error), error.exit_status)
     finally:
@@ -84,10 +76,6 @@ def with_dashes(text: str, names: Iterable[str]) -> str:
 
     These are `seed=3`, and `inner_lr` with an underscore also alone. Not changed are quoted
     names, parts of paths and words, arguments of a call, and Python's `name="text"`.
-
-    Args:
-        text: of the message.
-        names: of the flags.
     """
     known = sorted(map(re.escape, names), key=len, reverse=True)
     alone = "|".join(name for name in known if "_" in name) or "(?!)"
@@ -102,11 +90,7 @@ def no_arguments(argv: list[str]) -> None:
 
 
 def values_of(arguments: Sequence[str]) -> dict[str, Any]:
-    """The values of all flags if these were the arguments of the process.
-
-    Raises:
-        UserError: an argument is wrong.
-    """
+    """The values of all flags if these were the process's arguments; UserError for a wrong one."""
     others = copy.deepcopy(flags.FLAGS)
     others.unparse_flags()
     _parse(["", *arguments], others)

@@ -56,10 +56,8 @@ def _remove_dead(parts: Iterable[Path]) -> None:
 def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True
 
 
@@ -111,12 +109,7 @@ def os_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing_to(place: object, advice: str) -> Iterator[None]:
-    """Turns an OSError of the block into a UserError with the place and advice.
-
-    Args:
-        place: for the error.
-        advice: what to do, unless the disk is full.
-    """
+    """Turns an OSError into a UserError with the place, and with advice if the disk is not full."""
     try:
         yield
     except OSError as error:
@@ -126,11 +119,7 @@ def writing_to(place: object, advice: str) -> Iterator[None]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
-
-    Raises:
-        UserError: the file can't be read, or is no JSON object.
-    """
+    """Reads a JSON object; UserError if the file can't be read or is none."""
     try:
         value = json.loads(path.read_bytes())
         if not isinstance(value, dict):
@@ -146,32 +135,10 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Reads the JSON objects of a file, one on each line.
-
-    Returns:
-        The objects; lines that a crash has cut are left out. [] if there is no file.
-
-    Raises:
-        UserError: the file can't be read.
-    """
-    lines = read_lines(path) if path.exists() else ()
-    parsed = (_parsed(line) for line in lines if line.endswith(b"\n"))
-    return [value for value in parsed if isinstance(value, dict)]
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
-
-
 def read_lines(path: Path) -> Iterator[bytes]:
     """Reads the lines of a file with their ends, unpacked if its name ends in .gz.
 
-    Raises:
-        UserError: the file can't be read, or is no whole gzip file.
+    UserError if the file can't be read or is no whole gzip file.
     """
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
@@ -184,18 +151,9 @@ def read_lines(path: Path) -> Iterator[bytes]:
 def read_npz_arrays(
     path: Path, wanted: Collection[str], required: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Reads arrays of numbers or strings from an .npz archive.
+    """Reads the wanted arrays that an .npz archive has, in this order: numbers or strings.
 
-    Args:
-        path: of the archive.
-        wanted: names of arrays; the archive may lack some.
-        required: those among them that it must have.
-
-    Returns:
-        The arrays that it has, in the order of `wanted`.
-
-    Raises:
-        UserError: the file can't be read, is no archive, has objects, or lacks an array.
+    UserError if the file can't be read, is no archive, has objects, or lacks a required array.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -224,37 +182,22 @@ def folder_lock(folder: Path, seconds: float | None = 0) -> Iterator[None]:
     The operating system holds the lock and releases it when the process ends; the empty file
     that stays means nothing. The same thread may take the lock again inside of the block.
 
-    Args:
-        folder: the folder, which exists.
-        seconds: to wait for another process; None waits until it ends.
-
-    Raises:
-        UserError: another process, or another thread, has it; or the folder can't be written.
+    UserError if another process or thread still has it after `seconds`, where None waits until
+    it ends; or if the folder can't be written.
     """
     lock = FileLock(folder / LOCK_NAME, is_singleton=True)
-    if not _acquired(lock, folder, seconds or 0):
+    with writing_to(folder, ELSEWHERE), contextlib.suppress(Timeout):  # which is an OSError too
+        lock.acquire(timeout=seconds or 0)
+    if not lock.is_locked:
         busy = f"another process is at work in {folder}"
         if seconds is not None:
-            raise UserError(f"{busy}; wait until it ends, or name another run_dir") from None
+            raise UserError(f"{busy}; wait until it ends, or name another run_dir")
         say(f"{busy}; waiting until it ends")
-        _wait(lock, folder)
+        while not lock.is_locked:
+            with contextlib.suppress(Timeout, FileNotFoundError):
+                folder.mkdir(exist_ok=True)  # the other process may have deleted it
+                lock.acquire(timeout=1)
     try:
         yield
     finally:
         lock.release()
-
-
-def _acquired(lock: FileLock, folder: Path, seconds: float) -> bool:
-    with writing_to(folder, ELSEWHERE):
-        try:
-            lock.acquire(timeout=seconds)
-        except Timeout:  # which is an OSError too
-            return False
-    return True
-
-
-def _wait(lock: FileLock, folder: Path) -> None:
-    while not lock.is_locked:
-        with contextlib.suppress(Timeout, FileNotFoundError):
-            folder.mkdir(exist_ok=True)  # the other process may have deleted it
-            lock.acquire(timeout=1)

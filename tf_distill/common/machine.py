@@ -1,6 +1,7 @@
 """Cores and memory of the machine and of this process; memory in bytes."""
 
 import os
+import re
 from pathlib import Path
 
 STATUS, MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
@@ -39,7 +40,7 @@ def room() -> int | None:
 
 def _free_in_container() -> int | None:
     """The limit of control groups (version 2), less the memory in use that can't be dropped."""
-    limit, held = (_number(CGROUP / f"memory.{name}") for name in ("max", "current"))
+    limit, held = (_field(CGROUP / f"memory.{name}", unit=1) for name in ("max", "current"))
     if limit is None or held is None:
         return None
     cached = _field(CGROUP / "memory.stat", "inactive_file", unit=1) or 0
@@ -53,19 +54,10 @@ def _physical() -> int | None:
         return None
 
 
-def _number(path: Path) -> int | None:
-    """The number in a file; None without the file or for `max`."""
+def _field(path: Path, name: str = "", unit: int = 1024) -> int | None:
+    """The number after a name at the start of a line; None without the file or the number."""
     try:
-        return int(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _field(path: Path, name: str, unit: int = 1024) -> int | None:
-    """The number after a name at the start of a line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        found = re.search(rf"^{name}:?\s*(\d+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         return None
-    found = (line.replace(":", " ").split() for line in lines if line.startswith(name))
-    return next((int(words[1]) * unit for words in found if words[0] == name), None)
+    return int(found[1]) * unit if found else None

@@ -38,9 +38,7 @@ def _bar(total: int, text: str, **options: Any) -> tqdm:
 class Progress:
     """Shows the outer steps: a bar and a line for each evaluation; without a terminal some lines.
 
-    Args:
-        total: outer steps of the whole run.
-        done: steps of an earlier part of the run.
+    A run of `total` steps goes on after `done` ones.
     """
 
     def __init__(self, total: int, done: int):
@@ -55,29 +53,23 @@ class Progress:
         for step, loss in steps:
             yield step, loss
             self._bar.update()
-            self._show(step, loss)
+            self._show(step, loss, self._accuracy)
         self._bar.close()
 
     def accuracy(self, value: float) -> None:
         """Shows this accuracy beside the loss from now on."""
         self._accuracy, self._evaluated = value, True
 
-    def _show(self, step: int, loss: float) -> None:
-        known = {"loss": f"{loss:.4f}"}
-        if self._accuracy is not None:
-            known["accuracy"] = f"{self._accuracy:.4f}"
-        words = ", ".join(f"{name} {value}" for name, value in known.items())
+    def _show(self, step: int, loss: float, accuracy: float | None) -> None:
         if self._bar.disable:
             spoken = self._seldom.due() or step == self._total
         else:
             spoken, self._evaluated = self._evaluated, False
-            self._bar.set_postfix_str(_short(loss, self._accuracy), refresh=False)
+            short = "" if accuracy is None else f", acc {100 * accuracy:.1f}%"
+            self._bar.set_postfix_str(f"loss {loss:.4g}{short}", refresh=False)
         if spoken:
-            say(f"outer step {step} of {self._total}: {words}")
-
-
-def _short(loss: float, accuracy: float | None) -> str:
-    return f"loss {loss:.4g}" + ("" if accuracy is None else f", acc {100 * accuracy:.1f}%")
+            known = "" if accuracy is None else f", accuracy {accuracy:.4f}"
+            say(f"outer step {step} of {self._total}: loss {loss:.4f}{known}")
 
 
 def say(line: str) -> None:
@@ -90,10 +82,7 @@ def say(line: str) -> None:
 def counted(items: Iterable[Item], total: int, line: str) -> Iterator[Item]:
     """Yields the items and shows how many are done: on a terminal always, elsewhere now and then.
 
-    Args:
-        items: an item is done when the next one is taken.
-        total: number of items.
-        line: has `{}` for the number of items that are done, and for the total.
+    An item is done when the next one is taken. `line` has `{}` for their number and the total.
     """
     seldom = Seldom()
     with _bar(total, _text(line), leave=False) as bar:
@@ -107,10 +96,7 @@ def counted(items: Iterable[Item], total: int, line: str) -> Iterator[Item]:
 def named(items: Sequence[Item], line: str, name: Callable[[Item], str] = str) -> Iterator[Item]:
     """Yields the items; a terminal shows how many are done, and the name of the current one.
 
-    Args:
-        items: each takes long, and prints a line itself when it is done.
-        line: as for `counted`.
-        name: of an item.
+    Each takes long, and prints a line itself when it is done. `line` is as for `counted`.
     """
     with _bar(len(items), _text(line) + "{postfix}", leave=False) as bar:
         for item in items:

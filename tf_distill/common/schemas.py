@@ -1,5 +1,6 @@
 """The fields that the JSON files of a run's folder must have, so that readers can rely on them."""
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +16,8 @@ MAYBE_TEXT = str | None
 class Object(NamedTuple):
     """The form of a JSON object, which may have more fields.
 
-    required: names of the fields that it must have, parted by blanks.
-    fields: the form of each field: a type, an Object, a tuple of the allowed values, or a list
-        with the form of its items.
+    It must have the `required` ones, parted by blanks. The form of a field is a type, an Object,
+    a tuple of the allowed values, or a list with the form of its items.
     """
 
     required: str
@@ -29,8 +29,7 @@ TRAINING = Object(
     "lr batch_size", dict.fromkeys(("lr", "batch_size", "dropout", "weight_decay"), NUMBER)
 )
 ORIGINAL = Object(
-    "accuracy",
-    {**dict.fromkeys(("accuracy", "epochs", "seconds"), NUMBER), "settings": TRAINING},
+    "accuracy", {**dict.fromkeys(("accuracy", "epochs", "seconds"), NUMBER), "settings": TRAINING}
 )
 ROW = Object(
     "name group title mean",
@@ -62,9 +61,8 @@ PROTOCOL = dict.fromkeys(("baseline_sets", "baseline_networks", "sgd_epochs", "c
 SIZES = dict.fromkeys(("train", "test", "classes"), int)
 
 SCHEMAS = {
-    "config.json": Object(
-        "dataset model init labels", {**SETTINGS, "data_dir": str, "run_dir": str}
-    ),
+    "config.json": Object("dataset model init labels",
+                          {**SETTINGS, "data_dir": str, "run_dir": str}),
     "inputs.json": Object("", {**SIZES, "data": str, "weights": list}),
     "data.json": Object("fingerprint", {**SIZES, "fingerprint": str}),
     "results.json": Object(
@@ -78,13 +76,10 @@ SCHEMAS = {
         {"settings": Object("", PROTOCOL), "original": ORIGINAL, "rows": [ROW], "curve": CURVE,
          "expected": [str], "set": str},
     ),
-    "sweep.json": Object(
-        "sizes", {"sizes": [SIZE], "original": ORIGINAL, "settings": Object("", SETTINGS)}
-    ),
-    "ranking.json": Object(
-        "variants",
-        {"variants": [VARIANT], "spearman": MAYBE_NUMBER, "kendall": MAYBE_NUMBER, "set": str},
-    ),
+    "sweep.json": Object("sizes", {"sizes": [SIZE], "original": ORIGINAL,
+                                   "settings": Object("", SETTINGS)}),
+    "ranking.json": Object("variants", {"variants": [VARIANT], "spearman": MAYBE_NUMBER,
+                                        "kendall": MAYBE_NUMBER, "set": str}),
     "metadata.json": Object(
         "network dataset seed classes input how_to_train",
         {"network": str, "dataset": str, "init": str, "labels": str, "how_to_train": str,
@@ -100,13 +95,9 @@ REPORTED = {
 
 
 def read_checked(path: Path) -> dict[str, Any]:
-    """Reads a file of a run's folder; {} if there is none.
+    """Reads a file of a run's folder, of a name in `SCHEMAS`; {} if there is none.
 
-    Args:
-        path: its name is one of `SCHEMAS`.
-
-    Raises:
-        UserError: the file is damaged or foreign.
+    UserError if the file is damaged or foreign.
     """
     if not path.exists():
         return {}
@@ -148,12 +139,21 @@ def check_reported(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Reads the lines of metrics.jsonl that have a step and only numbers; [] for no file."""
-    return [line for line in files.read_json_lines(path) if _is_metrics(line)]
+    """Reads the lines of metrics.jsonl that have a step and only numbers; [] for no file.
+
+    A line that a crash has cut is left out.
+    """
+    lines = files.read_lines(path) if path.exists() else ()
+    return [found for line in lines if line.endswith(b"\n") and (found := _metrics(line))]
 
 
-def _is_metrics(line: dict[str, Any]) -> bool:
-    return "step" in line and all(type(value) in (int, float) for value in line.values())
+def _metrics(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    sound = isinstance(found, dict) and {*map(type, found.values())} <= {int, float}
+    return found if sound and "step" in found else None
 
 
 def _damaged(path: Path, what: str) -> UserError:

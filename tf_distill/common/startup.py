@@ -25,10 +25,8 @@ def quiet(silent: bool = False) -> Iterator[None]:
     """Holds back the output to stderr of C++ and Python while the block imports TensorFlow.
 
     TF_CPP_MIN_LOG_LEVEL does not reach the lines before its logger is set up. If the block
-    fails, the output is shown, unless the error is a user's mistake.
-
-    Args:
-        silent: C++ prints no errors later either; Python raises them anyway.
+    fails, the output is shown, unless the error is a user's mistake. After `silent` C++ prints
+    no errors later either; Python raises them anyway.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if silent else "2")
     sys.stderr.flush()

@@ -25,9 +25,8 @@ def accuracy_words(mean: float, std: float, networks: int) -> str:
 
 def accuracy_over(mean: float, std: float, networks: int) -> str:
     """An accuracy with the number of networks: 0.8210 +- 0.0312 over 20 networks."""
-    return accuracy_words(mean, std, networks) + (
-        f" over {networks} networks" if networks > 1 else ""
-    )
+    over = f" over {networks} networks" if networks > 1 else ""
+    return accuracy_words(mean, std, networks) + over
 
 
 def count(number: int, one: str, several: str) -> str:
@@ -73,12 +72,7 @@ def shown_part(shown: int, of: int, what: str) -> str:
 
 
 def size_of_set(x: Sequence[int], rates: int) -> str:
-    """The size of a distilled set in words.
-
-    Args:
-        x: shape of its inputs, `[steps, samples, ...]`.
-        rates: number of its learning rates.
-    """
+    """The size of a set in words, by its inputs' shape `[steps, samples, ...]` and its rates."""
     steps, n, *shape = x
     return (
         f"{count(steps * n, 'sample', 'samples')} of {tuple(shape)} in "

@@ -1,4 +1,4 @@
-"""What a program can do after each outer step: look, keep, stop."""
+"""Objects that are called after each outer step: they can look, keep the best set, and stop."""
 
 import tensorflow as tf
 
@@ -51,7 +51,7 @@ class KeepBest(tf.Module, Callback):
         return self._patience is not None and int(self._worse) >= self._patience
 
     def begin(self, distilled: DistilledSet, accuracy: float) -> None:
-        """Has the set that a run begins with for the best, where nothing is known yet."""
+        """Takes the set at the start as the best so far."""
         self.distilled = distilled
         if float(self.accuracy) < 0:
             self.on_outer_step_end(0, {"accuracy": accuracy})

@@ -20,12 +20,12 @@ from tf_distill.common import UserError
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 REASON = 200
-"""Characters of what XLA says that an error repeats."""
+"""Characters of XLA's message in an error."""
 _REFUSED = tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError
 _OPTION = "disable_meta_optimizer"
 graph_function = functools.partial(tf.function, autograph=False)
-"""`tf.function` as Keras's own training has it. No control flow here is of Python and on tensors,
-so nothing needs AutoGraph, whose conversion was a third of a short run's time."""
+"""`tf.function` without AutoGraph: no Python control flow here depends on tensors, and AutoGraph's
+conversion was a third of a short run's time."""
 
 
 class Compiled(Generic[_P, _R]):
@@ -59,7 +59,7 @@ class Compiled(Generic[_P, _R]):
                 reason = said.splitlines()[0][:REASON]
                 raise UserError(
                     f"XLA can't compile an outer step of this network ({reason}); leave "
-                    "--jit_compile out"
+                    "jit_compile out"
                 ) from error
             self._untried = False
             return result

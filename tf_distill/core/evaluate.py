@@ -31,14 +31,6 @@ class Accuracy(NamedTuple):
         return cls(float(np.mean(accuracies)), float(np.std(accuracies)), len(accuracies))
 
 
-def distillation_ratio(accuracy: float, original: float) -> float | None:
-    """r_M as a fraction: distillation accuracy over original accuracy (Section 4.1).
-
-    None where the original network gets nothing right.
-    """
-    return accuracy / original if original else None
-
-
 Fit = Callable[[Samples, Weights], Weights]
 Tester = Callable[[Samples | None, Weights], float]
 
@@ -51,12 +43,7 @@ def compiled_train(learner: Learner, optimizer: Optimizer = GRADIENT_DESCENT) ->
 def predictor(
     learner: Learner, encoding: Callable[[tf.Tensor], tf.Tensor], inputs: np.ndarray
 ) -> Callable[[Weights], tf.Tensor]:
-    """Compiles the prediction of many inputs, for many calls.
-
-    Args:
-        learner: the network.
-        encoding: of the inputs.
-        inputs: as they are stored, `[examples, ...]`.
+    """Compiles the prediction of stored inputs `[examples, ...]`, for many calls.
 
     Returns:
         A function of weights, which gives the predicted class indices, int32 `[examples]`.
@@ -84,16 +71,11 @@ def predictor(
 
 
 def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
-    """Compiles the test of one network, for many calls.
-
-    Args:
-        learner: the network.
-        dataset: whose whole test split is used.
-        fit: the training, such as `compiled_train` gives.
+    """Compiles the test of one network on the whole test split, for many calls.
 
     Returns:
-        A function of samples and initial weights, which trains the network on the samples
-        and gives its accuracy; without samples (None), that of the weights as they are.
+        A function of samples and initial weights, which trains the network on the samples by
+        `fit` and gives its accuracy; without samples (None), that of the weights as they are.
     """
     classes = predictor(learner, dataset.encoding, dataset.x_test)
 
@@ -113,14 +95,10 @@ def evaluator(
 
 
 def test_networks(learner: Learner, init: str, networks: int, seed: int) -> Iterable[Weights]:
-    """The initial weights that a distilled set is tested with, drawn one after the other.
+    """The initial weights of the networks that test a distilled set, drawn one after the other.
 
-    Args:
-        learner: the network.
-        init: "fixed" for the one network of the run, "random" for fresh ones that the
-            distillation has not seen.
-        networks: how many.
-        seed: of the run.
+    With init="fixed" that is the one network of the run, with "random" so many fresh ones, which
+    the distillation has not seen.
     """
     if init == "fixed":
         yield fixed_network(learner, seed)

@@ -208,7 +208,8 @@ def outer_update(
 
         loss, gradients = replicas.mean(mean, Parts(keys, x, y))
         distillation.guard.apply(loss, distilled.pull_back(gradients))
-        distillation.step.assign_add(1)
+        with tf.control_dependencies([loss, *gradients]):  # not if a worker is lost in it
+            distillation.step.assign_add(1)
         return loss
 
     return compiled(update, settings.jit_compile)

@@ -40,18 +40,6 @@ from tf_distill.datasets.words import (
 )
 
 __all__ = [
-    "DATASETS",
-    "Dataset",
-    "Entry",
-    "fingerprint",
-    "from_arrays",
-    "from_csv",
-    "from_dataframe",
-    "from_directory",
-    "from_texts",
-    "from_tfds",
-    "hold_out",
-    "is_own",
-    "load",
-    "registry",
-]
+    "DATASETS", "Dataset", "Entry", "fingerprint", "from_arrays", "from_csv", "from_dataframe",
+    "from_directory", "from_texts", "from_tfds", "hold_out", "is_own", "load", "registry",
+]  # fmt: skip

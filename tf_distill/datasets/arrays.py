@@ -72,14 +72,9 @@ def from_arrays(
 
 
 def _parts(
-    x_train: Any,
-    y_train: Any,
-    x_test: Any,
-    y_test: Any,
-    where: tuple[str, str],
-    classes: Iterable[str] | None = None,
-    seed: int = 0,
-) -> Parts:
+    x_train: Any, y_train: Any, x_test: Any, y_test: Any, where: tuple[str, str],
+    classes: Iterable[str] | None, seed: int = 0,
+) -> Parts:  # fmt: skip
     """Both splits as arrays of numbers of one shape, with numbered classes."""
     if (x_test is None) != (y_test is None):
         raise UserError("got one of x_test and y_test, expected both or none")
@@ -139,7 +134,7 @@ def _number_dataset(name: str, parts: Parts, standardise: bool) -> Dataset:
         f"{len(parts.classes)} classes, {'standardised' if standardise else 'as they are'}"
     )
     encoding = ArrayEncoding(train.shape[1:], tuple(mean.tolist()), tuple(std.tolist()))
-    return Dataset(name, parts.classes, train, parts.y_train, test, parts.y_test, encoding)
+    return Dataset(name, *parts._replace(x_train=train, x_test=test), encoding)
 
 
 def _spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,15 +145,10 @@ def _spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_npz(path: Path, image_size: Size | None = None) -> Parts:
-    """Images from an archive of arrays as Keras has them: x_train, y_train, x_test, y_test.
+    """Images `[N, height, width, channels]` of an .npz with Keras's x_train, ..., y_test.
 
-    Args:
-        path: an .npz file; without x_test and y_test a fifth is held out. An array `classes` of
-            strings names the classes.
-        image_size: height and width of the images; None for their own, within 12 to 64.
-
-    Returns:
-        uint8 images `[N, height, width, channels]` with their classes.
+    An array `classes` of strings names the classes. Without x_test and y_test a fifth is held
+    out. Without `image_size` the size is that of the images, within 12 to 64.
 
     Raises:
         UserError: no such file or array, or arrays that are no images.

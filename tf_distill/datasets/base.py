@@ -14,10 +14,7 @@ from tf_distill.common import Stream, UserError, numpy_generator
 
 
 class Encoding(abc.ABC):
-    """Turns stored inputs into the inputs of a network, in the graph.
-
-    shape: of one embedded input.
-    """
+    """Turns stored inputs into the inputs of a network, each of `shape`, in the graph."""
 
     shape: tuple[int, ...]
 
@@ -33,10 +30,7 @@ class Encoding(abc.ABC):
 class NumberEncoding(Encoding):
     """Numbers less a mean, divided by a standard deviation.
 
-    Args:
-        shape: of one input.
-        mean: one number for each place of the last axis, or one for all.
-        std: likewise.
+    Both have a number for each place of the last axis of an input's `shape`, or one for all.
     """
 
     kind: str
@@ -108,10 +102,8 @@ class Entry(NamedTuple):
     """A dataset before it is loaded: its defaults and its loader.
 
     kind: "image" or "text".
-    classes: number of classes.
-    model: the default network.
-    batch_size: real examples of an outer step, by default.
-    outer_steps: updates of the distilled set, by default.
+    classes: their number.
+    model, batch_size, outer_steps: the defaults.
     load: makes the dataset from the data folder and the word vectors (a file, "train", or None
         for the usual file).
     name: for folders, if it is not the one in the registry.
@@ -160,13 +152,10 @@ def hold_out(dataset: Dataset, seed: int, fraction: float = 0.1) -> Dataset:
     """
     order = numpy_generator(seed, Stream.HELD_OUT).permutation(len(dataset.y_train))
     test, train = np.split(order, [max(1, int(fraction * len(order)))])
-    raw = dataset.raw_train
-    return dataclasses.replace(
-        dataset,
-        x_train=dataset.x_train[train],
-        y_train=dataset.y_train[train],
-        x_test=dataset.x_train[test],
-        y_test=dataset.y_train[test],
-        raw_train=None if raw is None else raw[train],
-        raw_test=None if raw is None else raw[test],
-    )
+    arrays = {"x": dataset.x_train, "y": dataset.y_train, "raw": dataset.raw_train}
+    parts: dict[str, Any] = {
+        f"{name}_{split}": None if array is None else array[rows]
+        for name, array in arrays.items()
+        for split, rows in (("train", train), ("test", test))
+    }
+    return dataclasses.replace(dataset, **parts)

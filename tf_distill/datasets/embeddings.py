@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-from tf_distill.common import UserError, brief, read_lines, read_npz_arrays
+from tf_distill.common import UserError, read_lines, read_npz_arrays
 
 USUAL = "glove.6B.100d.txt"
 """The default file."""
@@ -18,7 +18,7 @@ BINARY = (".bin", ".model", ".kv", ".pkl")
 
 
 def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
-    """Reads the vectors of words from a file.
+    """The vectors of wanted words, float32 `[dimension]`, from the first line that has the word.
 
     Args:
         path: UTF-8 text with a word and its numbers on each line, as GloVe, word2vec and
@@ -26,9 +26,6 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
             skipped; also packed, with the ending .gz. Or .npz with arrays `words` `[N]` of
             strings and `vectors` `[N, dimension]`.
         wanted: the words.
-
-    Returns:
-        float32 `[dimension]` for each word that the file has, from its first line.
 
     Raises:
         UserError: no such file, or a line that is broken, with its number.
@@ -96,18 +93,15 @@ def _from_npz(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
         raise _no_archive(path, f"got {words.dtype} and {vectors.dtype}")
     if words.ndim != 1 or vectors.ndim != 2 or len(words) != len(vectors) or not vectors.shape[1]:
         raise _no_archive(path, f"got shapes {words.shape} and {vectors.shape}")
+    if words.dtype.kind == "S":
+        words = np.char.decode(words, "utf-8", "replace")
     found = {}
-    for i, word in enumerate(_strings(words)):
+    for i, word in enumerate(words.tolist()):
         if word in wanted and word not in found:
             found[word] = vectors[i].astype(np.float32)
             if not np.isfinite(found[word]).all():
                 raise _no_archive(path, f"row {i} has a number that is not finite")
     return found
-
-
-def _strings(words: np.ndarray) -> list[str]:
-    bytes_ = words.dtype.kind == "S"
-    return [word.decode("utf-8", "replace") for word in words] if bytes_ else words.tolist()
 
 
 def _no_archive(path: Path, got: str) -> UserError:
@@ -120,9 +114,8 @@ def _no_archive(path: Path, got: str) -> UserError:
 def _vector(numbers: list[str], path: Path, line_number: int, dimension: int) -> np.ndarray:
     try:
         vector = np.array(numbers, np.float32)
-    except ValueError:
-        bad = next((n for n in numbers if not _is_number(n)), numbers[0])
-        raise _broken(path, line_number, brief(bad), dimension) from None
+    except ValueError as error:  # could not convert string to float: 'x'
+        raise _broken(path, line_number, str(error).rpartition(": ")[2], dimension) from None
     if not np.isfinite(vector).all():
         raise _broken(path, line_number, "a number that is not finite", dimension)
     return vector
@@ -159,15 +152,12 @@ ROWS_AT_ONCE = 50_000
 
 
 def train_vectors(numbered: np.ndarray, words: int, seed: int = 0) -> np.ndarray:
-    """Makes vectors of the words of numbered texts.
+    """Makes vectors of V words: float32 `[V, 100]`, or less for few words; all of one norm.
 
     Args:
-        numbered: int32 `[N, length]`: word numbers from 0; negative for no word.
-        words: V, the number of words.
+        numbered: texts, int32 `[N, length]`: word numbers from 0; negative for no word.
+        words: V.
         seed: of the decomposition, and of the vectors of words that never stand near another.
-
-    Returns:
-        float32 `[V, dimension]`, all of one norm; dimension is 100, or less for few words.
     """
     from sklearn.decomposition import TruncatedSVD
 
@@ -186,28 +176,22 @@ def train_vectors(numbered: np.ndarray, words: int, seed: int = 0) -> np.ndarray
 
 
 def cooccurrence(numbered: np.ndarray, words: int) -> scipy.sparse.csr_array:
-    """Counts of two words at most WINDOW apart, symmetric, `[V, V]`.
-
-    A pair at distance d counts 1/d.
-    """
+    """Counts of two words at most WINDOW apart, symmetric, `[V, V]`; at distance d it is 1/d."""
     total = scipy.sparse.csr_array((words, words), dtype=np.float64)
     for start in range(0, len(numbered), ROWS_AT_ONCE):
-        rows = numbered[start : start + ROWS_AT_ONCE]
-        total = total + _pairs(rows, words)
+        total = total + _pairs(numbered[start : start + ROWS_AT_ONCE], words)
     return total + total.T
 
 
 def _pairs(rows: np.ndarray, words: int) -> scipy.sparse.csr_array:
     """Counts of pairs in the order of the text, `[V, V]`."""
     first, second, counts = [], [], []
-    for distance in range(1, min(WINDOW, rows.shape[1] - 1) + 1):
+    for distance in range(1, WINDOW + 1):
         one, other = rows[:, :-distance], rows[:, distance:]
         both = (one >= 0) & (other >= 0)
         first.append(one[both])
         second.append(other[both])
         counts.append(np.full(both.sum(), 1 / distance))
-    if not counts:
-        return scipy.sparse.csr_array((words, words), dtype=np.float64)
     places = (np.concatenate(first), np.concatenate(second))
     return scipy.sparse.csr_array((np.concatenate(counts), places), (words, words))
 

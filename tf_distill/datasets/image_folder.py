@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -20,13 +19,6 @@ FORMATS = ("PNG", "JPEG", "BMP")
 TRAIN_NAMES, TEST_NAMES = ("train", "training"), ("test", "testing")
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes without colour."""
-
-
-class Found(NamedTuple):
-    """Image files with the names of their classes."""
-
-    files: list[Path]
-    labels: list[str]
 
 
 def from_directory(
@@ -67,10 +59,10 @@ def read_folder(
     if inside := _inside(path, TRAIN_NAMES):
         train, test = inside, test or _inside(path, TEST_NAMES)
     found = [_find(folder) for folder in (train, test) if folder]
-    headers, *_ = [[_header(file) for file in f.files] for f in found]
+    headers = [_header(file) for file in found[0][0]]
     channels = 1 if all(grey for _, grey in headers) else 3
     size = choose_size([size for size, _ in headers], image_size)
-    splits = [(_load(f.files, size, channels), f.labels) for f in found]
+    splits = [(_load(files, size, channels), labels) for files, labels in found]
     where = (str(train), str(test))
     return make_parts(splits[0], splits[1] if test else None, where, seed=seed)
 
@@ -80,8 +72,8 @@ def _inside(path: Path, names: Sequence[str]) -> Path | None:
     return next((path / name for name in names if (path / name).is_dir()), None)
 
 
-def _find(folder: Path) -> Found:
-    """The image files below a folder, in the order of their names."""
+def _find(folder: Path) -> tuple[list[Path], list[str]]:
+    """The image files below a folder, in the order of their names, and the names of classes."""
     if not folder.is_dir():
         raise UserError(f"no folder {folder}, expected one with a folder of images for each class")
     classes = sort_names(d.name for d in folder.iterdir() if d.is_dir() and d.name[0] != ".")
@@ -101,7 +93,7 @@ def _find(folder: Path) -> Found:
         )
     if others:
         say(f"{folder}: {others} files that are no {', '.join(ENDINGS)} are passed over")
-    return Found(files, names)
+    return files, names
 
 
 def _header(file: Path) -> tuple[Size, bool]:
@@ -119,8 +111,7 @@ def _load(files: Sequence[Path], size: Size, channels: int) -> np.ndarray:
             images[i] = scale_pixels(image, size, channels)
 
     with ThreadPoolExecutor() as pool:
-        for _ in pool.map(read_into, range(len(files))):
-            pass
+        list(pool.map(read_into, range(len(files))))
     return images
 
 

@@ -22,10 +22,7 @@ Size = tuple[int, int]
 class ImageEncoding(NumberEncoding):
     """uint8 pixels to floats of mean 0 and standard deviation 1 over the training data.
 
-    Args:
-        shape: `(height, width, channels)`.
-        mean: one number a channel, of pixels scaled to 0..1.
-        std: likewise.
+    `mean` and `std` have one number a channel, of pixels scaled to 0..1.
     """
 
     kind = "image"
@@ -38,11 +35,8 @@ class ImageEncoding(NumberEncoding):
 def image_dataset(name: str, parts: Parts, standardise: bool = True) -> Dataset:
     """A dataset of uint8 images `[N, height, width, channels]`.
 
-    Args:
-        name: of the dataset.
-        parts: images and classes.
-        standardise: channels to mean 0 and standard deviation 1 over the training images;
-            otherwise pixels are in 0..1.
+    With `standardise` channels have mean 0 and standard deviation 1 over the training images;
+    otherwise pixels are in 0..1.
     """
     shape = parts.x_train.shape[1:]
     mean, std = pixel_statistics(parts.x_train) if standardise else ((0.0,), (1.0,))
@@ -74,12 +68,8 @@ def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float
 def choose_size(sizes: Sequence[Size], given: Size | int | None) -> Size:
     """The size for all images; a line says why they are scaled.
 
-    Args:
-        sizes: of the images.
-        given: the size that the user asks for; None for the most frequent one, within bounds.
-
-    Raises:
-        UserError: `given` is no size, or too small.
+    It is the `given` one (UserError if that is no size, or too small), or the most frequent one
+    within bounds.
     """
     most, count = Counter(sizes).most_common(1)[0]
     size = checked_size(given) if given else working_size(most)
@@ -95,11 +85,7 @@ def choose_size(sizes: Sequence[Size], given: Size | int | None) -> Size:
 
 
 def checked_size(given: Size | int) -> Size:
-    """A user's size as height and width.
-
-    Raises:
-        UserError: it is no size, or too small for a network.
-    """
+    """A user's size as height and width; UserError if it is none, or too small for a network."""
     try:
         height, width = map(operator.index, (given, given) if isinstance(given, int) else given)
     except (TypeError, ValueError):
@@ -141,12 +127,9 @@ def scale_images(images: Iterable[np.ndarray], size: Size, channels: int) -> np.
 
 
 def crop_and_flip(x: tf.Tensor, seed: tf.Tensor, padding: int = 4) -> tf.Tensor:
-    """A random crop of each image, padded with black, and a flip of half of them.
+    """A random crop of each image, padded with black on each side, and a flip of half of them.
 
-    Args:
-        x: `[batch, height, width, channels]`.
-        seed: int32 `[2]`.
-        padding: pixels added on each side before the crop.
+    x is `[batch, height, width, channels]`, the seed int32 `[2]`.
     """
     batch, (height, width) = tf.shape(x)[0], x.shape[1:3]
     padded = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])

@@ -12,14 +12,15 @@ from tf_distill.datasets import tfds, user_data
 from tf_distill.datasets.base import Dataset, Entry, Parts
 from tf_distill.datasets.images import ImageEncoding, crop_and_flip
 from tf_distill.datasets.texts import GLOVE, text_dataset
+from tf_distill.datasets.tfds import Arrays
 from tf_distill.datasets.toy_questions import load_toy_questions
 
 
 def load_imdb(data_dir: Path, embeddings: str | None) -> Dataset:
     """IMDB: 25,000 and 25,000 film reviews, negative or positive, of 400 words."""
     train, test, _ = tfds.load_splits("imdb_reviews", data_dir, ("text", "label"))
-    classes = ("negative", "positive")
-    return _ready("imdb", classes, train, test, data_dir, embeddings, length=400)
+    vectors = embeddings or data_dir / GLOVE
+    return _ready("imdb", ("negative", "positive"), train, test, vectors, length=400)
 
 
 def load_sst5(data_dir: Path, embeddings: str | None) -> Dataset:
@@ -30,15 +31,15 @@ def load_sst5(data_dir: Path, embeddings: str | None) -> Dataset:
     from tf_distill.datasets import sst5
 
     train, test, features = sst5.load_splits(data_dir)
-    classes = tuple(features["label"].names)
-    return _ready("sst5", classes, train, test, data_dir, embeddings, length=30)
+    vectors = embeddings or data_dir / GLOVE
+    return _ready("sst5", features["label"].names, train, test, vectors, length=30)
 
 
 def load_trec6(data_dir: Path, embeddings: str | None) -> Dataset:
     """TREC-6: 5,452 and 500 questions by the kind of their answer, of 30 words."""
     train, test, features = tfds.load_splits("trec", data_dir, ("text", "label-coarse"))
-    classes = tuple(features["label-coarse"].names)
-    return _ready("trec6", classes, train, test, data_dir, embeddings, length=30)
+    vectors = embeddings or data_dir / GLOVE
+    return _ready("trec6", features["label-coarse"].names, train, test, vectors, length=30)
 
 
 def load_trec50(data_dir: Path, embeddings: str | None) -> Dataset:
@@ -50,31 +51,25 @@ def load_trec50(data_dir: Path, embeddings: str | None) -> Dataset:
     keys = ("text", "label-coarse", "label-fine")
     train, test, features = tfds.load_splits("trec", data_dir, keys)
     coarse, fine = (features[key].names for key in keys[1:])
-    pairs = np.unique(np.stack(train[1:]), axis=1).T
-    classes = tuple(f"{coarse[c]}:{fine[f]}" for c, f in pairs)
-    train, test = ((texts, _rows_in(pairs, *labels)) for texts, *labels in (train, test))
-    return _ready("trec50", classes, train, test, data_dir, embeddings, length=20)
-
-
-def _rows_in(pairs: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The row of each (first, second) in pairs `[n, 2]`."""
-    number = {tuple(pair): i for i, pair in enumerate(pairs.tolist())}
-    return np.array([number[pair] for pair in zip(first.tolist(), second.tolist(), strict=True)])
+    pairs = sorted(set(zip(*train[1:], strict=True)))
+    classes = [f"{coarse[c]}:{fine[f]}" for c, f in pairs]
+    train, test = (
+        (texts, np.array([pairs.index(pair) for pair in zip(*labels, strict=True)]))
+        for texts, *labels in (train, test)
+    )
+    return _ready("trec50", classes, train, test, embeddings or data_dir / GLOVE, length=20)
 
 
 def _ready(
-    name: str,
-    classes: Sequence[str],
-    train: tfds.Arrays,
-    test: tfds.Arrays,
-    data_dir: Path,
-    embeddings: str | None,
-    length: int,
+    name: str, classes: Sequence[str], train: Arrays, test: Arrays, vectors: str | Path, length: int
 ) -> Dataset:
     """A text dataset of the given splits (texts, class indices)."""
+    return text_dataset(name, _parts(classes, train, test), vectors, length)
+
+
+def _parts(classes: Sequence[str], train: Arrays, test: Arrays) -> Parts:
     labels = [y.astype(np.int32) for y in (train[1], test[1])]
-    parts = Parts(tuple(classes), train[0], labels[0], test[0], labels[1])
-    return text_dataset(name, parts, embeddings or data_dir / GLOVE, length)
+    return Parts(tuple(classes), train[0], labels[0], test[0], labels[1])
 
 
 def load_digits(data_dir: Path, embeddings: str | None) -> Dataset:
@@ -99,23 +94,19 @@ def load_digits(data_dir: Path, embeddings: str | None) -> Dataset:
 
 def load_mnist(data_dir: Path, embeddings: str | None) -> Dataset:
     """MNIST: 60,000 and 10,000 handwritten digits of 28x28 pixels."""
-    arrays = tfds.load_splits("mnist", data_dir, ("image", "label"))
     encoding = ImageEncoding((28, 28, 1), (0.1307,), (0.3081,))
-    return _labelled_images("mnist", arrays, encoding)
+    return _labelled_images("mnist", data_dir, encoding)
 
 
 def load_cifar10(data_dir: Path, embeddings: str | None) -> Dataset:
     """CIFAR-10: 50,000 and 10,000 colour images of 32x32 pixels, cropped and flipped to train."""
-    arrays = tfds.load_splits("cifar10", data_dir, ("image", "label"))
     encoding = ImageEncoding((32, 32, 3), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-    return _labelled_images("cifar10", arrays, encoding, augment=crop_and_flip)
+    return _labelled_images("cifar10", data_dir, encoding, augment=crop_and_flip)
 
 
-def _labelled_images(name: str, arrays, encoding: ImageEncoding, **settings) -> Dataset:
-    (x_train, y_train), (x_test, y_test), features = arrays
-    labels = [y.astype(np.int32) for y in (y_train, y_test)]
-    classes = tuple(features["label"].names)
-    return Dataset(name, classes, x_train, labels[0], x_test, labels[1], encoding, **settings)
+def _labelled_images(name: str, data_dir: Path, encoding: ImageEncoding, **settings) -> Dataset:
+    train, test, features = tfds.load_splits(name, data_dir, ("image", "label"))
+    return Dataset(name, *_parts(features["label"].names, train, test), encoding, **settings)
 
 
 DATASETS: dict[str, Entry] = {
@@ -133,23 +124,20 @@ DATASETS: dict[str, Entry] = {
 def registry(settings: Mapping[str, Any]) -> dict[str, Entry]:
     """The entries of all datasets by name; with the user's own data if the settings name them.
 
-    Own data are read for their entry.
-
-    Args:
-        settings: of a run, with `dataset` and `data_dir`.
+    Own data are read for their entry. The settings of a run have at least `dataset`, `data_dir`.
 
     Raises:
         UserError: an unknown name, own data that can't be used, or a setting that only own data
             have.
     """
     name = settings["dataset"]
+    place = Path(name).expanduser()
     if user_data.is_own(name):
         return {**DATASETS, name: user_data.own_entry(settings)}
     if name in DATASETS:
         user_data.refuse_settings(settings)
-    elif Path(name).expanduser().exists():
-        kind = "folder" if Path(name).expanduser().is_dir() else "csv"
-        kind = "npz" if name.endswith(".npz") else kind
+    elif place.exists():
+        kind = "npz" if name.endswith(".npz") else "folder" if place.is_dir() else "csv"
         raise UserError(f"unknown dataset {name!r}; for your own data use dataset={kind}:{name}")
     else:
         known = unknown_name("dataset", name, DATASETS)
@@ -160,5 +148,4 @@ def registry(settings: Mapping[str, Any]) -> dict[str, Entry]:
 def load(settings: Mapping[str, Any]) -> Dataset:
     """The dataset that the settings of a run name."""
     entry = registry(settings)[settings["dataset"]]
-    embeddings = settings["embeddings"]
-    return entry.load(Path(settings["data_dir"]), embeddings)
+    return entry.load(Path(settings["data_dir"]), settings["embeddings"])

@@ -10,8 +10,6 @@ import numpy as np
 from tf_distill.common import UserError, brief, say
 from tf_distill.datasets.base import Parts
 
-SHOWN = 5
-"""The most names in an error."""
 TEST_PART = 0.2
 
 
@@ -24,26 +22,17 @@ def make_parts(
 ) -> Parts:
     """Numbers the classes; holds a fifth out, stratified, if there are no test data.
 
-    Args:
-        train: inputs and labels.
-        test: likewise, or None.
-        where: the names of the training and the test data in errors.
-        classes: their names in order; labels are then these names or positions in them. None
-            for the sorted training labels.
-        seed: of the part that is held out.
-
-    Raises:
-        UserError: labels that don't fit the inputs or the classes.
+    Both splits are inputs and labels; `where` are their names in errors. Labels are names of the
+    classes or positions in them; without `classes` they are the sorted training labels. Labels
+    that don't fit the inputs or the classes are a UserError.
     """
     given = tuple(label_names(classes, "classes")) if classes is not None else None
     if given and len(set(given)) < len(given):
-        raise UserError(f"two of the classes have one name: {_shown(given)}; rename one")
+        raise UserError(f"two of the classes have one name: {shown(given)}; rename one")
     names_train = _names(*train, where[0], given)
     found = class_names(names_train, where[0])
     if given and (missing := [name for name in given if name not in found]):
-        raise UserError(
-            f"{where[0]}: class {_shown(missing)} has no example, expected at least two"
-        )
+        raise UserError(f"{where[0]}: class {shown(missing)} has no example, expected at least two")
     known = given or found
     y_train = class_indices(names_train, known, where[0])
     if test is None:
@@ -77,14 +66,9 @@ def _held_out(classes: tuple[str, ...], x: np.ndarray, y: np.ndarray, seed: int)
 
 
 def label_names(labels: Iterable[Any], where: str) -> list[str]:
-    """Labels as strings.
+    """Labels, strings, bytes or whole numbers of `[N]` or `[N, 1]`, as strings.
 
-    Args:
-        labels: strings, bytes or whole numbers, `[N]` or `[N, 1]`.
-        where: the name of the data in errors.
-
-    Raises:
-        UserError: a label that is none of these, with its position counted from 0.
+    UserError for any other label, with its position counted from 0.
     """
     if isinstance(labels, np.ndarray):
         labels = (labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels).tolist()
@@ -119,63 +103,52 @@ def sort_names(names: Iterable[str]) -> list[str]:
 
 
 def class_names(labels: Sequence[str], where: str) -> tuple[str, ...]:
-    """The sorted classes of the training labels.
-
-    Raises:
-        UserError: fewer than two classes, or a class with only one example.
-    """
+    """The sorted classes; UserError if they are fewer than two, or one has only one example."""
     counts = Counter(labels)
     if not counts:
         raise UserError(f"{where} has no examples, expected some of each class")
     single = sort_names(name for name, count in counts.items() if count == 1)
     if len(single) > max(2, len(labels) // 4):
         raise UserError(
-            f"{where}: {len(single)} of {len(counts)} classes have one example ({_shown(single)}), "
+            f"{where}: {len(single)} of {len(counts)} classes have one example ({shown(single)}), "
             "expected at least two; are these the labels? Name the right ones"
         )
     if single:
         raise UserError(
-            f"{where}: class {_shown(single)} has one example, expected at least two; add some "
+            f"{where}: class {shown(single)} has one example, expected at least two; add some "
             "or leave the class out"
         )
     if len(counts) == 1:
-        raise UserError(f"{where} has one class, {_shown(counts)}, expected at least two")
+        raise UserError(f"{where} has one class, {shown(counts)}, expected at least two")
     return tuple(sort_names(counts))
 
 
 def class_indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.ndarray:
-    """Class indices, int32 `[N]`.
-
-    Raises:
-        UserError: a label is no class of the training data.
-    """
+    """Class indices, int32 `[N]`; UserError if a label is no class of the training data."""
     number = {name: i for i, name in enumerate(classes)}
     if strange := sort_names(set(labels) - number.keys()):
         raise UserError(
-            f"{where}: class {_shown(strange)} does not occur in the training data, which has "
-            f"{_shown(classes)}; leave it out or add it to the training data"
+            f"{where}: class {shown(strange)} does not occur in the training data, which has "
+            f"{shown(classes)}; leave it out or add it to the training data"
         )
     return np.array([number[label] for label in labels], np.int32)
 
 
 def names_of_positions(labels: Sequence[str], classes: Sequence[str], where: str) -> list[str]:
-    """Labels that are class names or positions in `classes`, all as names.
-
-    Raises:
-        UserError: a label that is neither a name nor a position.
-    """
+    """Labels that are class names or positions in `classes`, all as names; else a UserError."""
     names = {str(i): name for i, name in enumerate(classes)}
     if set(labels) <= set(classes):
         return list(labels)
     if strange := sort_names(set(labels) - names.keys()):
         raise UserError(
-            f"{where}: label {_shown(strange)} is not in classes, which are {_shown(classes)}; "
+            f"{where}: label {shown(strange)} is not in classes, which are {shown(classes)}; "
             f"expected one of them or a number from 0 to {len(classes) - 1}"
         )
     return [names[label] for label in labels]
 
 
-def _shown(names: Iterable[str]) -> str:
+def shown(names: Iterable[str], most: int = 5) -> str:
+    """At most so many names, for an error."""
     names = list(names)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(brief(name) for name in names[:SHOWN]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(brief(name) for name in names[:most]) + more

@@ -57,13 +57,9 @@ def sentence(tree: str) -> str:
 
 
 def load_splits(data_dir: Path) -> Splits:
-    """Texts and grades of SST-5; prepares them if `data_dir` has the original trees.
+    """Texts and grades of SST-5; prepares them if `data_dir` has the original trees in sst/trees/.
 
-    Args:
-        data_dir: the data folder; the trees lie in sst/trees/.
-
-    Raises:
-        UserError: neither the trees nor the prepared dataset are there.
+    UserError if neither the trees nor the prepared dataset are there.
     """
     trees = data_dir / "sst" / "trees"
     builder = Sst5(trees=trees, data_dir=str(data_dir))

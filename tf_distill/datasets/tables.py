@@ -13,7 +13,7 @@ import numpy as np
 from tf_distill.common import UserError, brief, count, read_lines, say
 from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.embeddings import TRAIN
-from tf_distill.datasets.labels import label_names, make_parts
+from tf_distill.datasets.labels import label_names, make_parts, shown
 from tf_distill.datasets.texts import from_texts, text_dataset
 
 Row = tuple[int, dict[str, Any]]
@@ -37,8 +37,6 @@ TEXT_WORDS = 3
 """A column of texts has at least so many words in a value on average."""
 MOST_CLASSES = 100
 """A column with more values than this is not guessed to be the classes."""
-SHOWN = 20
-"""The most names of columns in an error."""
 
 
 def from_dataframe(
@@ -73,16 +71,12 @@ def from_dataframe(
     """
     table = _columns(train, "train")
     first = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=False)]
-    if not first:
-        raise UserError("train has no rows, expected a text and a label in each")
     text, label = choose_columns(first[:LOOKED_AT], text_column, label_column, "train")
-    splits = [table] if test is None else [table, _columns(test, "test")]
     arrays: list[Any] = []
-    for split, found in zip(("train", "test"), splits, strict=False):
+    for found in [table] if test is None else [table, _columns(test, "test")]:
         if missing := [column for column in (text, label) if column not in found]:
             raise UserError(
-                f"{split} has no column {missing[0]!r}, expected it as in train; it has "
-                f"{', '.join(map(repr, found))}"
+                f"test has no column {missing[0]!r}, expected it as in train; it has {shown(found)}"
             )
         arrays += [[_no_nan(value) for value in found[text]], found[label]]
     return from_texts(
@@ -160,16 +154,8 @@ def read_tables(
 ) -> Parts:
     """Texts, bytes in arrays of objects, and classes of a training file and a test file.
 
-    Args:
-        train: see `read_table`.
-        test: likewise, with the same columns; without it a fifth of the rows is held out.
-        text_column: see `read_table`.
-        label_column: likewise.
-        classes: as for `make_parts`.
-        seed: likewise.
-
-    Raises:
-        UserError: no such file or column, or a line that is broken, with its number.
+    Files and columns are as for `read_table`; both files have the same columns. Without a test
+    file a fifth of the rows is held out.
     """
     first = read_table(Path(train).expanduser(), text_column, label_column)
     columns = (first.text_column, first.label_column)
@@ -181,28 +167,25 @@ def read_tables(
 def read_table(
     path: Path, text_column: str | None = None, label_column: str | None = None
 ) -> Table:
-    """Reads a file row by row; rows with an empty text are left out, and a line counts them.
+    """Reads a file of UTF-8 row by row; a line counts the rows with an empty text, left out.
 
-    Args:
-        path: of UTF-8 text. Its ending tells the format: .csv, .tsv, .tab, .jsonl, .ndjson or
-            .json, and .gz after it if it is packed. The first line of CSV and TSV names the
-            columns.
-        text_column: None to find it by its name or, if it is the only one, by its values.
-        label_column: likewise.
+    Its ending tells the format: .csv, .tsv, .tab, .jsonl, .ndjson or .json, and .gz after it if
+    it is packed. The first line of CSV and TSV names the columns. A column that is not given is
+    found by its name or, if it is the only one, by its values.
 
     Raises:
         UserError: no such file or column, or a line that is broken, with its number.
     """
     every = _rows(path)
     first = list(itertools.islice(every, LOOKED_AT))
-    if not first:
-        raise UserError(f"{path} has no rows, expected a text and a label in each")
     text, label = choose_columns([row for _, row in first], text_column, label_column, str(path))
     texts, names, empty = [], [], 0
     kept: dict[str, str] = {}  # one string for each class, not for each row
     for line, row in itertools.chain(first, every):
-        value = _text(row, text, path, line)
-        if not value.strip():
+        value = row.get(text)
+        if not isinstance(value, str) and (value is not None or text not in row):
+            raise _broken(path, line, f"no text in {brief(text)}", "a string")
+        if not value or not value.strip():
             empty += 1
             continue
         name = _label(row, label, path, line)
@@ -215,15 +198,6 @@ def read_table(
         f"{count(len(kept), 'class', 'classes')} in column {brief(label)}"
     )
     return Table(np.array(texts, object), names, text, label)
-
-
-def _text(row: dict[str, Any], column: str, path: Path, line: int) -> str:
-    value = row.get(column)
-    if isinstance(value, str):
-        return value
-    if value is None and column in row:
-        return ""
-    raise _broken(path, line, f"no text in {brief(column)}", "a string")
 
 
 def _label(row: dict[str, Any], column: str, path: Path, line: int) -> str:
@@ -264,9 +238,8 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
         delimiter = ";"  # of spreadsheets whose numbers have a comma
     # Quotes mean nothing in most TSV files, and texts begin with them.
     quoting: Any = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.reader(
-        itertools.chain([head], lines), delimiter=delimiter, quoting=quoting, strict=True
-    )
+    lines = itertools.chain([head], lines)
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
     csv.field_size_limit(max(LONGEST, csv.field_size_limit()))
     names: list[str] = []
     line = 1
@@ -275,52 +248,40 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
             if not fields:
                 pass  # a blank line
             elif not names:
-                names = _header(fields, path)
+                names = [field.strip() for field in fields]
+                if len(set(names)) < len(names):
+                    told = f"two columns have one name in {brief(names)}; rename one"
+                    raise UserError(f"{path}: {told}")
             elif len(fields) == len(names):
                 yield line, dict(zip(names, fields, strict=True))
             else:
-                raise _broken(
-                    path, line, f"{len(fields)} fields", f"{len(names)} as in the first line"
-                )
+                expected = f"{len(names)} as in the first line"
+                raise _broken(path, line, f"{len(fields)} fields", expected)
             line = reader.line_num + 1
     except csv.Error as error:
         raise _broken(path, line, f"broken quotes ({error})", "a row of CSV") from None
 
 
-def _header(fields: list[str], path: Path) -> list[str]:
-    names = [field.strip() for field in fields]
-    if len(set(names)) < len(names):
-        raise UserError(f"{path}: two columns have one name in {brief(names)}; rename one")
-    return names
-
-
 def _json_rows(path: Path) -> Iterator[Row]:
+    """The objects, one a line or in one array; there the position stands for the line."""
     lines = _lines(path)
-    for line, text in enumerate(lines, 1):
-        if not text.strip():
-            continue
-        if line == 1 and text.lstrip().startswith("["):
-            yield from _json_array(text + "".join(lines), path)
-            return
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise _broken(path, line, f"no JSON ({error})", "an object") from None
+    head = next(lines, "")
+    if head.lstrip().startswith("["):
+        values: Iterator[tuple[int, Any]] = enumerate(_json(head + "".join(lines), path, 1), 1)
+    else:
+        texts = enumerate(itertools.chain([head], lines), 1)
+        values = ((line, _json(text, path, line)) for line, text in texts if text.strip())
+    for line, value in values:
         if not isinstance(value, dict):
-            raise _broken(path, line, f"JSON of {type(value).__name__}", "an object") from None
+            raise _broken(path, line, f"JSON of {type(value).__name__}", "an object")
         yield line, value
 
 
-def _json_array(text: str, path: Path) -> Iterator[Row]:
-    """The objects of one array; the position stands for the line."""
+def _json(text: str, path: Path, line: int) -> Any:
     try:
-        values = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
-        raise UserError(f"{path} is no JSON ({error}), expected an object a line") from None
-    for position, value in enumerate(values, 1):
-        if not isinstance(value, dict):
-            raise _broken(path, position, f"JSON of {type(value).__name__}", "an object")
-        yield position, value
+        raise _broken(path, line, f"no JSON ({error})", "an object") from None
 
 
 def _broken(path: Path, line: int, got: str, expected: str) -> UserError:
@@ -330,22 +291,18 @@ def _broken(path: Path, line: int, got: str, expected: str) -> UserError:
 
 
 def choose_columns(rows: Rows, text: str | None, label: str | None, where: str) -> tuple[str, str]:
-    """The names of the text column and the class column.
+    """The names of the text column and the class column, each given or found by the first rows.
 
-    Args:
-        rows: the first rows, by column.
-        text: the text column, if it is known.
-        label: likewise.
-        where: the name of the table in errors.
-
-    Raises:
-        UserError: no such column, or it is not clear which one it is.
+    UserError if there is no such column, or if it is not clear which one it is.
     """
+    if not rows:
+        raise UserError(f"{where} has no rows, expected a text and a label in each")
     columns = list(rows[0])
     for setting, name in (("text_column", text), ("label_column", label)):
         if name is not None and name not in columns:
+            known = shown(columns, 20)
             raise UserError(
-                f"{where} has no column {name!r} for {setting}, expected one of {_list(columns)}"
+                f"{where} has no column {name!r} for {setting}, expected one of {known}"
             )
     text = text or _by_name(columns, TEXT_NAMES, label)
     label = label or _by_name(columns, LABEL_NAMES, text)
@@ -353,7 +310,8 @@ def choose_columns(rows: Rows, text: str | None, label: str | None, where: str) 
     label = label or _only([c for c in columns if c != text and _is_label(rows, c)])
     if text is None or label is None or text == label:
         raise _unclear(rows, text, label, where)
-    if _headless(rows, text, label):
+    also_value = sum(str(row.get(label)) == label for row in rows) > 1
+    if also_value and label.lower() not in LABEL_NAMES:
         raise UserError(
             f"{where}: line 1 looks like a row ({brief(label)} is also a value), expected names "
             "of columns; put them before it, such as text,label"
@@ -382,19 +340,11 @@ def _is_label(rows: Rows, column: str) -> bool:
     return 2 <= len(values) <= min(MOST_CLASSES, len(rows) // 2) and not _is_text(rows, column)
 
 
-def _headless(rows: Rows, text: str, label: str) -> bool:
-    """Whether the names of the columns are values themselves."""
-    in_values = sum(str(row.get(label)) == label for row in rows) > 1
-    return in_values and label.lower() not in LABEL_NAMES
-
-
 def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> UserError:
     columns = list(rows[0])
     if len(columns) < 2:
-        return UserError(
-            f"{where} has only the column {_list(columns)}, expected one with texts and one "
-            "with classes"
-        )
+        what = f"only the column {shown(columns)}"
+        return UserError(f"{where} has {what}, expected one with texts and one with classes")
     no_text = text is None or text == label
     setting, what = ("text_column", "texts") if no_text else ("label_column", "classes")
     words = any(isinstance(row.get(column), str) for row in rows for column in columns)
@@ -402,10 +352,5 @@ def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> Use
     others = [column for column in columns if column != (label if no_text else text)]
     return UserError(
         f"{where}: it is not clear which column has the {what}; name it with {setting}: one of "
-        f"{_list(others)}{numbers}"
+        f"{shown(others, 20)}{numbers}"
     )
-
-
-def _list(columns: Sequence[str]) -> str:
-    more = f" and {len(columns) - SHOWN} more" if len(columns) > SHOWN else ""
-    return ", ".join(brief(column) for column in columns[:SHOWN]) + more

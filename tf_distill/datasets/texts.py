@@ -23,15 +23,10 @@ COVERED, SHORTEST, LONGEST = 0.95, 5, 400
 def text_dataset(
     name: str, parts: Parts, embeddings: str | Path, length: int | None = None, seed: int = 0
 ) -> Dataset:
-    """A dataset of texts as numbered words, with vectors of the training words.
+    """A dataset of texts, bytes in arrays of objects, with vectors of the training words.
 
-    Args:
-        name: of the dataset.
-        parts: the texts, bytes in arrays of objects, and classes.
-        embeddings: a file of vectors, or "train" to make them of the training texts.
-        length: words that a text is padded or cut to; None for a length that 95 of 100
-            training texts fit in, from 5 to 400.
-        seed: of vectors that are made.
+    Arguments are as for `from_texts`. Without a `length`, 95 of 100 training texts fit in it; it
+    is from 5 to 400 words.
 
     Raises:
         UserError: training texts without words, or a file of vectors that can't be used.
@@ -42,7 +37,9 @@ def text_dataset(
         raise UserError(f"the training texts of {name} have no words, expected some")
     chosen = length or int(np.clip(np.ceil(np.quantile(lengths, COVERED)), SHORTEST, LONGEST))
     if trained:
-        encoding = _trained(words, parts.x_train, chosen, seed)
+        numbers = TextEncoding(words, np.zeros((len(words), 1)), chosen).number(parts.x_train)
+        vectors = train_vectors(numbers - UNKNOWN - 1, len(words), seed)
+        encoding = TextEncoding(words, vectors, chosen)
     else:
         found = read_vectors(Path(embeddings), frozenset(words))
         known = [word for word in words if word in found]
@@ -53,23 +50,9 @@ def text_dataset(
             f"texts are {chosen} words, longer ones cut; vectors of {encoding.shape[1]} numbers "
             f"{source} for {len(encoding.words)} of {len(words)} words"
         )
-    return Dataset(
-        name,
-        parts.classes,
-        encoding.number(parts.x_train),
-        parts.y_train,
-        encoding.number(parts.x_test),
-        parts.y_test,
-        encoding,
-        raw_train=parts.x_train,
-        raw_test=parts.x_test,
-    )
-
-
-def _trained(words: list[str], texts: np.ndarray, length: int, seed: int) -> TextEncoding:
-    numbers = TextEncoding(words, np.zeros((len(words), 1)), length).number(texts)
-    vectors = train_vectors(numbers - UNKNOWN - 1, len(words), seed)
-    return TextEncoding(words, vectors, length)
+    x_train, x_test = map(encoding.number, (parts.x_train, parts.x_test))
+    numbered = parts._replace(x_train=x_train, x_test=x_test)
+    return Dataset(name, *numbered, encoding, raw_train=parts.x_train, raw_test=parts.x_test)
 
 
 def from_texts(
@@ -132,13 +115,7 @@ def _checked(
 def drop_empty(
     texts: Sequence[str | bytes], labels: Sequence[Any], where: str
 ) -> tuple[np.ndarray, list[Any]]:
-    """Texts, bytes `[N]` in an array of objects, with their labels, without the empty ones.
-
-    Args:
-        texts: `[N]`.
-        labels: `[N]`.
-        where: the name of the texts in the line that counts the empty ones.
-    """
+    """Texts, bytes in an array of objects, and their labels; a line counts the empty, left out."""
     kept = [i for i, text in enumerate(texts) if text.strip()]
     if len(kept) < len(texts):
         say(f"{where}: {len(texts) - len(kept)} empty texts are left out")

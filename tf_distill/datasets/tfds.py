@@ -42,18 +42,14 @@ def from_tfds(
     Raises:
         UserError: it is not in the folder, or has no image or text with a class.
     """
-    place = Path(data_dir).expanduser() if data_dir else _default_data_dir()
+    import tensorflow_datasets as tfds
+
+    place = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
     kind, parts = read_tfds(name, place, input_feature, label_feature, image_size)
-    short = name.split("/", maxsplit=1)[0]
+    short = name.partition("/")[0]
     if kind == "image":
         return image_dataset(short, parts)
     return text_dataset(short, parts, embeddings or place / GLOVE, length)
-
-
-def _default_data_dir() -> Path:
-    import tensorflow_datasets as tfds
-
-    return Path(tfds.core.constants.DATA_DIR).expanduser()
 
 
 def read_tfds(
@@ -65,7 +61,7 @@ def read_tfds(
 ) -> tuple[str, Parts]:
     """The kind, "image" or "text", and both splits."""
     source = builder(name, data_dir)
-    features = _features(source)
+    features = source.info.features
     kind, key, label = choose_features(name, features, input_feature, label_feature)
     remedy = _preparation(name, data_dir)
     splits = _splits(source, label, remedy)
@@ -82,21 +78,13 @@ def read_tfds(
     return kind, make_parts(arrays[0], arrays[1] if len(arrays) > 1 else None, where, classes)
 
 
-def _features(builder) -> dict[str, Any]:
-    """The features by name; {} if they are no dictionary."""
-    features = builder.info.features
-    return dict(features.items()) if hasattr(features, "items") else {}
-
-
 def choose_features(
     name: str, features: Mapping[str, Any], input_feature: str | None, label_feature: str | None
 ) -> tuple[str, str, str]:
     """The kind, the input feature and the label feature of a dataset.
 
-    An image has priority over texts, which are then names or descriptions.
-
-    Raises:
-        UserError: no input or label, or several; the text names all features.
+    An image has priority over texts, which are then names or descriptions. If there is no input or
+    label, or several, a UserError names all features.
     """
     import tensorflow_datasets as tfds
 
@@ -104,28 +92,19 @@ def choose_features(
     for given in (input_feature, label_feature):
         if given is not None and given not in features:
             raise UserError(f"{name} has no feature {given!r}, expected one of {listed}")
-    kinds = {"image": tfds.features.Image, "text": tfds.features.Text}
-    inputs = {
-        key: kind
-        for key, feature in features.items()
-        for kind, cls in kinds.items()
-        if isinstance(feature, cls) and input_feature in (None, key)
-    }
-    if "image" in inputs.values():
-        inputs = {key: kind for key, kind in inputs.items() if kind == "image"}
-    labels = [
-        key
-        for key, feature in features.items()
-        if isinstance(feature, tfds.features.ClassLabel) and label_feature in (None, key)
-    ]
+
+    def of(cls: type, given: str | None) -> list[str]:
+        return [k for k, f in features.items() if isinstance(f, cls) and given in (None, k)]
+
+    images, texts = (of(cls, input_feature) for cls in (tfds.features.Image, tfds.features.Text))
+    inputs, labels = images or texts, of(tfds.features.ClassLabel, label_feature)
     if len(inputs) != 1 or len(labels) != 1:
         raise UserError(
             f"{name} has the features {listed}, expected one image or text and one class label; "
             "name them with text_column and label_column (input_feature and label_feature in "
             "from_tfds)"
         )
-    (key, kind), label = next(iter(inputs.items())), labels[0]
-    return kind, key, label
+    return "image" if images else "text", inputs[0], labels[0]
 
 
 def _splits(builder, label: str, remedy: str) -> list[str]:
@@ -170,36 +149,22 @@ def _one_size(arrays: list, image_size: Size | None) -> list:
     sizes = [image.shape[:2] for image in arrays[0][0]]
     channels = arrays[0][0][0].shape[-1]
     size = choose_size(sizes, image_size)
-    if set(sizes) == {size} and all(
-        isinstance(x, np.ndarray) and x.dtype == np.uint8 for x, _ in arrays
-    ):
+    whole = all(isinstance(x, np.ndarray) and x.dtype == np.uint8 for x, _ in arrays)
+    if set(sizes) == {size} and whole:
         return arrays
     return [(scale_images(x, size, 1 if channels == 1 else 3), y) for x, y in arrays]
 
 
 def load_splits(name: str, data_dir: Path, keys: tuple[str, ...]) -> Splits:
-    """The training and test splits of a dataset of tensorflow-datasets as arrays.
+    """The training arrays and test arrays of a dataset, in the order of keys, and its features.
 
-    Args:
-        name: in tensorflow-datasets.
-        data_dir: its folder.
-        keys: the wanted features, in this order.
-
-    Returns:
-        The training arrays, the test arrays, and the features by name.
-
-    Raises:
-        UserError: it is not in the folder; the text has the command that prepares it.
+    A UserError has the command that prepares the dataset if it is not in the folder.
     """
     return whole_splits(builder(name, data_dir), keys, _preparation(name, data_dir))
 
 
 def builder(name: str, data_dir: Path):
-    """The builder of a dataset of tensorflow-datasets, whether it is prepared or not.
-
-    Raises:
-        UserError: no such dataset.
-    """
+    """The builder of a dataset, prepared or not; UserError if there is no such dataset."""
     import tensorflow_datasets as tfds
 
     try:
@@ -219,11 +184,7 @@ def _preparation(name: str, data_dir: Path) -> str:
 
 
 def whole_splits(builder, keys: tuple[str, ...], remedy: str) -> Splits:
-    """The splits of a prepared dataset as arrays, as `load_splits` gives them.
-
-    Raises:
-        UserError: it is not prepared; the text has the remedy.
-    """
+    """The splits of a prepared dataset as `load_splits` gives them; the remedy is for an error."""
     import tensorflow_datasets as tfds
 
     with _present(builder, remedy):

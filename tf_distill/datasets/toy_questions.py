@@ -4,10 +4,9 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from tf_distill.datasets.base import Dataset
-from tf_distill.datasets.words import TextEncoding, vocabulary
+from tf_distill.datasets.base import Dataset, Parts
+from tf_distill.datasets.words import TextEncoding, survey
 
 LENGTH, DIMENSION = 8, 16
 GRAMMAR = {
@@ -25,21 +24,12 @@ def load_toy_questions(data_dir: Path, embeddings: str | None) -> Dataset:
     order = np.random.default_rng(0).permutation(len(texts))
     raw = np.array([text.encode() for text in texts], object)[order]
     y = np.array(labels, np.int32)[order]
-    words = vocabulary(tf.constant(raw), size=1000)
+    words, _ = survey(raw, 1000)
     vectors = np.random.default_rng(1).standard_normal((len(words), DIMENSION)) * 0.5
     encoding = TextEncoding(words, vectors, LENGTH)
     x, cut = encoding.number(raw), len(raw) // 4
-    return Dataset(
-        "toy_questions",
-        tuple(GRAMMAR),
-        x[cut:],
-        y[cut:],
-        x[:cut],
-        y[:cut],
-        encoding,
-        raw_train=raw[cut:],
-        raw_test=raw[:cut],
-    )
+    parts = Parts(tuple(GRAMMAR), x[cut:], y[cut:], x[:cut], y[:cut])
+    return Dataset("toy_questions", *parts, encoding, raw_train=raw[cut:], raw_test=raw[:cut])
 
 
 def _questions():

@@ -48,9 +48,6 @@ def is_own(name: str) -> bool:
 def own_entry(settings: Mapping[str, Any]) -> Entry:
     """Reads own data for their entry; data that have not changed are read once.
 
-    Args:
-        settings: of a run: `dataset`, `data_dir` and SETTINGS; None is the default.
-
     Raises:
         UserError: an unknown kind, a setting that it does not take, or data that can't be used.
     """
@@ -60,8 +57,7 @@ def own_entry(settings: Mapping[str, Any]) -> Entry:
     if not place:
         raise UserError(f"dataset={kind}: names no data, expected one of {', '.join(FORMS)}")
     refuse_settings(settings, KINDS[kind].settings)
-    given = {name: settings.get(name) for name in SETTINGS}
-    source = Source(place, settings["data_dir"], **given)
+    source = Source(place, settings["data_dir"], *map(settings.get, SETTINGS))
     return _entry(kind, source, *map(_stamp, (place, source.test_data)))
 
 
@@ -76,10 +72,7 @@ def refuse_settings(settings: Mapping[str, Any], known: tuple[str, ...] = ()) ->
 
 
 def _stamp(place: str | None) -> tuple[int, int, int] | None:
-    """A value that changes with a file, or with the content of a folder.
-
-    It is made of the newest time, the number of files and folders, and their sizes.
-    """
+    """Changes with a file or a folder's content: newest time, number of files, their sizes."""
     path = Path(place).expanduser() if place else None
     if path is None or not path.exists():
         return None
@@ -103,27 +96,12 @@ def _entry(kind: str, source: Source, *_stamps) -> Entry:
 
 
 def described(
-    made_of: str,
-    classes: int,
-    shape: Sequence[int],
-    examples: int,
-    load: Callable[[Path, str | None], Dataset],
-    name: str | None = None,
-) -> Entry:
-    """The entry of data outside of the registry.
-
-    Args:
-        made_of: "image" or "text".
-        classes: number of classes.
-        shape: of one image.
-        examples: number of training examples.
-        load: reads the data.
-        name: for folders.
-    """
-    model = usual_model(made_of, shape)
-    if made_of == "text":
-        return Entry("text", classes, model, 256, 1000, load, name)
-    return Entry("image", classes, model, 256, 5000 if examples > MANY else 2000, load, name)
+    kind: str, classes: int, shape: Sequence[int], examples: int,
+    load: Callable[[Path, str | None], Dataset], name: str | None = None,
+) -> Entry:  # fmt: skip
+    """The entry of data outside of the registry, by the shape and number of training inputs."""
+    outer_steps = 1000 if kind == "text" else 5000 if examples > MANY else 2000
+    return Entry(kind, classes, usual_model(kind, shape), 256, outer_steps, load, name)
 
 
 def short_name(kind: str, place: str) -> str:

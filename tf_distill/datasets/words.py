@@ -22,16 +22,10 @@ AT_ONCE, BYTES_AT_ONCE = 20_000, 2**23
 
 
 def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
-    """Splits texts into lower-case words and single punctuation marks.
+    """Splits strings `[batch]` into lower-case words and punctuation marks, `[batch, (words)]`.
 
     English contractions keep their apostrophe, split as in GloVe: "isn't" gives "is"
     and "n't", "who's" gives "who" and "'s". Bytes that are no UTF-8 become U+FFFD.
-
-    Args:
-        texts: strings `[batch]`.
-
-    Returns:
-        A ragged tensor of strings `[batch, (words)]`.
     """
     texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
     texts = tf.strings.lower(texts, encoding="utf-8")
@@ -47,22 +41,12 @@ def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(texts)
 
 
-def vocabulary(texts: tf.Tensor, size: int) -> list[str]:
-    """The `size` most frequent words of texts, ties in alphabetical order."""
-    return survey(texts, size)[0]
-
-
 def survey(
     texts: Sequence[bytes] | np.ndarray | tf.Tensor, size: int
 ) -> tuple[list[str], np.ndarray]:
-    """The `size` most frequent words, ties in alphabetical order, and the words of each text.
+    """The `size` most frequent words, ties in alphabetical order, and each text's number of words.
 
-    Args:
-        texts: strings `[N]`, of any number.
-        size: of the vocabulary.
-
-    Returns:
-        The words, and the number of words of each text, integers `[N]`.
+    The texts are strings `[N]`, the numbers integers `[N]`.
     """
     counts: Counter[bytes] = Counter()
     lengths = []
@@ -90,10 +74,8 @@ def _some_at_once(texts: Sequence[bytes] | np.ndarray | tf.Tensor) -> Iterator[s
 class TextEncoding(Encoding):
     """Word numbers to frozen vectors, and texts to word numbers.
 
-    Args:
-        words: the vocabulary; its first word has the number 2.
-        vectors: float32 `[len(words), dimension]`.
-        length: words that every text is padded or cut to.
+    The first of the words has the number 2; their vectors are float32 `[len(words), dimension]`.
+    Every text is padded or cut to `length` words.
     """
 
     def __init__(self, words: Sequence[str], vectors: np.ndarray, length: int):
@@ -146,26 +128,17 @@ class TextEncoding(Encoding):
 
 
 def unseen_words(x: np.ndarray) -> float:
-    """The chance that a word of a new text does not occur in these texts.
+    """The chance that a word of a new text does not occur in texts of these word numbers.
 
     It is the share of words that occur once, the Good-Turing estimate (Good, "The population
     frequencies of species and the estimation of population parameters", 1953).
-
-    Args:
-        x: word numbers of texts, integers `[N, length]`.
     """
     times = np.bincount(x[x > UNKNOWN])
     return float((times == 1).sum() / max(1, times.sum()))
 
 
 def forget_words(x: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Replaces a random share of words by UNKNOWN.
-
-    Args:
-        x: word numbers of any shape.
-        rate: the share.
-        seed: int32 `[2]`.
-    """
+    """Replaces a random share of word numbers of any shape by UNKNOWN; the seed is int32 `[2]`."""
     drawn = tf.random.stateless_uniform(tf.shape(x), seed) < rate
     return tf.where(drawn & (x > UNKNOWN), tf.cast(UNKNOWN, x.dtype), x)
 

@@ -170,7 +170,7 @@ def k_means_row(subject: Subject, done: Done) -> Measured:
 
 def average_row(subject: Subject, done: Done) -> Measured:
     """The mean of each class."""
-    sets = [average(subject.dataset, subject.size)]
+    sets = [average(subject.run.dataset, subject.size)]
     return _trained(subject, sets, "The mean of each class")
 
 
@@ -198,15 +198,15 @@ ROWS = (
 def real_sets(subject: Subject) -> list[Prototypes]:
     """The draws of real training examples, the same for the same seed."""
     rngs = [subject.rng(Stream.BASELINES, i) for i in range(subject.protocol.baseline_sets)]
-    return [draw_real(subject.dataset, subject.size, rng) for rng in rngs]
+    return [draw_real(subject.run.dataset, subject.size, rng) for rng in rngs]
 
 
 def _k_means_sets(subject: Subject) -> list[Prototypes]:
-    classes = np.unique(subject.dataset.y_train)
+    classes = np.unique(subject.run.dataset.y_train)
     one_a_class = subject.size <= len(classes)  # then every start finds the mean
     starts = range(1 if one_a_class else min(K_MEANS_SETS, subject.protocol.baseline_sets))
-    seed = subject.config.seed
-    return [k_means(subject.dataset, subject.size, seed + i) for i in starts]
+    seed = subject.run.config.seed
+    return [k_means(subject.run.dataset, subject.size, seed + i) for i in starts]
 
 
 def _trained(subject: Subject, sets: list[Prototypes], what: str) -> Measured:
@@ -216,26 +216,27 @@ def _trained(subject: Subject, sets: list[Prototypes], what: str) -> Measured:
     how = (
         f"{what}, one-hot labels. The best of {len(RATES)} learning rates on training data, then "
         f"one for each inner step learned by hypergradients in {LEARNING_STEPS} steps. "
-        f"{shortage(subject.dataset, subject.size)}"
+        f"{shortage(subject.run.dataset, subject.size)}"
     )
     accuracies = subject.bench.test([with_rate(s, lr) for s in samples])
     return Measured(accuracies, how.strip(), lr.tolist())
 
 
 def _neighbours(subject: Subject, sets: list[Prototypes]) -> Measured:
-    view = training_view(subject.dataset, subject.config.seed)
+    view = training_view(subject.run.dataset, subject.run.config.seed)
     tried = [k for k in NEIGHBOURS if k <= subject.size]
     scores = [
         np.mean(neighbour_accuracies(sets, view, view.x_test, view.y_test, k, others=True))
         for k in tried
     ]
     best = tried[int(np.argmax(scores))]
-    x, y = subject.dataset.x_test, subject.dataset.y_test
+    dataset = subject.run.dataset
     how = (
         f"k-nearest neighbours on {_count(sets, 'set')}, no network; k = {best}, the best of "
-        f"{', '.join(map(str, tried))} on training data. {shortage(subject.dataset, subject.size)}"
+        f"{', '.join(map(str, tried))} on training data. {shortage(dataset, subject.size)}"
     )
-    return Measured(neighbour_accuracies(sets, subject.dataset, x, y, best), how.strip())
+    accuracies = neighbour_accuracies(sets, dataset, dataset.x_test, dataset.y_test, best)
+    return Measured(accuracies, how.strip())
 
 
 def _count(things: Sequence, name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill.common import Stream, UserError, numpy_generator, seed_key
-from tf_distill.config import Config, Protocol
+from tf_distill.config import Protocol
 from tf_distill.core import (
     GRADIENT_DESCENT,
     Distillation,
@@ -215,39 +215,24 @@ class Subject:
     samples: Samples
 
     @property
-    def config(self) -> Config:
-        """The settings of the run."""
-        return self.run.config
-
-    @property
-    def dataset(self) -> Dataset:
-        """The data, with the split that the run is evaluated on."""
-        return self.run.dataset
-
-    @property
-    def learner(self) -> Learner:
-        """The network of the run."""
-        return self.run.learner
-
-    @property
     def conditions(self) -> Conditions:
         """Those of the run, with the protocol's number of networks."""
-        c, networks = self.config, self.protocol.baseline_networks
+        c, networks = self.run.config, self.protocol.baseline_networks
         return Conditions(c.init, networks, c.batch_size, c.seed, self.run.optimizer)
 
     @functools.cached_property
     def bench(self) -> Bench:
         """Tests all sets that are trained like the distilled one."""
-        return Bench(self.learner, self.dataset, self.conditions)
+        return Bench(self.run.learner, self.run.dataset, self.conditions)
 
     @property
     def size(self) -> int:
         """The number of samples, M."""
-        return self.config.steps * self.config.samples_per_step
+        return self.run.config.steps * self.run.config.samples_per_step
 
     def rng(self, stream: Stream, index: int = 0) -> np.random.Generator:
         """Random numbers of the run's seed."""
-        return numpy_generator(self.config.seed, stream, index)
+        return numpy_generator(self.run.config.seed, stream, index)
 
 
 def check_finished(run: Run) -> None:

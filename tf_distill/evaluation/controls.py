@@ -101,15 +101,15 @@ def _flat(v: tf.Tensor) -> tf.Tensor:
 
 def learned_labels(subject: Subject, done: Done) -> Measured:
     """Real samples that stay as they are, with learned labels and rates."""
-    config = subject.config
+    config = subject.run.config
     steps = min(subject.protocol.control_steps, config.outer_steps)
     lr = np.array(done["random_real"]["lr"], np.float32)
     start = as_samples(real_sets(subject)[0], subject.samples, lr)
     distillation = Distillation(
         DistilledSet(start, ("lr", "y")), config.outer_lr, steps, config.outer_momentum
     )
-    update = outer_update(distillation, subject.learner, subject.dataset, subject.run.step)
-    going = distill(distillation, update, subject.dataset, subject.run.step, steps)
+    update = outer_update(distillation, subject.run.learner, subject.run.dataset, subject.run.step)
+    going = distill(distillation, update, subject.run.dataset, subject.run.step, steps)
     losses = [loss for _, loss in Progress(steps, 0).steps(going)]
     how = (
         f"One draw of real training examples; their labels and rates learned in {steps} outer "
@@ -124,7 +124,7 @@ def shuffled_row(subject: Subject, done: Done) -> Measured:
     """The samples at other steps than their own."""
     times = subject.protocol.baseline_sets
     how = f"The samples dealt to other steps, {times} times, each with its label."
-    if subject.config.steps == 1:
+    if subject.run.config.steps == 1:
         times, how = 1, "The set has one step: there is no order to shuffle, but for rounding."
     rngs = [subject.rng(Stream.SHUFFLES, i) for i in range(times)]
     sets = [shuffled(subject.samples, rng) for rng in rngs]
@@ -134,12 +134,12 @@ def shuffled_row(subject: Subject, done: Done) -> Measured:
 def ordinary_sgd(subject: Subject, done: Done) -> Measured:
     """Minibatches in random order at one constant rate."""
     epochs = subject.protocol.sgd_epochs
-    fit = sgd(subject.learner, epochs, seed_key(subject.config.seed, Stream.SHUFFLES))
-    bench = Bench(subject.learner, subject.dataset, subject.conditions, fit)
+    fit = sgd(subject.run.learner, epochs, seed_key(subject.run.config.seed, Stream.SHUFFLES))
+    bench = Bench(subject.run.learner, subject.run.dataset, subject.conditions, fit)
     rate = bench.best_rate([subject.samples])
     how = (
         f"{epochs} epochs of minibatches of up to {SGD_BATCH} samples in random order, "
-        f"{subject.config.labels} labels, learning rate {rate:g}: the best of {len(RATES)} on "
+        f"{subject.run.config.labels} labels, learning rate {rate:g}: the best of {len(RATES)} on "
         "training data."
     )
     return Measured(bench.test([with_rate(subject.samples, rate)]), how)
@@ -148,7 +148,7 @@ def ordinary_sgd(subject: Subject, done: Done) -> Measured:
 def hard_labels(subject: Subject, done: Done) -> Measured:
     """The set without its soft labels."""
     how = "The samples and rates of the set, each label replaced by one-hot at its largest."
-    if subject.config.labels == "hard":
+    if subject.run.config.labels == "hard":
         how = "The set has hard labels: there is nothing to replace, but for rounding."
     return Measured(subject.bench.test([hardened(subject.samples)]), how)
 
@@ -170,14 +170,14 @@ def decoded_words_hard(subject: Subject, done: Done) -> Measured:
 def other_initial_networks(subject: Subject, done: Done) -> Measured:
     """A set for one initial network, used with other initial weights."""
     conditions = subject.conditions._replace(init="random")
-    bench = Bench(subject.learner, subject.dataset, conditions)
+    bench = Bench(subject.run.learner, subject.run.dataset, conditions)
     how = "Trained as the set says, but from random initial weights it was not made for."
     return Measured(bench.test([subject.samples]), how)
 
 
 def is_text(subject: Subject) -> bool:
     """Whether the samples are sentences."""
-    return isinstance(subject.dataset.encoding, TextEncoding)
+    return isinstance(subject.run.dataset.encoding, TextEncoding)
 
 
 ROWS = (
@@ -192,14 +192,14 @@ ROWS = (
         "control",
         "other initial weights",
         other_initial_networks,
-        lambda subject: subject.config.init == "fixed",
+        lambda subject: subject.run.config.init == "fixed",
     ),
 )
 
 
 def _encoding(subject: Subject) -> TextEncoding:
-    assert isinstance(subject.dataset.encoding, TextEncoding)
-    return subject.dataset.encoding
+    assert isinstance(subject.run.dataset.encoding, TextEncoding)
+    return subject.run.dataset.encoding
 
 
 MOST = 20
@@ -208,13 +208,13 @@ MOST = 20
 
 def rows_of_other_networks(subject: Subject) -> list[Row]:
     """A row for each other network of the registry that takes such inputs."""
-    others = [n for n in fitting_names(subject.dataset) if n != subject.config.model]
+    others = [n for n in fitting_names(subject.run.dataset) if n != subject.run.config.model]
     return [Row(n, "network", n, functools.partial(other_network, name=n)) for n in others]
 
 
 def other_network(subject: Subject, done: Done, name: str) -> Measured:
     """The set in another network, from random initial weights."""
-    dataset, conditions = subject.dataset, subject.conditions
+    dataset, conditions = subject.run.dataset, subject.conditions
     conditions = conditions._replace(init="random", networks=min(MOST, conditions.networks))
     learner = Learner(NETWORKS[name].build(dataset.encoding.shape, dataset.outputs))
     bench = Bench(learner, dataset, conditions)

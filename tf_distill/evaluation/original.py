@@ -81,15 +81,10 @@ def original_of(run: Run, training: Training | None = None) -> dict[str, Any]:
     """
     run.files.check(run.config, run.inputs)
     identity = run.choice.identity(run.learner)
-    names = ("results.json", "comparison.json")  # the latter as earlier versions wrote it
-    for before in (run.files.read(name).get("original", {}) for name in names):
-        same = before.get("network", identity) == identity
-        if (
-            same
-            and before.keys() >= {*Original._fields}
-            and (training is None or before["settings"] == training._asdict())
-        ):
-            return before
+    before = run.files.read("results.json").get("original")
+    same = before and before.get("network", identity) == identity
+    if before and same and (training is None or before["settings"] == training._asdict()):
+        return before
     training = training or run.choice.training(len(run.dataset.y_train))
     make = _maker_for(run, training)
     if run.files.path:

@@ -5,7 +5,7 @@ if the rank correlation of the two accuracies is high, the set can stand in for 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,53 +46,35 @@ def complete_ranking(run: Run, samples: Samples, networks: int) -> dict[str, Any
         found = run.files.read(NAME)
         own = check_set(Path(run.config.run_dir, NAME), found, samples)
         entries = found.get("variants", [])
-        for entry in rank(run, samples, networks, done=entries):
-            entries.append(entry)
+        done = {entry["name"] for entry in entries}
+        for name, build in variants(run.choice.name).items():
+            if name in done:
+                continue
+            entries.append(both_ways(run, name, build, samples, networks))
             found = {"set": own, **summarize(entries)}
             run.files.write(NAME, found)
-            say(line(entry))
+            say(line(entries[-1]))
     return found
 
 
-def rank(run: Run, samples: Samples, networks: int, done: Sequence[Entry] = ()) -> Iterator[Entry]:
-    """Trains every variant of a run's network both ways, one after the other.
-
-    Args:
-        run: its network is one of the
-        samples: its set.
-        networks: random initial networks to train on the set.
-        done: entries of an earlier call; their variants are left out.
-
-    Yields:
-        An entry of ranking.json's "variants" at a time.
-    """
-    finished = {entry["name"] for entry in done}
-    training = run.choice.training(len(run.dataset.y_train))
-    for name, build in variants(run.choice.name).items():
-        if name not in finished:
-            entry = on_distilled(run, build, samples, networks)
-            variant = "" if name == ITSELF else name
-            full = cached(run, maker(build, run.dataset, training), training, variant)
-            yield {
-                "name": name,
-                **entry,
-                "full": {"mean": full.accuracy, "epochs": full.epochs},
-                "full_seconds": full.seconds,
-            }
-
-
-def on_distilled(run: Run, build: Build, samples: Samples, networks: int) -> Entry:
-    """One variant's part of an entry: its size, and its accuracy after the distilled set."""
-    start = time.monotonic()
-    learner = Learner(build(run.dataset.encoding.shape, run.dataset.outputs))
+def both_ways(run: Run, name: str, build: Build, samples: Samples, networks: int) -> Entry:
+    """Trains one variant on the distilled set and on all data: its entry of ranking.json."""
+    dataset, start = run.dataset, time.monotonic()
+    learner = Learner(build(dataset.encoding.shape, dataset.outputs))
     conditions = Conditions("random", networks, 1, run.config.seed, run.optimizer)
-    bench = Bench(learner, run.dataset, conditions)
-    scale, accuracies = bench.test_scaled(samples)
+    scale, accuracies = Bench(learner, dataset, conditions).test_scaled(samples)
+    seconds = round(time.monotonic() - start, 1)
+    training = run.choice.training(len(dataset.y_train))
+    variant = "" if name == ITSELF else name
+    full = cached(run, maker(build, dataset, training), training, variant)
     return {
+        "name": name,
         "parameters": sum(int(np.prod(shape)) for shape in learner.shapes),
         "lr_scale": scale,
         "distilled": Accuracy.of(accuracies)._asdict(),
-        "distilled_seconds": round(time.monotonic() - start, 1),
+        "distilled_seconds": seconds,
+        "full": {"mean": full.accuracy, "epochs": full.epochs},
+        "full_seconds": full.seconds,
     }
 
 

@@ -56,7 +56,7 @@ def sweep(config: Config, sizes: Sequence[int], mine: Collection[int] | None = N
 def _add(folder: RunFolder, config: Config, original: dict[str, Any], new: dict[str, Any]) -> None:
     """Enters one size into sweep.json."""
     _check_earlier(config, folder)  # another process may have been faster
-    others = [e for e in _measured(folder) if e["samples"] != new["samples"]]
+    others = [e for e in folder.read(NAME).get("sizes", []) if e["samples"] != new["samples"]]
     settings = {k: v for k, v in config.deciding().items() if k != "samples_per_step"}
     sizes = sorted([*others, new], key=lambda e: e["samples"])
     folder.write(NAME, {"settings": settings, "original": original, "sizes": sizes})
@@ -66,15 +66,6 @@ def _check_earlier(config: Config, folder: RunFolder) -> None:
     """Raises UserError where the sweep.json of a folder has sizes of another experiment."""
     found = folder.read(NAME)
     check_settings(config, config.deciding() | found.get("settings", {}), folder.path)
-    for size in found.get("sizes", []):  # an older file names some settings, its runs name all
-        sized = of_size(config, size["samples"])
-        RunFolder(sized.run_dir).check(sized, {})
-
-
-def _measured(folder: RunFolder) -> list[dict[str, Any]]:
-    """The sizes that a sweep has measured, without those of which a value is missing."""
-    whole = {"std", "networks", "seconds"}
-    return [size for size in folder.read(NAME).get("sizes", []) if whole <= size.keys()]
 
 
 def of_size(config: Config, size: int) -> Config:

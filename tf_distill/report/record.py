@@ -41,21 +41,14 @@ def with_ratios(rows: Iterable[Mapping[str, Any]], original: float | None) -> li
 
 
 def distillation_sizes(sizes: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
-    """d_A for every A of `SHARES`: the fewest samples whose ratio reaches A %, or None.
-
-    Args:
-        sizes: of a sweep, each with its "samples" and its "ratio".
-    """
+    """d_A for every A of `SHARES`: the fewest "samples" whose "ratio" reaches A %, or None."""
     reached = {a: [s["samples"] for s in sizes if 100 * (s["ratio"] or 0) >= a] for a in SHARES}
     return {str(a): min(samples, default=None) for a, samples in reached.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """The content of the files in a folder; a file that is not there is empty, a set None.
-
-    inputs: sizes and hash of the data, as inputs.json has them.
-    """
+    """The content of the files in a folder; a file that is not there is empty, a set None."""
 
     path: Path
     config: Json
@@ -146,14 +139,12 @@ def read(folder: Path) -> Record:
     record, distilled = read_numbers(folder), load(folder / "distilled" / "1")
     check_reported(folder / "config.json", record.config)
     check_reported(folder / "results.json", record.results)
-    return dataclasses.replace(
-        record,
-        sweep=sweep,
-        ranking=ranking,
-        metrics=[m for m in read_metrics(folder / "metrics.jsonl") if _is_drawn(m)],
-        inputs=read_inputs(folder),
-        distilled=distilled,
-    )
+    metrics = [
+        line for line in read_metrics(folder / "metrics.jsonl")
+        if all(abs(value) < 1e30 for value in line.values())  # charts show no infinite loss
+    ]  # fmt: skip
+    record = dataclasses.replace(record, metrics=metrics, inputs=read_inputs(folder))
+    return dataclasses.replace(record, sweep=sweep, ranking=ranking, distilled=distilled)
 
 
 def read_numbers(folder: Path) -> Record:
@@ -163,12 +154,9 @@ def read_numbers(folder: Path) -> Record:
         UserError: no finished run, or damaged files.
     """
     if not (folder / "results.json").exists():
-        raise UserError(
-            f"{folder} holds no finished run (no results.json); give the run_dir of one"
-        )
-    config, results, comparison = (
-        read_checked(folder / f"{name}.json") for name in ("config", "results", "comparison")
-    )
+        raise UserError(f"{folder} holds no finished run (no results.json); give another run_dir")
+    names = ("config", "results", "comparison")
+    config, results, comparison = (read_checked(folder / f"{name}.json") for name in names)
     if not config:
         raise UserError(f"{folder} has no config.json; give the run_dir of a whole run")
     return Record(folder, config, results, comparison)
@@ -178,8 +166,3 @@ def _complete(row: Mapping[str, Any]) -> Json:
     """A row with all that figures ask for."""
     given = row.get("accuracies") or []
     return {"std": 0.0, "networks": len(given) or 1, **row, "accuracies": given}
-
-
-def _is_drawn(line: Json) -> bool:
-    """Whether a chart can show the numbers: it can't show a loss that is NaN or infinite."""
-    return all(abs(value) < 1e30 for value in line.values())

@@ -3,6 +3,7 @@
 import base64
 import re
 import shlex
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,7 @@ from tf_distill.report.record import Record, read
 
 NAME = "report.html"
 SENTENCES_SHOWN, WORDS_SHOWN, CLASSES_SHOWN = 40, 200, 12
-GROUP_TITLES = dict(
-    zip(GROUPS, ("Distilled set", "Baselines", "Controls", "Other networks"), strict=True)
-)
+GROUP_TITLES = ("Distilled set", "Baselines", "Controls", "Other networks")
 VERSIONS = ("tf_distill", "tensorflow", "keras")
 Values = dict[str, Any]
 
@@ -38,13 +37,7 @@ def write(folder: Path) -> Path:
     """Draws the figures of a finished run, or of a sweep, anew and writes its report.
 
     No dataset is loaded. The report leaves out what has not been measured (comparison.json,
-    sweep.json, ranking.json), and names the rows that a comparison still lacks.
-
-    Args:
-        folder: of the run; `figures/` and `report.html` in it are written.
-
-    Returns:
-        The path of the report.
+    sweep.json, ranking.json), and names the rows that a comparison still lacks. Returns its path.
 
     Raises:
         UserError: the folder holds no finished run or damaged files, or can't be written.
@@ -64,12 +57,10 @@ def write(folder: Path) -> Path:
 
 def _values(record: Record) -> Values:
     """The values of the template."""
+    rows = {group: [row for row in record.rows if row["group"] == group] for group in GROUPS}
     return {
         "record": record,
-        "groups": [
-            (title, [row for row in record.rows if row["group"] == group])
-            for group, title in GROUP_TITLES.items()
-        ],
+        "groups": list(zip(GROUP_TITLES, rows.values(), strict=True)),
         "figures": [_figure(record, plate) for plate in plates(record)],
         "sentences": _sentences(record),
         "settings": _settings(record),
@@ -85,15 +76,9 @@ def _figure(record: Record, plate: Plate) -> Values:
     draw = lambda: plate.draw(record)  # noqa: E731
     light = render(draw)
     write_bytes(record.path / "figures" / f"{plate.name}.png", light)
-    width = int.from_bytes(light[16:20], "big")  # of the PNG's header
-    height = int.from_bytes(light[20:24], "big")
-    return {
-        "plate": plate,
-        "light": _data_uri(light),
-        "dark": _data_uri(render(draw, DARK)),
-        "width": width,
-        "height": height,
-    }
+    width, height = struct.unpack(">II", light[16:24])  # of the PNG's header
+    images = {"light": _data_uri(light), "dark": _data_uri(render(draw, DARK))}
+    return {"plate": plate, **images, "width": width, "height": height}
 
 
 def _data_uri(png: bytes) -> str:
@@ -106,17 +91,14 @@ def _sentences(record: Record) -> Values:
     if record.distilled is None or "sentences" not in metadata:
         return {"rows": [], "note": ""}
     y = np.asarray(record.distilled.samples.y)
-    steps, n, outputs = y.shape
-    labels = y.reshape(-1, outputs)
     decoded = decoded_words(metadata["sentences"])
-    shown = list(zip(decoded, labels, strict=False))[:SENTENCES_SHOWN]
+    shown = list(zip(decoded, np.ndindex(y.shape[:2]), strict=False))[:SENTENCES_SHOWN]
     rows = [
-        {"words": " ".join(words[:WORDS_SHOWN]), "label": _label(label, metadata["classes"]),
+        {"name": f"{s + 1}.{j + 1}" if len(y) > 1 else f"{j + 1}",
+         "words": " ".join(words[:WORDS_SHOWN]), "label": _label(y[s, j], metadata["classes"]),
          "cut": shown_part(WORDS_SHOWN, len(words), "words")}
-        for words, label in shown
+        for words, (s, j) in shown
     ]  # fmt: skip
-    for row, (s, j) in zip(rows, np.ndindex(steps, n), strict=False):
-        row["name"] = f"{s + 1}.{j + 1}" if steps > 1 else f"{j + 1}"
     return {"rows": rows, "note": shown_part(len(rows), len(decoded), "sentences")}
 
 
@@ -142,19 +124,15 @@ def _label(label: np.ndarray, classes: list[str]) -> list[Values]:
 def _settings(record: Record) -> list[tuple[str, Any]]:
     """The settings of the run, except paths and settings without effect."""
     left_out = (*config.PLACES, *(config.BROUGHT if record.config.get("start") else ()))
-    return [
-        (name.replace("_", " "), value)
-        for name, value in record.config.items()
-        if name not in left_out and value is not None
-    ]
+    given = {k: v for k, v in record.config.items() if k not in left_out and v is not None}
+    return [(name.replace("_", " "), value) for name, value in given.items()]
 
 
 def _command(record: Record) -> str:
     """The command that makes the run; "" for a sweep, and for data or a network of Python."""
-    if not record.results:
-        return ""
-    dataset, model = record.config["dataset"], record.config["model"]
-    if model.startswith(OWN) or not (dataset in DATASETS or is_own(dataset)):
+    dataset, model = record.config.get("dataset", ""), record.config.get("model", "")
+    known = dataset in DATASETS or is_own(dataset)
+    if not record.results or model.startswith(OWN) or not known:
         return ""
     return config.shortest_command(record.config, _registry(record), NETWORKS)
 

@@ -6,7 +6,7 @@ import io
 import re
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,10 @@ NUMBERS = ("samples", "steps x epochs", "accuracy, %", "networks", "ratio, %", "
 """The columns that are set flush right."""
 MEASURED = ("run", "accuracy, %", "ratio, %", "best baseline, %", "time")
 """The columns that hold results, not settings."""
-OF_ONE_SEED = {"run", "mean", "std", "ratio", "best_baseline", "best_baseline_mean", "seconds",
-               "seed"}  # fmt: skip
-"""Columns that may differ between the runs of one experiment."""
-WORDED = {"steps", "epochs", "mean", "std", "networks", "ratio", "best_baseline",
-          "best_baseline_mean", "seconds", "seed"}  # fmt: skip
-"""Columns that the table shows under other headings, or at its end."""
+RESULTS = {"mean", "std", "ratio", "best_baseline", "best_baseline_mean", "seconds", "seed"}
+"""Values that may differ between the runs of one experiment, as may their "run"."""
+WORDED = RESULTS | {"steps", "epochs", "networks"}
+"""Values that the table shows under other headings, or at its end."""
 TOLD = {*FREE, "dataset", "model", "init", "labels", "samples_per_step", "steps", "epochs", "seed",
         "eval_split", "eval_networks", "eval_every"}  # fmt: skip
 """Settings that have a column anyway, or that do not change the results."""
@@ -34,11 +32,8 @@ TOLD = {*FREE, "dataset", "model", "init", "labels", "samples_per_step", "steps"
 def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
     """Reads the results of runs, and writes their table to a file if one is named.
 
-    A folder without a finished run is left out, with a line on stderr.
-
-    Args:
-        folders: of the runs.
-        out: a file whose ending says its format: .csv, .html or .txt.
+    A folder without a finished run is left out, with a line on stderr. The ending of `out` says
+    its format: .csv, .html or .txt.
 
     Returns:
         A row a run, in the order given. Accuracies and ratios are fractions; None stands for
@@ -49,7 +44,8 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
         UserError: none of the folders holds a finished run, or `out` has another ending
             or can't be written.
     """
-    write = _writer(out) if out else None
+    if out and out.suffix not in WRITERS:
+        raise UserError(f"got {out}, expected a name that ends in {', '.join(WRITERS)}")
     records = [record for folder in folders if (record := _read(folder))]
     if not records:
         raise UserError(
@@ -57,9 +53,9 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
         )
     differing = _differing(records)
     rows = [_row(record, differing) for record in records]
-    if out and write:
+    if out:
         try:
-            write_text(out, write(rows))
+            write_text(out, WRITERS[out.suffix](rows))
         except OSError as error:
             raise UserError(f"can't write {out}: {error.strerror}; name another file") from error
     return rows
@@ -83,6 +79,7 @@ def describe(names: Sequence[str], out: str | None) -> str:
 
 
 def _runs(path: Path) -> list[Path]:
+    """The folders of a name: itself, or a sweep's sizes."""
     if path.is_file():
         return []
     sizes = [p for p in path.glob("size_*") if (p / "results.json").exists()]
@@ -100,8 +97,9 @@ def to_text(rows: Sequence[Row]) -> str:
     table, notes = _table(rows)
     heads = list(table[0])
     widths = {head: max(len(head), *(len(cells[head]) for cells in table)) for head in heads}
+    sides = {head: ">" if head in NUMBERS else "<" for head in heads}
     lines = [dict(zip(heads, heads, strict=True)), *table]
-    text = ("  ".join(_pad(line[head], widths[head], head) for head in heads) for line in lines)
+    text = ("  ".join(f"{line[h]:{sides[h]}{widths[h]}}" for h in heads) for line in lines)
     return "\n".join([*(line.rstrip() for line in text), *notes]) + "\n"
 
 
@@ -121,12 +119,6 @@ def to_html(rows: Sequence[Row]) -> str:
 
 
 WRITERS = {".csv": to_csv, ".html": to_html, ".txt": to_text}
-
-
-def _writer(out: Path) -> Callable[[Sequence[Row]], str]:
-    if out.suffix not in WRITERS:
-        raise UserError(f"got {out}, expected a name that ends in {', '.join(WRITERS)}")
-    return WRITERS[out.suffix]
 
 
 def _read(folder: Path) -> Record | None:
@@ -180,19 +172,20 @@ def _over_seeds(rows: Sequence[Row]) -> list[str]:
     """A line for each experiment with several seeds; of runs with one seed the last counts."""
     experiments: dict[tuple[str, ...], dict[int, Row]] = {}
     for row in rows:
-        settings = tuple(repr(value) for name, value in row.items() if name not in OF_ONE_SEED)
+        settings = tuple(
+            repr(value) for name, value in row.items() if name not in RESULTS | {"run"}
+        )
         experiments.setdefault(settings, {})[row["seed"]] = row
     return [_mean(by_seed) for by_seed in experiments.values() if len(by_seed) > 1]
 
 
-def _mean(by_seed: Mapping[int, Row]) -> str:
+def _mean(by_seed: dict[int, Row]) -> str:
     names = dict.fromkeys(row["run"].removesuffix(f"_seed{seed}") for seed, row in by_seed.items())
     means = [row["mean"] for row in by_seed.values()]
     accuracy = spread(statistics.mean(means), statistics.stdev(means), len(means))
-    return _plain(
-        f"{', '.join(names)}, {len(means)} seeds ({', '.join(map(str, by_seed))}): accuracy "
-        f"{accuracy} (standard deviation over seeds, n - 1)"
-    )
+    seeds = f"{len(means)} seeds ({', '.join(map(str, by_seed))})"
+    over = "(standard deviation over seeds, n - 1)"
+    return _plain(f"{', '.join(names)}, {seeds}: accuracy {accuracy} {over}")
 
 
 def _cells(row: Row) -> dict[str, str]:
@@ -205,17 +198,11 @@ def _cells(row: Row) -> dict[str, str]:
         "accuracy, %": spread(row["mean"], row["std"], row["networks"]),
         "networks": row["networks"],
         "ratio, %": percent(row["ratio"], 1),
-        "best baseline, %": best,
-        "time": minutes(row["seconds"]),
-        "seed": row["seed"],
-    }
+        "best baseline, %": best, "time": minutes(row["seconds"]), "seed": row["seed"],
+    }  # fmt: skip
     return {head: "" if value is None else _plain(str(value)) for head, value in cells.items()}
 
 
 def _plain(text: str) -> str:
     """The text without characters that move a terminal's cursor or end a line."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
-def _pad(cell: str, width: int, head: str) -> str:
-    return cell.rjust(width) if head in NUMBERS else cell.ljust(width)

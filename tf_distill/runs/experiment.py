@@ -42,7 +42,7 @@ from tf_distill.datasets import Dataset, hold_out
 from tf_distill.export import LoadedSet, load, save, servable
 from tf_distill.report import report
 from tf_distill.runs import memory, results
-from tf_distill.runs.folder import Checkpoints, History, Metrics, handling
+from tf_distill.runs.folder import Checkpoints, Metrics, handling
 from tf_distill.runs.run import Run
 
 DONE, TO_DO = 0, 1
@@ -142,10 +142,10 @@ def finished_run(run: Run) -> Finished:
     """
     path = run.files.path
     assert path  # without a folder nothing is finished before it is carried out
-    if not (path / "distilled" / "1").is_dir():
+    if gone := [name for name in ("distilled/1", "model/1") if not (path / name).is_dir()]:
         raise UserError(
-            f"{path} no longer has distilled/1; put it back, or delete results.json, and the same "
-            "command continues from the last checkpoint and writes all of it again"
+            f"{path} no longer has {' and '.join(gone)}; put that back, or delete results.json: "
+            "then the same command writes all again from the last checkpoint"
         )
     if not (path / report.NAME).exists():
         report.write(path)
@@ -166,7 +166,7 @@ def _distilled(run: Run) -> Finished:
     checkpoints = _restored(run, state)
     evaluate = evaluation(run, run.dataset)
     nearby = evaluation(run, near) if best else evaluate
-    metrics = run.files.metrics(int(state.step)) if shared.chief else History()
+    metrics = run.files.metrics(int(state.step)) if shared.chief else Metrics()
 
     def evaluate_on_chief(samples: Samples) -> Accuracy:  # so that all workers stop together
         networks = _few(config)
@@ -231,7 +231,7 @@ def outer_loop(
     dataset: Dataset,
     evaluate: Callable[[Samples], Accuracy],
     checkpoints: Checkpoints | None,
-    metrics: Metrics | History,
+    metrics: Metrics,
     callbacks: Sequence[Callback],
 ) -> None:
     """Goes through all outer steps, with an evaluation and a checkpoint every so often.
@@ -331,9 +331,7 @@ def describe_estimate(run: Run) -> str:
     return memory.check_memory(found, config)
 
 
-def _finish(
-    run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics | History
-) -> Finished:
+def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics) -> Finished:
     """The last evaluation, with the results."""
     config, dataset, learner = run.config, run.dataset, run.learner
     samples = state.distilled.samples
@@ -347,7 +345,7 @@ def _finish(
         [tf.constant(value) for value in learner.frozen],
     )
     summary = results.summarize(config, dataset, state, before, after)
-    return Finished(distilled, summary, metrics.read())
+    return Finished(distilled, summary, metrics.lines)
 
 
 def new_distillation(config: Config, dataset: Dataset) -> Distillation:

@@ -66,9 +66,9 @@ class InMemory:
     def checkpoints(self, state: tf.Module, *begun: Any) -> None:
         """No checkpoints."""
 
-    def metrics(self, step: int) -> "History":
+    def metrics(self, step: int) -> "Metrics":
         """A new history."""
-        return History()
+        return Metrics()
 
 
 class RunFolder:
@@ -262,10 +262,10 @@ def handling(handler: Callable, checkpoints: object | None) -> Iterator[None]:
 
 
 class Metrics:
-    """The run's history: `metrics.jsonl`, and the same as TensorBoard scalars.
+    """The history of a run, and in a folder `metrics.jsonl` and TensorBoard scalars of the same.
 
     Args:
-        path: the run's folder.
+        path: the run's folder, or None.
         step: where the run continues; lines of later steps, written before an interruption, are
             dropped. Their events stay in their file. TensorBoard skips them, since the steps begin
             anew, but not with --load_fast=false.
@@ -273,37 +273,24 @@ class Metrics:
 
     FILE = "metrics.jsonl"
 
-    def __init__(self, path: Path, step: int):
-        self._path = path / self.FILE
-        self._events = tf.summary.create_file_writer(str(path / "events"))
-        kept = [json.dumps(m) + "\n" for m in self.read() if m["step"] <= step]
-        write_text(self._path, "".join(kept))
+    def __init__(self, path: Path | None = None, step: int = 0):
+        self.lines: list[dict[str, float]] = []
+        """One a step, without those that a crash has cut."""
+        self._path = path and path / self.FILE
+        if path and self._path:
+            self.lines += [m for m in read_metrics(self._path) if m["step"] <= step]
+            self._events = tf.summary.create_file_writer(str(path / "events"))
+            write_text(self._path, "".join(json.dumps(m) + "\n" for m in self.lines))
 
     def write(self, step: int, **values: float) -> None:
         """Appends one line, and a scalar for each value."""
+        self.lines.append({"step": step, **values})
+        if not self._path:
+            return
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
+            file.write(json.dumps(self.lines[-1]) + "\n")
         with os_errors(self._path.with_name("events")):
             with self._events.as_default(step):
                 for name, value in values.items():
                     tf.summary.scalar(name, value)
             self._events.flush()
-
-    def read(self) -> list[dict[str, float]]:
-        """All lines but those that a crash has cut."""
-        return read_metrics(self._path)
-
-
-class History:
-    """The history of a run without a folder, in memory only."""
-
-    def __init__(self) -> None:
-        self._lines: list[dict[str, float]] = []
-
-    def write(self, step: int, **values: float) -> None:
-        """Appends the values of a step."""
-        self._lines.append({"step": step, **values})
-
-    def read(self) -> list[dict[str, float]]:
-        """All that was written."""
-        return list(self._lines)

@@ -84,33 +84,25 @@ def check_set(config: Config, dataset: Dataset) -> None:
 def estimate_memory(
     graph: tf.Graph, learner: Learner, dataset: Dataset, config: Config
 ) -> Estimate:
-    """The memory of a run, from the graph of its outer step; nothing is run.
-
-    Args:
-        graph: as `distill` gives it to `before`.
-        learner: the network.
-        dataset: of the run.
-        config: of the run.
-    """
+    """The memory of a run, from the graph that `distill` gives to `before`; nothing is run."""
     cost = float if parallel.on_gpu() else _on_cpu
-    inner, others, operations = 0.0, 0.0, 0
+    inner: list[float] = []
+    others: list[float] = []
     for name, size in moments(graph, cost):
-        operations += 1
-        if f"{TRAINING}/" in name or f"{WAY_BACK}/" in name:
-            inner = max(inner, size)
-        else:
-            others = max(others, size)
+        (inner if f"{TRAINING}/" in name or f"{WAY_BACK}/" in name else others).append(size)
     one = sum(tf.TensorShape(s).num_elements() * 4 for s in learner.shapes)
     together = min(config.networks, parallel.at_once())
     weights = float(config.steps * config.epochs * one * together)
     tested = min(len(dataset.y_test), TEST_BATCH * parallel.at_once())
-    test = _evaluation(learner, (tested, *dataset.encoding.shape))
+    inputs = (tested, *dataset.encoding.shape)
+    logits = graph_function(lambda weights: learner.apply(weights, tf.zeros(inputs)))
+    test = logits.get_concrete_function([tf.TensorSpec(s) for s in learner.shapes]).graph
     return Estimate(
         program=machine.resident(),
-        graph=RUNTIME + OPERATION * operations,
+        graph=RUNTIME + OPERATION * (len(inner) + len(others)),
         weights=weights,
-        real_batch=max(0.0, others - weights),
-        inner_step=max(0.0, inner - weights),
+        real_batch=max([weights, *others]) - weights,
+        inner_step=max([weights, *inner]) - weights,
         evaluation=max(m.size for m in moments(test, cost)),
         so_far=float(machine.most_resident() or 0),
         tested=tested,
@@ -122,19 +114,8 @@ def _on_cpu(size: int) -> float:
     return size * HOLES if size < SMALL else size
 
 
-def _evaluation(learner: Learner, shape: tuple[int, ...]) -> tf.Graph:
-    """The graph of a network's logits for inputs of this shape, the batch too."""
-    given = [tf.TensorSpec(s) for s in learner.shapes]
-    logits = graph_function(lambda weights: learner.apply(weights, tf.zeros(shape)))
-    return logits.get_concrete_function(given).graph
-
-
 def check_memory(found: Estimate, config: Config) -> str:
-    """A line that says how much memory a run takes.
-
-    Raises:
-        UserError: it is more than there is. The text names the setting that takes most of it.
-    """
+    """A line that says how much memory a run takes; UserError where it is more than there is."""
     if parallel.on_gpu():  # TensorFlow does not tell how much a device has
         return f"memory: about {_gb(found.peak - found.program)} on the device"
     room = machine.room()
@@ -159,8 +140,7 @@ def _advice(found: Estimate, config: Config, room: float) -> str:
         return "end other programs, or take a smaller dataset"
     if most < found.evaluation:
         return f"the network alone takes {_gb(found.evaluation)}; take a smaller model"
-    now = getattr(config, name)
-    alive = now
+    alive = now = getattr(config, name)
     if name == "batch_size":  # only some parts of it are in work at a time
         parts = parallel.equal_parts(now, REAL_PART)
         alive = now // parts * min(parts, parallel.at_once())
@@ -207,10 +187,7 @@ Cost = Callable[[int], float]
 
 
 class Moment(NamedTuple):
-    """The memory in use while one operation runs.
-
-    name: of the operation, after the names of the loops and calls around it; size: bytes.
-    """
+    """Bytes in use while an operation runs; its name begins with the loops and calls around it."""
 
     name: str
     size: float
@@ -218,18 +195,13 @@ class Moment(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class _Buffer:
-    """Memory that tensors share.
-
-    size: bytes. own: whether it is freed here. uses: how often it is still to be read. kept: of a
-    list of tensors the bytes that loops have put into it. length: of a list the number of its
-    tensors, of a constant its value, which may become the length of a list; 0 for not known.
-    """
+    """Memory that tensors share, in bytes."""
 
     size: int
-    own: bool = True
-    length: int = 0
-    uses: int = 0
-    kept: int = 0
+    own: bool = True  # whether it is freed here
+    length: int = 0  # tensors of a list; or a constant, which may become that; 0: not known
+    uses: int = 0  # how often it is still to be read
+    kept: int = 0  # what loops have put into a list
 
     def cost(self, cost: Cost) -> float:
         return self.kept or cost(self.size)
@@ -238,28 +210,19 @@ class _Buffer:
 Walk = Generator[Moment, None, list[_Buffer]]
 
 
-def peak(graph: tf.Graph) -> float:
-    """Bytes that are alive at most, beside the arguments and captured tensors."""
-    return max((moment.size for moment in moments(graph)), default=0)
-
-
-def moments(graph: tf.Graph, cost: Cost = float) -> Iterator[Moment]:
+def moments(graph: tf.Graph, cost: Cost = float, arguments: Sequence[_Buffer] = ()) -> Walk:
     """The memory in use at each operation, in the order in which TensorFlow is likely to run them.
+
+    Operations that nothing needs are left out; those in the body of a loop come once. Returns
+    the buffers of the results.
 
     Args:
         graph: of a concrete function. Its arguments and what it captures belong to the caller,
             and are not counted.
-        cost: of a tensor of so many bytes, in bytes: what the allocator takes for it. What a loop
-            keeps in lists, to the end, takes no more than it is.
-
-    Yields:
-        A moment for each operation that is needed; those in the body of a loop come once.
+        cost: what the allocator takes for a tensor of so many bytes. What a loop keeps in lists,
+            to the end, takes no more than it is.
+        arguments: of a graph that another one calls.
     """
-    yield from _walk(graph, cost, [])
-
-
-def _walk(graph: tf.Graph, cost: Cost, arguments: Sequence[_Buffer]) -> Walk:
-    """Yields the moments of a graph that is called with arguments; returns its results."""
     order = _order(graph)
     uses = Counter(t.name for op in order for t in op.inputs)
     uses.update(t.name for t in graph.outputs)
@@ -289,29 +252,21 @@ def _order(graph: tf.Graph) -> list[tf.Operation]:
 
     Each comes after its inputs: a loop is made before the lists that its gradient adds to them.
     """
-    needed = _reached([t.op for t in graph.outputs] + list(graph.control_outputs))
-    order: dict[str, tf.Operation] = {}
+    needed: set[tf.Operation] = set()
+    open_ = [t.op for t in graph.outputs] + list(graph.control_outputs)
+    while open_:
+        if (op := open_.pop()) not in needed:
+            needed.add(op)
+            open_ += _before(op)
+    order: dict[tf.Operation, None] = {}
     for op in graph.get_operations():
-        open_ = [op] if op.name in needed else []
+        open_ = [op] if op in needed else []
         while open_:
-            waits = [b for b in _before(open_[-1]) if b.name not in order]
-            if waits:
+            if waits := [b for b in _before(open_[-1]) if b not in order]:
                 open_ += waits
             else:
-                last = open_.pop()
-                order[last.name] = last
-    return list(order.values())
-
-
-def _reached(open_: list[tf.Operation]) -> set[str]:
-    """The names of operations and of all that come before them."""
-    found: set[str] = set()
-    while open_:
-        op = open_.pop()
-        if op.name not in found:
-            found.add(op.name)
-            open_ += _before(op)
-    return found
+                order[open_.pop()] = None
+    return list(order)
 
 
 def _before(op: tf.Operation) -> list[tf.Operation]:
@@ -340,19 +295,19 @@ def _inside(
     run = _graphs(op)
     if not op.type.endswith("While"):
         for graph in run:
-            results = yield from _walk(graph, cost, given[int(op.type.endswith("If")) :])
+            results = yield from moments(graph, cost, given[int(op.type.endswith("If")) :])
             # A graph can have got more results, for its gradient, than this call of it has.
             for outer, inner in zip(made, results, strict=False):
                 outer.kept, outer.length = inner.kept, inner.length
         return
-    body = run[0]
+    (body,) = run
     lists = (b for b, t in zip(given, op.inputs, strict=True) if t.dtype == tf.variant)
     rounds = max((b.length for b in lists), default=0) or 1
     for i, (size, length) in _kept(body, rounds, [b.length for b in given]).items():
         made[i].kept, made[i].length = size, length
     more = sum(b.kept for b in made)
     together = op.get_attr("parallel_iterations") if parallel.LOOP in op.name else 1
-    for moment in _walk(body, cost, given):
+    for moment in moments(body, cost, given):
         yield moment._replace(size=together * moment.size + more)
 
 
@@ -365,15 +320,9 @@ def _graphs(op: tf.Operation) -> list[tf.Graph]:
 
 
 def _kept(body: tf.Graph, rounds: int, lengths: list[int]) -> dict[int, tuple[int, int]]:
-    """What all rounds of a loop leave in its lists.
+    """Bytes and tensors that all rounds of a loop leave in its lists, by a list's number.
 
-    Args:
-        body: the graph of one round.
-        rounds: how many there are.
-        lengths: how many tensors the lists among the loop's inputs have room for.
-
-    Returns:
-        Bytes and the number of tensors, by the number of the list among the loop's results.
+    lengths: how many tensors the lists among the loop's inputs have room for.
     """
     places = {t.op.name: i for i, t in enumerate(body.inputs)}
     kept: dict[int, tuple[int, int]] = {}

@@ -16,9 +16,6 @@ from tf_distill.config import PLACES, Config
 from tf_distill.core import Accuracy, Distillation, Samples
 from tf_distill.datasets import Dataset, TextEncoding
 
-PARTS = ("report.html", "distilled/1", "model/1")
-"""Of a finished run's folder, for its user."""
-
 
 def summarize(
     config: Config,
@@ -59,19 +56,8 @@ def describe_results(results: dict[str, Any], config: Config) -> str:
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
         f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
         f"{results['seconds']:.0f} s\n"
-        f"{skipped}{_whereabouts(Path(config.run_dir))}"
-    )
-
-
-def _whereabouts(folder: Path) -> str:
-    if gone := [name for name in PARTS if not (folder / name).exists()]:
-        return (
-            f"{folder} no longer has {' and '.join(gone)}; delete results.json, and the same "
-            "command continues from the last checkpoint and writes all of it again"
-        )
-    return (
-        "report.html, distilled/1 (the set) and model/1 (the network that it trains) are in "
-        f"{folder}"
+        f"{skipped}report.html, distilled/1 (the set) and model/1 (the network that it trains) are "
+        f"in {config.run_dir}"
     )
 
 

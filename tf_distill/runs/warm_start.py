@@ -146,9 +146,7 @@ def _differences(
 
 
 def _has_seen_held_out(config: Config, metadata: Mapping[str, Any]) -> bool:
-    """Whether the set was learned from examples that the run holds out; old sets don't tell."""
-    if not metadata.keys() >= {"eval_split", "keep", "seed"}:
-        return False
+    """Whether the set was learned from examples that the run holds out."""
     now, before = _tenths(vars(config)), _tenths(metadata)
     return now > before or (now > 0 and metadata["seed"] != config.seed)
 

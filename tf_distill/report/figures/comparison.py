@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tf_distill.common import GROUPS, spread
-from tf_distill.report.figures.style import COLUMN, ink, percent_axis, reference, sheet
+from tf_distill.report.figures.style import COLUMN, ink, percent_axis, plot, reference, sheet
 
 Row = Mapping[str, Any]
 COLOURS = dict(zip(GROUPS, ("C1", "C0", "C2", "C3"), strict=True))
@@ -18,35 +18,28 @@ GAP = 0.45
 
 
 def draw_comparison(rows: Sequence[Row], original: float | None = None) -> Figure:
-    """Mean accuracies as bars with their standard deviations (Tables 2, 3, 5).
-
-    Args:
-        rows: of comparison.json.
-        original: the accuracy of training on all of the real data, where it is known.
-    """
+    """Mean accuracies as bars with their standard deviations (Tables 2, 3, 5)."""
     rows, places = in_groups(rows)
     figure, axis = _rows_figure(rows, places, 0.19)
+    beside, above = axis.get_yaxis_transform(), axis.get_xaxis_transform()
     for row, place in zip(rows, places, strict=True):
-        axis.barh(place, row["mean"], 0.72, color=COLOURS[row["group"]], alpha=0.85)
-        if row["networks"] > 1:
-            axis.errorbar(
-                row["mean"], place, xerr=row["std"], color=ink(), linewidth=0.8, capsize=1.5
-            )
-        words = spread(row["mean"], row["std"], row["networks"], 1)
-        where = axis.get_yaxis_transform()
-        axis.text(1.02, place, words, transform=where, va="center", size=7)
+        mean, std, networks = row["mean"], row["std"], row["networks"]
+        axis.barh(place, mean, 0.72, color=COLOURS[row["group"]], alpha=0.85)
+        if networks > 1:
+            axis.errorbar(mean, place, xerr=std, color=ink(), linewidth=0.8, capsize=1.5)
+        words = spread(mean, std, networks, 1)
+        axis.text(1.02, place, words, transform=beside, va="center", size=7)
     axis.set_xlim(0, 1)
     percent_axis(axis, "x")
-    _name_original(axis, original)
+    reference(axis, original, "x")
+    if original is not None:
+        words = str(axis.lines[-1].get_label())
+        axis.text(original, 1.01, words, transform=above, ha="right", va="bottom", size=7)
     return figure
 
 
 def draw_distribution(rows: Sequence[Row]) -> Figure:
-    """The accuracy of every single network, a strip a row, with its median.
-
-    Args:
-        rows: of comparison.json; those of one network are left out.
-    """
+    """The accuracy of every network, a strip a row of several networks, with its median."""
     rows, places = in_groups([row for row in rows if len(row["accuracies"]) > 1])
     figure, axis = _rows_figure(rows, places, 0.24)
     for row, place in zip(rows, places, strict=True):
@@ -69,13 +62,8 @@ def in_groups(rows: Sequence[Row]) -> tuple[list[Row], list[float]]:
 
 
 def draw_ranking(ranking: Mapping[str, Any]) -> Figure:
-    """Accuracy after the distilled set against that after full training, a point a variant.
-
-    Args:
-        ranking: what ranking.json holds. Points are numbered in its order.
-    """
-    figure = sheet(COLUMN, 3.0)
-    axis = figure.subplots()
+    """Accuracy after the distilled set and after full training, a numbered point a variant."""
+    figure, axis = plot(3.0)
     variants = ranking["variants"]
     full, distilled = ([v[way]["mean"] for v in variants] for way in ("full", "distilled"))
     std = [v["distilled"].get("std", 0.0) for v in variants]
@@ -87,7 +75,6 @@ def draw_ranking(ranking: Mapping[str, Any]) -> Figure:
     axis.set_title(", ".join([*words, f"{len(variants)} variants"]), loc="left")
     percent_axis(axis, "x", "accuracy after full training, %")
     percent_axis(axis, "y", "accuracy after the distilled set, %")
-    axis.grid()
     return figure
 
 
@@ -105,11 +92,3 @@ def _rows_figure(
     axis.spines["left"].set_visible(False)
     axis.grid(axis="x")
     return figure, axis
-
-
-def _name_original(axis: Axes, original: float | None) -> None:
-    reference(axis, original, "x")
-    if original is not None:
-        words = str(axis.lines[-1].get_label())
-        where = axis.get_xaxis_transform()
-        axis.text(original, 1.01, words, transform=where, ha="right", va="bottom", size=7)

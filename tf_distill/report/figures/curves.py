@@ -8,35 +8,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tf_distill.report.figures.style import (
-    COLUMN,
-    ink,
-    legend_above,
-    log_axis,
-    percent_axis,
-    reference,
-    shades,
-    sheet,
-    whole_numbers,
-)
+from tf_distill.report.figures import style
+from tf_distill.report.figures.style import legend_above, percent_axis, plot, reference
 
 
 def draw_history(metrics: Sequence[dict[str, Any]], original: float | None = None) -> Figure:
-    """The outer loss, each step's and its running median, and the accuracy on the way.
-
-    Args:
-        metrics: the lines of metrics.jsonl.
-        original: the accuracy of training on all of the real data, where it is known.
-    """
-    figure = sheet(COLUMN, 3.2)
+    """The outer loss, each step's and its running median, and the accuracy on the way."""
+    figure = style.sheet(style.COLUMN, 3.2)
     loss, accuracy = figure.subplots(2, 1, sharex=True)
     steps, values = _points(metrics, "loss")
     window = max(1, len(values) // 50) // 2 * 2 + 1
     thin: Any = {"linewidth": 0.4, "alpha": 0.45} if window > 1 else {}
     loss.plot(steps, values, color="C0", **thin)
     if window > 1:
-        words = f"median of {window} steps"
-        loss.plot(steps, running_median(values, window), color="C0", label=words)
+        median = running_median(values, window)
+        loss.plot(steps, median, color="C0", label=f"median of {window} steps")
         legend_above(loss)
     loss.set_ylabel("loss on real data, nats")
     accuracy.plot(*_points(metrics, "accuracy"), color="C1", marker="o", markersize=2.5)
@@ -44,8 +30,7 @@ def draw_history(metrics: Sequence[dict[str, Any]], original: float | None = Non
     reference(accuracy, original)
     if original is not None:
         legend_above(accuracy)
-    accuracy.set_xlabel("outer step")
-    accuracy.xaxis.set_major_locator(whole_numbers())
+    style.counting_axis(accuracy, "outer step")
     for axis in (loss, accuracy):
         axis.grid()
     return figure
@@ -58,33 +43,24 @@ def running_median(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def draw_learning_rates(lr: np.ndarray, steps: int) -> Figure:
-    """The learned learning rate of every inner step, each epoch in its own colour.
-
-    Args:
-        lr: `[epochs * steps]`, positive.
-        steps: of an epoch.
-    """
+    """The learned learning rates `[epochs * steps]`, each epoch in its own colour."""
     lr = np.asarray(lr)
     epochs = len(lr) // steps
-    figure = sheet(COLUMN, 2.1)
-    axis = figure.subplots()
-    colours = shades(epochs)
-    axis.plot(np.arange(len(lr)) + 1, lr, color=ink(), alpha=0.3, linewidth=0.6)
+    figure, axis = plot(2.1)
+    colours = style.shades(epochs)
+    axis.plot(np.arange(len(lr)) + 1, lr, color=style.ink(), alpha=0.3, linewidth=0.6)
+    size = 3 if len(lr) < 60 else 1.5
     for e in range(epochs):
         t = np.arange(e * steps, (e + 1) * steps)
-        style: Any = {"color": colours[e], "marker": "o", "markersize": 3 if len(lr) < 60 else 1.5}
-        axis.plot(t + 1, lr[t], **style)
+        axis.plot(t + 1, lr[t], color=colours[e], marker="o", markersize=size)
     if lr.max() > 20 * lr.min() > 0:
-        log_axis(axis, "y")
-    axis.set(xlabel="inner step", ylabel="learning rate")
-    axis.xaxis.set_major_locator(whole_numbers())
-    axis.grid()
+        style.log_axis(axis, "y")
+    axis.set_ylabel("learning rate")
+    style.counting_axis(axis, "inner step")
     if epochs > 1:
-        scale = matplotlib.cm.ScalarMappable(
-            matplotlib.colors.Normalize(0.5, epochs + 0.5),
-            matplotlib.colors.ListedColormap(colours),
-        )
-        figure.colorbar(scale, ax=axis, label="epoch", ticks=whole_numbers())
+        numbers = matplotlib.colors.Normalize(0.5, epochs + 0.5)
+        scale = matplotlib.cm.ScalarMappable(numbers, matplotlib.colors.ListedColormap(colours))
+        figure.colorbar(scale, ax=axis, label="epoch", ticks=style.whole_numbers())
     return figure
 
 
@@ -98,25 +74,22 @@ def draw_inner_accuracy(
         steps: of an epoch; the ends of the epochs are marked.
         original: the accuracy of training on all of the real data, where it is known.
     """
-    figure = sheet(COLUMN, 2.2)
-    axis = figure.subplots()
+    figure, axis = plot(2.2)
     t, mean, std = (np.asarray(curve[name], float) for name in ("step", "mean", "std"))
     ends = np.arange(steps, t[-1], steps)
     if len(ends) <= 20 and steps > 1:
         for i, end in enumerate(ends):
             words = None if i else "ends of epochs"
-            axis.axvline(end, color=ink(), alpha=0.3, linewidth=0.6, label=words)
+            axis.axvline(end, color=style.ink(), alpha=0.3, linewidth=0.6, label=words)
     words = f"mean of {curve['networks']} networks" if curve["networks"] > 1 else "one network"
     marker: Any = {"marker": "o", "markersize": 2.5} if len(t) <= 60 else {}
     axis.plot(t, mean, color="C1", label=words, **marker)
     if curve["networks"] > 1:
         axis.fill_between(t, mean - std, mean + std, color="C1", alpha=0.25, linewidth=0)
     reference(axis, original)
-    axis.set_xlabel("inner step")
-    axis.xaxis.set_major_locator(whole_numbers())
+    style.counting_axis(axis, "inner step")
     percent_axis(axis)
     legend_above(axis)
-    axis.grid()
     return figure
 
 
@@ -132,23 +105,19 @@ def draw_sizes(
         original: the accuracy of training on all of the real data, where it is known.
         marks: d_A by A, where they are known.
     """
-    figure = sheet(COLUMN, 2.5)
-    axis = figure.subplots()
+    figure, axis = plot(2.5)
     sizes = sorted(sizes, key=lambda size: size["samples"])
     samples = [size["samples"] for size in sizes]
     mean, std = ([size[name] for size in sizes] for name in ("mean", "std"))
     axis.errorbar(samples, mean, std, color="C1", marker="o", markersize=3.5, capsize=2,
                   elinewidth=0.8, label="distilled")  # fmt: skip
+    style.counting_axis(axis, "distilled samples")
     if samples[-1] > 15 * samples[0]:
-        log_axis(axis, "x", samples)
-    else:
-        axis.xaxis.set_major_locator(whole_numbers())
+        style.log_axis(axis, "x", samples)
     reference(axis, original)
     _mark_sizes(axis, marks or {}, dict(zip(samples, mean, strict=True)))
-    axis.set_xlabel("distilled samples")
     percent_axis(axis)
     legend_above(axis)
-    axis.grid()
     return figure
 
 

@@ -27,17 +27,13 @@ class Plate(NamedTuple):
     draw: Callable[[Any], Figure]
 
 
-def _has(kind: str) -> Callable[[Record], bool]:
+def _has(record: Record, kind: str) -> bool:
     """Whether a record has a set of images, or of texts."""
-    return lambda r: r.distilled is not None and r.distilled.metadata["input"]["kind"] == kind
+    return record.distilled is not None and record.distilled.metadata["input"]["kind"] == kind
 
 
 def _set(record: Any) -> tuple[Samples, list[str]]:
     return record.distilled.samples, record.distilled.metadata["classes"]
-
-
-def _several_networks(record: Record) -> bool:
-    return any(len(row["accuracies"]) > 1 for row in record.rows)
 
 
 PLATES = (
@@ -46,14 +42,14 @@ PLATES = (
         "Grid of the distilled images, each with the largest values of its label.",
         "All that the network sees in training, step by step. Each image is stretched to the "
         "range of grey or colour; below it are the largest values of its label.",
-        _has("image"),
+        lambda r: _has(r, "image"),
         lambda r: samples.draw_images(*_set(r)),
     ),
     Plate(
         "embeddings", "Distilled sentences in embedding space", "Figures 9, 10",
         "Heat maps of the distilled sentences, words down and embedding across.",
         "Each distilled sentence is a matrix: a row a word, a column a number of its vector.",
-        _has("text"),
+        lambda r: _has(r, "text"),
         lambda r: samples.draw_embeddings(*_set(r)),
     ),
     Plate(
@@ -84,7 +80,7 @@ PLATES = (
         "Strips of dots, one for each network, for every row of the table with several networks.",
         "Each dot is one trial: another initial network, or for the baselines another draw. "
         "The upright lines are medians.",
-        _several_networks,
+        lambda r: any(len(row["accuracies"]) > 1 for row in r.rows),
         lambda r: comparison.draw_distribution(r.rows),
     ),
     Plate(

@@ -18,10 +18,6 @@ LABELS_SHOWN, CLASSES_SHOWN = 20, 20
 def draw_images(samples: Samples, classes: Sequence[str]) -> Figure:
     """Distilled images, step by step, each with its top three classes (Figures 1, 5, 7, 8).
 
-    Args:
-        samples: the distilled set.
-        classes: their names.
-
     Learned pixels know no limits, so each image is stretched to the range of grey or colour.
     """
     x, y = (np.asarray(v)[:STEPS_SHOWN, :IMAGES_SHOWN] for v in (samples.x, samples.y))
@@ -31,9 +27,15 @@ def draw_images(samples: Samples, classes: Sequence[str]) -> Figure:
     longest = _longest(top_labels(label, classes) for label in np.concatenate(y))
     size = min(6.5, cell * 72 / (0.6 * longest))
     pitch = cell * 0.92 + 0.08 + 3.8 * size / 72
-    bottom = 0.2 if (note := _left_out(samples, "images")) else 0.0
-    height = steps * rows * pitch + bottom
-    figure, axis = _canvas(margin + columns * cell, height)
+    hidden = (
+        shown_part(STEPS_SHOWN, len(samples.x), "steps"),
+        shown_part(IMAGES_SHOWN, samples.x.shape[1], "images of a step"),
+    )
+    note = "; ".join(filter(None, hidden))
+    height = steps * rows * pitch + (0.2 if note else 0.0)
+    figure = Figure((margin + columns * cell, height), dpi=DPI)
+    axis = figure.add_axes((0, 0, 1, 1))  # one: many axes would take seconds
+    axis.axis("off")
     for s in range(steps):
         top = height - s * rows * pitch
         if len(samples.x) > 1:
@@ -55,7 +57,7 @@ def draw_images(samples: Samples, classes: Sequence[str]) -> Figure:
 def draw_embeddings(samples: Samples, classes: Sequence[str]) -> Figure:
     """Distilled sentences as heat maps: words down, embedding across (Figures 9, 10)."""
     x, y = (np.asarray(v)[:STEPS_SHOWN] for v in (samples.x, samples.y))
-    places = [(s, j) for s in range(len(x)) for j in range(x.shape[1])][:SENTENCES_SHOWN]
+    places = list(np.ndindex(x.shape[:2]))[:SENTENCES_SHOWN]
     columns = min(len(places), SENTENCES_A_ROW)
     rows = -(-len(places) // columns)
     figure = sheet(max(columns * PAGE / SENTENCES_A_ROW, COLUMN), rows * 1.75 + 0.2)
@@ -65,16 +67,14 @@ def draw_embeddings(samples: Samples, classes: Sequence[str]) -> Figure:
         axis.axis("off")
     for axis, (s, j) in zip(axes, places, strict=False):
         image = axis.imshow(x[s, j], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-        axis.set_title(
-            f"step {s + 1}, sentence {j + 1}\n{top_labels(y[s, j], classes)}", size=6, loc="left"
-        )
+        words = f"step {s + 1}, sentence {j + 1}\n{top_labels(y[s, j], classes)}"
+        axis.set_title(words, size=6, loc="left")
         axis.set_yticks([0, x.shape[2] - 1], ["1", str(x.shape[2])])
         axis.set_xticks([0, x.shape[3] - 1], ["1", str(x.shape[3])])
         axis.tick_params(labelsize=6)
         for tick, side in zip(axis.get_xticklabels(), ("left", "right"), strict=True):
             tick.set_ha(side)
-    count = len(samples.x) * x.shape[1]
-    note = shown_part(len(places), count, "sentences")
+    note = shown_part(len(places), len(samples.x) * x.shape[1], "sentences")
     figure.supxlabel("embedding" + (f" ({note})" if note else ""), size=7)
     figure.supylabel("word", size=7)
     bar = figure.colorbar(image, ax=axes.tolist(), fraction=0.02, aspect=30)
@@ -91,10 +91,8 @@ def draw_labels(samples: Samples, classes: Sequence[str]) -> Figure:
     names = output_names(classes, y.shape[2])
     values = y.reshape(-1, y.shape[2])[:LABELS_SHOWN]
     kept = np.sort(np.argsort(-np.abs(values).max(0))[:CLASSES_SHOWN])
-    figure = sheet(
-        max(COLUMN, min(PAGE, 0.6 + 0.34 * len(kept))),
-        0.8 + 0.02 * _longest(names) + 0.2 * len(values),
-    )
+    width, height = 0.6 + 0.34 * len(kept), 0.8 + 0.02 * _longest(names) + 0.2 * len(values)
+    figure = sheet(max(COLUMN, min(PAGE, width)), height)
     axis = figure.subplots()
     limit = float(np.abs(values).max()) or 1.0
     image = axis.imshow(values[:, kept], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
@@ -106,11 +104,7 @@ def draw_labels(samples: Samples, classes: Sequence[str]) -> Figure:
             tick.set(ha="left", rotation_mode="anchor")
     axis.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     steps = len(y) > 1
-    rows = [
-        f"{s + 1}.{j + 1}" if steps else f"{j + 1}"
-        for s in range(len(y))
-        for j in range(y.shape[1])
-    ]
+    rows = [f"{s + 1}.{j + 1}" if steps else f"{j + 1}" for s, j in np.ndindex(y.shape[:2])]
     axis.set_yticks(range(len(values)), rows[: len(values)])
     axis.set_ylabel("step.sample" if steps else "sample")
     axis.spines[:].set_visible(False)
@@ -132,23 +126,6 @@ def _write_values(axis: Axes, values: np.ndarray, image) -> None:
                 color="white" if dark else "black",
                 weight="bold" if value == row.max() and len(row) > 1 else "normal",
             )  # fmt: skip
-
-
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure that is one axis; many axes would take seconds."""
-    figure = Figure((width, height), dpi=DPI)
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.axis("off")
-    return figure, axis
-
-
-def _left_out(samples: Samples, what: str) -> str:
-    steps, n = len(samples.x), samples.x.shape[1]
-    hidden = (
-        shown_part(STEPS_SHOWN, steps, "steps"),
-        shown_part(IMAGES_SHOWN, n, f"{what} of a step"),
-    )
-    return "; ".join(filter(None, hidden))
 
 
 def _longest(texts: Iterable[str]) -> int:

@@ -25,22 +25,11 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Told apart by colour-blind eyes; figures name them C0, C1, ..."""
 ON_DARK = ("#56B4E9", "#E69F00", "#2FC39A", "#DE9BC0", "#F0E442", "#8FC7EE")
 _SHARED: dict[str, Any] = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "grid.alpha": 0.25,
-    "grid.linewidth": 0.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "lines.linewidth": 1.2,
+    **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 8),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 7),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    **{"axes.axisbelow": True, "grid.alpha": 0.25, "grid.linewidth": 0.5, "lines.linewidth": 1.2},
     "text.parse_math": False,  # names of classes may hold a dollar
 }
 FALLBACKS = (
@@ -52,23 +41,20 @@ FALLBACKS = (
 """Fonts with the letters of Chinese, Japanese and Korean, of Linux, Windows and macOS."""
 MISSING = re.compile(r"Glyph (\d+) .*missing from")
 _INK = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-_CYCLE = "axes.prop_cycle"
-LIGHT: Any = {**_SHARED, _CYCLE: cycler(color=OKABE_ITO)}
+LIGHT: Any = {**_SHARED, "axes.prop_cycle": cycler(color=OKABE_ITO)}
 DARK: Any = {
     **_SHARED,
     **dict.fromkeys(_INK, "#D5D8DC"),
-    _CYCLE: cycler(color=ON_DARK),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor"), "none"),
+    "axes.prop_cycle": cycler(color=ON_DARK),
     "grid.color": "#8A9099",
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
 }
 
 
-def render(draw: Callable[[], Figure], style: Any = None) -> bytes:
-    """Draws a figure in a style, LIGHT unless given, and returns it as PNG."""
+def render(draw: Callable[[], Figure], style: Any = LIGHT) -> bytes:
+    """Draws a figure in a style and returns it as PNG."""
     buffer = io.BytesIO()
-    fonts: Any = {"font.family": families()}
-    with matplotlib.rc_context({**(LIGHT if style is None else style), **fonts}):
+    with matplotlib.rc_context({**style, "font.family": families()}):
         draw().savefig(buffer, format="png", dpi=DPI)
     return buffer.getvalue()
 
@@ -89,16 +75,22 @@ def missing_letters_told() -> Iterator[None]:
     found = [(w, MISSING.match(str(w.message))) for w in caught]
     if letters := "".join(dict.fromkeys(chr(int(m[1])) for _, m in found if m)):
         say(f"no font for {brief(letters)} in the figures: install one, such as Noto Sans CJK")
-    for warning, match in found:
+    for w, match in found:
         if not match:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
 
 
 def sheet(width: float, height: float) -> Figure:
     """An empty figure of a size in inches, whose parts are laid out without overlaps."""
     return Figure((width, height), layout="constrained", dpi=DPI)
+
+
+def plot(height: float) -> tuple[Figure, Axes]:
+    """A figure of a column's width with one axis and its grid."""
+    figure = sheet(COLUMN, height)
+    axis = figure.subplots()
+    axis.grid()
+    return figure, axis
 
 
 def ink() -> str:
@@ -134,6 +126,12 @@ def percent_axis(axis: Axes, which: str = "y", label: str = "accuracy, %") -> No
 def whole_numbers() -> MaxNLocator:
     """Ticks of an axis that counts."""
     return MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+
+
+def counting_axis(axis: Axes, label: str) -> None:
+    """Shows whole numbers below an axis."""
+    axis.set_xlabel(label)
+    axis.xaxis.set_major_locator(whole_numbers())
 
 
 def legend_above(axis: Axes) -> None:
