@@ -8,16 +8,9 @@ from served import dataset, example, in_cpp, in_keras, strings
 from tf_distill.export import classifier
 
 BATCHES = (0, 1, 7, 1024)
-ODD_TEXTS = strings(
-    "",
-    " \t\n",
-    "xyzzy plugh",
-    "who wrote the old book ? " * 2000,
-    "¿Quién escribió el libro? 誰が 🤔",
-    b"who \xff\xfe wrote \xc3",
-    b"who\x00wrote",
-    "<padding> <unknown>",
-)
+ODD_TEXTS = strings("", " \t\n", "xyzzy plugh", "who wrote the old book ? " * 2000,
+                    "¿Quién escribió el libro? 誰が 🤔", b"who \xff\xfe wrote \xc3",
+                    b"who\x00wrote", "<padding> <unknown>")  # fmt: skip
 
 
 def assert_same(answer, probabilities, classes):
@@ -31,9 +24,8 @@ def test_text_in_cpp(text_run, tmp_path):
     texts = [np.resize(data.raw_test, n) for n in BATCHES] + [ODD_TEXTS]
     examples = strings(*(example("text", text) for text in data.raw_test[:7]))
     requests = [("serving_default", {"text": t}) for t in texts]
-    *answers, classified = in_cpp(
-        text_run / "model" / "1", [*requests, ("classify", {"inputs": examples})], tmp_path
-    )
+    requests.append(("classify", {"inputs": examples}))
+    *answers, classified = in_cpp(text_run / "model" / "1", requests, tmp_path)
     embedded = data.encoding(data.encoding.number(np.concatenate(texts)))
     expected = np.split(in_keras(text_run, embedded), np.cumsum([len(t) for t in texts])[:-1])
     for answer, probabilities in zip(answers, expected, strict=True):
@@ -50,24 +42,20 @@ def test_image_in_cpp(image_run, tmp_path):
     png = strings(*(tf.io.encode_png(x).numpy() for x in data.x_test[:7]))
     large = tf.repeat(tf.image.resize(data.x_test[0], (56, 40)), 3, axis=-1)
     large = tf.cast(large, tf.uint8)
-    jpeg = tf.io.encode_jpeg(large, quality=100).numpy()
+    both = strings(tf.io.encode_png(large).numpy(), tf.io.encode_jpeg(large, quality=100).numpy())
     files = [
         ("serving_encoded", {"image_bytes": png}),
         ("classify", {"inputs": strings(*(example("image/encoded", p) for p in png))}),
-        ("serving_encoded", {"image_bytes": strings(tf.io.encode_png(large).numpy(), jpeg)}),
+        ("serving_encoded", {"image_bytes": both}),
     ]
+    wide, high = np.zeros((1, 28, 29, 1), np.float32), np.zeros((1, 29, 28, 1), np.uint8)
     refused = {
         "Unknown image file format": ("serving_encoded", {"image_bytes": strings("no image")}),
-        "[1,28,29,1] is not compatible with expected shape [?,28,28,1]": (
-            "serving_default",
-            {"image": np.zeros((1, 28, 29, 1), np.float32)},
-        ),
-        "[1,29,28,1] is not compatible": (
-            "serving_uint8",
-            {"image": np.zeros((1, 29, 28, 1), np.uint8)},
-        ),
+        "[1,28,29,1] is not compatible with expected shape [?,28,28,1]":
+            ("serving_default", {"image": wide}),
+        "[1,29,28,1] is not compatible": ("serving_uint8", {"image": high}),
         "image/encoded": ("classify", {"inputs": strings(example("picture", b""))}),
-    }
+    }  # fmt: skip
     asked = [*floats, *pixels, *files, *refused.values()]
     answers = iter(in_cpp(image_run / "model" / "1", asked, tmp_path))
     expected = in_keras(image_run, data.encoding(images[-1]))

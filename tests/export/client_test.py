@@ -19,9 +19,8 @@ CLASSES = ["person", "place", "number"]
 
 @pytest.fixture(scope="module")
 def models(text_run, image_run):
-    return stand_in.Models(
-        toy=stand_in.Model(text_run / "model"), digits=stand_in.Model(image_run / "model")
-    )
+    text, image = (stand_in.Model(run / "model") for run in (text_run, image_run))
+    return stand_in.Models(toy=text, digits=image)
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +38,7 @@ def grpc_url(models):
 
 @pytest.fixture(scope="module")
 def expected(text_run):
-    """Probabilities of QUESTIONS."""
     return expected_answers(text_run)
-
-
-# The client
 
 
 def refusal(*arguments):
@@ -56,29 +51,29 @@ def refusal(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "--model is missing, expected name of the model on the server; see --help"),
-        (("--model=toy",), "got nothing to classify"),
-        (("--model=toy", "--url=localhost", "a"), "expected http://host:port or grpc://"),
-        (("--model=toy", "--url=http://127.0.0.1:1", "a"), "no answer from http://127.0.0.1:1"),
-        (("--model=toy", "--url=http://127.0.0.1:port", "a"), "nonnumeric port: 'port'"),
-        (("--model=toy", "--images", "none.png"), "can't read none.png"),
+        ("", "--model is missing, expected name of the model on the server; see --help"),
+        ("--model=toy", "got nothing to classify"),
+        ("--model=toy --url=localhost a", "expected http://host:port or grpc://"),
+        ("--model=toy --url=http://127.0.0.1:1 a", "no answer from http://127.0.0.1:1"),
+        ("--model=toy --url=http://127.0.0.1:port a", "nonnumeric port: 'port'"),
+        ("--model=toy --images none.png", "can't read none.png"),
     ],
 )
 def test_client_mistakes_are_one_line(arguments, message):
-    assert message in refusal(*arguments)
+    assert message in refusal(*arguments.split())
 
 
-def check_answers(url, expected):
-    """Asks the QUESTIONS and checks the printed lines."""
-    lines = program("export/client.py", f"--url={url}", "--model=toy", *QUESTIONS).splitlines()
+@pytest.mark.parametrize("server", ["rest_url", "grpc_url"])
+def test_client_prints_a_line_for_each_question(server, request, expected):
+    url = f"--url={request.getfixturevalue(server)}"
+    lines = program("export/client.py", url, "--model=toy", *QUESTIONS).splitlines()
     for line, question, probabilities in zip(lines, QUESTIONS, expected, strict=True):
         label, probability, text = line.split("\t")
         assert (label, text) == (CLASSES[probabilities.argmax()], question)
         assert float(probability) == pytest.approx(probabilities.max(), abs=1e-4)
 
 
-def test_client_over_rest(rest_url, image_run, tmp_path, expected):
-    check_answers(rest_url, expected)
+def test_client_sends_images_and_names_what_is_refused(rest_url, image_run, tmp_path):
     url, files = f"--url={rest_url}", (tmp_path / "a.png", tmp_path / "b.png")
     files[0].write_bytes(tf.io.encode_png(dataset(image_run).x_test[0]).numpy())
     files[1].write_bytes(b"none")
@@ -87,13 +82,8 @@ def test_client_over_rest(rest_url, image_run, tmp_path, expected):
     refused = refusal(*images, files[1])
     assert refused.startswith(f"client: error: {files[1]}: {rest_url}")
     assert "answered 400: Unknown image file format." in refused
-    assert refusal(url, "--model=other", "a").endswith(
-        "answered 404: Servable not found for request: Latest(other)\n"
-    )
-
-
-def test_client_over_grpc(grpc_url, expected):
-    check_answers(grpc_url, expected)
+    unknown = refusal(url, "--model=other", "a")
+    assert unknown.endswith("answered 404: Servable not found for request: Latest(other)\n")
 
 
 class OtherModel(http.server.BaseHTTPRequestHandler):
@@ -123,9 +113,6 @@ def test_the_stand_in_serves_without_grpc(models, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("http://127.0.0.1:")
     assert lines[1].startswith("no gRPC, which needs tensorflow_serving")
-
-
-# The two protocols
 
 
 def post(url, body):

@@ -17,11 +17,11 @@ from tf_distill.export import LoadedSet, load, save, servable
 
 @pytest.mark.long
 def test_programs_export_versions(text_run, tmp_path):
+    folders = f"--run_dir={text_run}", f"--export_dir={tmp_path}"
     for export, file in (("classifier", "assets/vocabulary.txt"), ("distilled_set", "assets")):
-        command = (f"export/{export}.py", f"--run_dir={text_run}", f"--export_dir={tmp_path / 'a'}")
-        path = program(*command).strip()
-        assert (tmp_path / "a" / path / file).exists()
-    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["1", "2"]
+        path = program(f"export/{export}.py", *folders).strip()
+        assert (tmp_path / path / file).exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2"]
 
 
 @pytest.mark.parametrize("run", ["text_run", "image_run"])
@@ -39,12 +39,12 @@ def test_warm_up_replays_in_cpp(run, request, tmp_path):
 
 def as_asked(log):
     """The signature and inputs of a warm-up request."""
+    request = getattr(log, log.WhichOneof("log_type")).request
     if log.HasField("classify_log"):
-        request = log.classify_log.request
         examples = (e.SerializeToString() for e in request.input.example_list.examples)
-        return request.model_spec.signature_name, {"inputs": strings(*examples)}
-    request = log.predict_log.request
-    inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        inputs = {"inputs": strings(*examples)}
+    else:
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
     return request.model_spec.signature_name, inputs
 
 
@@ -59,9 +59,6 @@ def test_the_models_config_of_the_readme_is_sound():
     assert [c.name for c in parsed.model_config_list.config] == ["trec6", "digits"]
 
 
-# A run without its trained model
-
-
 def test_a_model_is_rebuilt_from_the_distilled_set(text_run, tmp_path):
     old = tmp_path / "old"
     shutil.copytree(text_run / "distilled", old / "distilled")
@@ -74,6 +71,11 @@ def test_a_model_is_rebuilt_from_the_distilled_set(text_run, tmp_path):
     np.testing.assert_allclose(answer["probabilities"], expected_answers(text_run), atol=1e-5)
 
 
+def assert_close(weights, expected):
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 def test_a_random_initialization_exports_its_first_evaluation_network(tmp_path):
     shutil.copytree(FORMAT_1, tmp_path / "distilled" / "1")
     config = small.config(tmp_path, init="random", data_dir=".")
@@ -82,18 +84,14 @@ def test_a_random_initialization_exports_its_first_evaluation_network(tmp_path):
     distilled = load(FORMAT_1)
     learner = Learner(distilled.network())
     start = next(iter(evaluate.test_networks(learner, "random", 20, distilled.metadata["seed"])))
-    expected = train(learner, distilled.samples, start)
-    for one, other in zip(classifier.weights, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert_close(classifier.weights, train(learner, distilled.samples, start))
 
 
 def test_the_inner_optimizer_trains_the_servable():
     still = Optimizer(lambda weights: [], lambda weights, state, gradients, lr: (weights, state))
     learner = small.learner()
     classifier = servable.trained(learner, small.samples(), small.dataset(), "fixed", 0, still)
-    start = next(iter(evaluate.test_networks(learner, "fixed", 1, 0)))
-    for one, other in zip(classifier.weights, start, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_close(classifier.weights, next(iter(evaluate.test_networks(learner, "fixed", 1, 0))))
 
 
 def test_a_model_on_arrays_is_rebuilt_from_the_metadata(tmp_path):
@@ -114,20 +112,14 @@ def test_a_model_on_arrays_is_rebuilt_from_the_metadata(tmp_path):
 
 
 def test_a_model_on_texts_of_python_can_only_be_exported_there(tmp_path):
+    with pytest.raises(UserError, match="is no distilled set"):
+        servable.export_run(tmp_path, tmp_path / "export")
     distilled = load(FORMAT_1)
     metadata = {**distilled.metadata, "dataset": "texts"}
     save(tmp_path / "distilled" / "1", dataclasses.replace(distilled, metadata=metadata))
     with pytest.raises(UserError, match=r"has no model/, and its texts, 'texts', are known to"):
         servable.export_run(tmp_path, tmp_path / "export")
-
-
-def test_no_run_to_export(tmp_path):
-    with pytest.raises(UserError, match="is no distilled set"):
-        servable.export_run(tmp_path, tmp_path / "export")
     assert not (tmp_path / "export").exists()
-
-
-# What a server can't run
 
 
 def double(x):
@@ -142,28 +134,31 @@ def in_eager_python(x):
     return tf.ensure_shape(tf.py_function(double, [x], tf.float32), [None])
 
 
-def without_batch(x):
-    return tf.reduce_sum(double(x))
-
-
-@pytest.mark.parametrize(
-    ("function", "signature", "fault"),
-    [
-        (in_python, "serving_default", "PyFunc"),
-        (in_eager_python, "serving_default", "EagerPyFunc"),
-        (tf.function(double, jit_compile=True), "serving_default", "jit_compile"),
-        (without_batch, "serving_default", "does not begin with the batch"),
-        (double, "other", "no signature serving_default"),
-        (double, "serving_default", None),
-    ],
-)
-def test_an_export_that_no_server_runs_is_refused(function, signature, fault, tmp_path):
+def save_model(path, function, signature="serving_default"):
     module = tf.Module()
     module.f = tf.function(lambda x: {"y": function(x)})
     concrete = module.f.get_concrete_function(tf.TensorSpec([None], tf.float32, "x"))
-    tf.saved_model.save(module, str(tmp_path), {signature: concrete})
-    if fault is None:
-        servable.check_servable(tmp_path)
-        return
+    tf.saved_model.save(module, str(path), {signature: concrete})
+
+
+@pytest.mark.parametrize(
+    ("function", "fault"),
+    [
+        (in_python, "PyFunc"),
+        (in_eager_python, "EagerPyFunc"),
+        (tf.function(double, jit_compile=True), "jit_compile"),
+        (tf.reduce_sum, "does not begin with the batch"),
+    ],
+)
+def test_an_export_that_no_server_runs_is_refused(function, fault, tmp_path):
+    save_model(tmp_path, function)
     with pytest.raises(UserError, match=fault):
         servable.check_servable(tmp_path)
+
+
+def test_an_export_needs_a_default_signature(tmp_path):
+    save_model(tmp_path / "sound", double)
+    servable.check_servable(tmp_path / "sound")
+    save_model(tmp_path / "other", double, "other")
+    with pytest.raises(UserError, match="no signature serving_default"):
+        servable.check_servable(tmp_path / "other")

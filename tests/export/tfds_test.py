@@ -24,8 +24,8 @@ def test_a_directory_is_loaded_by_name_and_by_folder(image_run, tmp_path):
     for examples in (named, found):
         for t, one in enumerate(examples.as_numpy_iterator()):
             assert (one["step"], one["lr"]) == (t, distilled.samples.lr[t])
-            np.testing.assert_array_equal(one["x"], distilled.samples.x[0])
-            np.testing.assert_array_equal(one["y"], distilled.samples.y[0])
+            for name, values in (("x", distilled.samples.x), ("y", distilled.samples.y)):
+                np.testing.assert_array_equal(one[name], values[0])
         assert t == 2
     with np.load(paths[0] / "initial_weights.npz") as weights:
         for one, other in zip(weights.values(), distilled.initial_weights, strict=True):

@@ -30,9 +30,6 @@ def test_a_version_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match="no"):
         publish_version(tmp_path, fail)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_can_not_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"can't write to .*file"):
         publish_version(tmp_path / "file", lambda part: part.mkdir())

@@ -25,40 +25,29 @@ def texts(length):
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"),
+    ("make", "size", "expected"),
     [
-        (lambda: images(12), ["lenet", "alexcifarnet"]),
-        (lambda: images(12, channels=3), ["lenet", "alexcifarnet"]),
-        (lambda: images(11), []),
-        (lambda: texts(5), ["textconvnet", "birnn", "bilstm"]),
-        (lambda: texts(4), ["birnn", "bilstm"]),
-        (small.dataset, []),
+        (images, (12,), ["lenet", "alexcifarnet"]),
+        (images, (12, 3), ["lenet", "alexcifarnet"]),
+        (images, (11,), []),
+        (texts, (5,), ["textconvnet", "birnn", "bilstm"]),
+        (texts, (4,), ["birnn", "bilstm"]),
+        (small.dataset, (), []),
     ],
-    ids=["grey", "colour", "small", "words", "few words", "vectors"],
 )
-def test_the_networks_that_take_data(data, expected):
-    dataset = data()
+def test_the_networks_that_take_data(make, size, expected):
+    dataset = make(*size)
     assert fitting_names(dataset) == expected
     for name in expected:
         assert choose(name, dataset).build().output_shape == (None, 1)
 
 
-@pytest.mark.parametrize(
-    ("data", "model", "message"),
-    [
-        (lambda: texts(4), "textconvnet", "takes texts of at least 5 words, but texts has 4"),
-        (lambda: images(11), "lenet", "takes images of at least 12x12 pixels, but arrays has 11"),
-    ],
-    ids=["words", "pixels"],
-)
-def test_too_small_data_are_refused_in_a_line(data, model, message):
-    with pytest.raises(td.UserError, match=message) as error:
-        choose(model, data())
-    assert "\n" not in str(error.value)
-
-
-def test_small_image_files_are_enlarged_so_that_lenet_takes_them():
-    assert NETWORKS["lenet"].least == images_.SMALLEST
+def test_too_small_data_are_refused():
+    with pytest.raises(td.UserError, match="takes texts of at least 5 words, but texts has 4"):
+        choose("textconvnet", texts(4))
+    with pytest.raises(td.UserError, match="images of at least 12x12 pixels, but arrays has 11"):
+        choose("lenet", images(11))
+    assert NETWORKS["lenet"].least == images_.SMALLEST  # to which small files are enlarged
 
 
 def frozen_model():
@@ -72,12 +61,8 @@ def test_frozen_weights_are_given_to_a_users_network():
     learner = choice.learner(frozen)
     for one, other in zip(learner.frozen, frozen, strict=True):
         np.testing.assert_array_equal(one, other)
-    expected = learner.model(tf.ones((2, small.FEATURES)))
-    weights = [v.value for v in learner.model.trainable_variables]
-    np.testing.assert_allclose(learner.apply(weights, tf.ones((2, small.FEATURES))), expected)
-
-
-# One network from another
+    x, weights = tf.ones((2, small.FEATURES)), [v.value for v in learner.model.trainable_variables]
+    np.testing.assert_allclose(learner.apply(weights, x), learner.model(x))
 
 
 def functional(activation="relu", skip=0, units=6, initializer="glorot_uniform"):
@@ -103,11 +88,9 @@ class Indescribable(keras.Model):
         self.function, self.out = function, layers.Dense(small.CLASSES)
 
     def call(self, x):
-        """Logits."""
         return self.out(self.function(x))
 
     def get_config(self):
-        """None."""
         raise NotImplementedError
 
 
@@ -142,15 +125,8 @@ def test_networks_are_told_apart_and_known_again():
     assert {name: identity(make) for name, make in MODELS.items()} == first  # by other names
     keras.utils.clear_session()  # names begin anew
     assert {name: identity(make) for name, make in MODELS.items()} == first
-
-
-def test_seeds_of_initializers_are_no_part_of_a_network():
-    one, other = (
-        identity(lambda s=s: functional(initializer=keras.initializers.HeNormal(s))) for s in (1, 2)
-    )
-    assert one == other
-
-
-def test_the_name_says_all_of_a_network_of_the_registry():
+    # Seeds are no part of a network, and a name of the registry says all.
+    makes = [lambda s=s: functional(initializer=keras.initializers.HeNormal(s)) for s in (1, 2)]
+    assert identity(makes[0]) == identity(makes[1])
     choice = choose("lenet", images(12))
     assert choice.identity(choice.learner()) == {}

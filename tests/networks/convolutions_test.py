@@ -24,17 +24,17 @@ def plainly(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.nn.conv1d(x, kernel, 1, "VALID"), axis=1)
 
 
+def fused_model(words: int) -> keras.Model:
+    layer = ConvGlobalMaxPool1D(FILTERS, SIZE)
+    return keras.Sequential([keras.Input((words, CHANNELS)), layer])
+
+
 @pytest.mark.parametrize("words", [FEW, MANY])
 def test_equals_its_three_parts(words):
-    x = texts(words)
-    fused = keras.Sequential([keras.Input(x.shape[1:]), ConvGlobalMaxPool1D(FILTERS, SIZE)])
-    plain = keras.Sequential(
-        [
-            keras.Input(x.shape[1:]),
-            keras.layers.Conv1D(FILTERS, SIZE, activation="relu"),
-            keras.layers.GlobalMaxPooling1D(),
-        ]
-    )
+    x, fused = texts(words), fused_model(words)
+    conv = keras.layers.Conv1D(FILTERS, SIZE, activation="relu")
+    parts = [keras.Input(x.shape[1:]), conv, keras.layers.GlobalMaxPooling1D()]
+    plain = keras.Sequential(parts)
     fused.layers[0].bias.assign(np.linspace(-1, 1, FILTERS))
     plain.set_weights(fused.get_weights())
     assert fused.output_shape == plain.output_shape
@@ -46,8 +46,8 @@ def test_equals_its_three_parts(words):
 @pytest.mark.parametrize("padded", [False, True])
 def test_first_and_second_derivatives_are_those_of_the_parts(compiled, padded):
     rng = np.random.default_rng(1)
-    x = texts(MANY, np.float64) if padded else rng.standard_normal((TEXTS, MANY, CHANNELS))
-    x = tf.constant(x)
+    shape = (TEXTS, MANY, CHANNELS)
+    x = tf.constant(texts(MANY, np.float64) if padded else rng.standard_normal(shape))
     kernel = tf.constant(rng.standard_normal((SIZE, CHANNELS, FILTERS)))
     weights = tf.constant(rng.standard_normal((TEXTS, FILTERS)))
 
@@ -83,8 +83,7 @@ def test_winners_are_where_the_results_are_largest():
 @pytest.mark.parametrize("words", [FEW, MANY])
 def test_keras_trains_and_predicts_where_it_would_choose_xla(words):
     """As it does by itself on a GPU; XLA has no slices whose size it can't know."""
-    x = texts(words)
-    model = keras.Sequential([keras.Input(x.shape[1:]), ConvGlobalMaxPool1D(FILTERS, SIZE)])
+    x, model = texts(words), fused_model(words)
     assert model.layers[0].supports_jit == (words == FEW)
     model.compile("sgd", "mse", jit_compile=True)
     model.fit(x, np.zeros((TEXTS, FILTERS)), batch_size=TEXTS, verbose=0)

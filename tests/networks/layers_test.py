@@ -20,25 +20,17 @@ from tf_distill.networks.layers import (
 def test_conv_max_pool_equals_its_three_parts(channels, kernel, padding, size):
     x = np.random.default_rng(0).standard_normal((4, *size, channels)).astype(np.float32)
     fused = keras.Sequential([keras.Input(x.shape[1:]), ConvMaxPool2D(5, kernel, padding)])
-    plain = keras.Sequential(
-        [
-            keras.Input(x.shape[1:]),
-            keras.layers.Conv2D(5, kernel, padding=padding, activation="relu"),
-            keras.layers.MaxPooling2D(2),
-        ]
-    )
+    conv = keras.layers.Conv2D(5, kernel, padding=padding, activation="relu")
+    plain = keras.Sequential([keras.Input(x.shape[1:]), conv, keras.layers.MaxPooling2D(2)])
     fused.layers[0].bias.assign(np.linspace(-1, 1, 5))
     plain.set_weights(fused.get_weights())
     assert fused.output_shape == plain.output_shape
     np.testing.assert_allclose(fused(x), plain(x), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [(5, 0, "same"), (0, 5, "same"), (5, 5, "full")], ids=str)
-def test_conv_max_pool_refuses_what_keras_does(wrong):
-    filters, size, padding = wrong
-    for layer in (keras.layers.Conv2D, ConvMaxPool2D):
-        with pytest.raises(ValueError, match=f"{padding}|{min(wrong[:2])}"):
-            layer(filters, size, padding=padding)
+def test_conv_max_pool_refuses_other_padding():
+    with pytest.raises(ValueError, match="padding='full', expected 'same' or 'valid'"):
+        ConvMaxPool2D(5, 5, padding="full")
 
 
 def test_channel_normalization_equals_a_loop():
@@ -68,9 +60,9 @@ def test_layer_normalization_equals_keras_own(axis):
     keras_own(x)
     ours(x)
     shape = keras_own.gamma.shape
-    gamma, beta = np.random.default_rng(1).standard_normal((2, *shape)).astype(np.float32)
+    weights = np.random.default_rng(1).standard_normal((2, *shape)).astype(np.float32)
     for layer in (ours, keras_own):
-        layer.set_weights([gamma, beta])
+        layer.set_weights(list(weights))
     np.testing.assert_allclose(ours(x), keras_own(x), rtol=1e-4, atol=1e-5)
 
 
@@ -80,9 +72,8 @@ def test_layer_normalization_equals_keras_own(axis):
 @pytest.mark.filterwarnings("ignore:You passed `rms_scaling")
 def test_layer_normalization_of_other_settings_is_keras_own(settings):
     x = np.random.default_rng(0).uniform(-30_000, 30_000, (4, 64)).astype(np.float16)
-    ours, keras_own = (
-        kind(**settings)(x) for kind in (LayerNormalization, keras.layers.LayerNormalization)
-    )
+    ours = LayerNormalization(**settings)(x)
+    keras_own = keras.layers.LayerNormalization(**settings)(x)
     assert ours.dtype == keras_own.dtype
     assert np.isfinite(ours).all()
     np.testing.assert_allclose(ours, keras_own, rtol=1e-3, atol=1e-3)

@@ -15,10 +15,8 @@ def pair(cell, sequences, merge_mode="concat", **settings):
     """Ours and Keras's layer with the same random weights, and an input."""
     rng = np.random.default_rng(0)
     one = cell(UNITS, return_sequences=sequences, name="one", **settings)
-    layers = [
-        kind(one, merge_mode, name="both")
-        for kind in (recurrent.Bidirectional, keras.layers.Bidirectional)
-    ]
+    kinds = recurrent.Bidirectional, keras.layers.Bidirectional
+    layers = [kind(one, merge_mode, name="both") for kind in kinds]
     x = tf.constant(rng.standard_normal((4, STEPS, INPUTS)), keras.config.floatx())
     for layer in layers:
         layer(x)

@@ -5,12 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_distill.core import Learner, Samples, fixed_network
 from tf_distill.core.hypergradient import hypergradient
-from tf_distill.core.inner import Samples
-from tf_distill.core.learner import Learner, fixed_network
 from tf_distill.core.losses import cross_entropy
-from tf_distill.networks import NETWORKS, variants
-from tf_distill.networks.registry import ITSELF
+from tf_distill.networks import ITSELF, NETWORKS, variants
 
 # LeNet on 28x28: 28 -> 14 -> 10 -> 5. A recurrent layer of n inputs and 100 units has
 # 100 n + 100^2 + 100 parameters a direction, an LSTM four times as many.
@@ -32,30 +30,32 @@ TABLE = [
 SMALL = {"image": (12, 12, 1), "text": (5, 4)}
 
 
+def made(name, variant=ITSELF, inputs=2):
+    """A small network of three classes, its weights, and random inputs."""
+    shape = SMALL[NETWORKS[name].kind]
+    learner = Learner(variants(name)[variant](shape, 3))
+    x = np.random.default_rng(0).standard_normal((inputs, *shape))
+    return learner, fixed_network(learner, 0), tf.constant(x, tf.float32)
+
+
 @pytest.mark.parametrize(("name", "shape", "outputs", "parameters"), TABLE)
 def test_shape_and_number_of_parameters(name, shape, outputs, parameters):
     model = NETWORKS[name].build(shape, outputs)
     assert model.output_shape == (None, outputs)
     assert model.input_shape == (None, *shape)
     assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == parameters
-
-
-def test_the_table_has_every_network():
     assert {name for name, *_ in TABLE} == set(NETWORKS)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_gives_logits_for_each_of_a_batch_alone(name):
-    network = NETWORKS[name]
-    learner = Learner(network.build(SMALL[network.kind], 3))
-    weights = fixed_network(learner, 0)
-    x = np.random.default_rng(0).standard_normal((3, *SMALL[network.kind])).astype(np.float32)
-    logits = learner.apply(weights, tf.constant(x)).numpy()
+    learner, weights, x = made(name, inputs=3)
+    logits = learner.apply(weights, x).numpy()
     assert logits.shape == (3, 3)
-    single = [learner.apply(weights, tf.constant(x[i : i + 1]))[0] for i in range(3)]
+    single = [learner.apply(weights, x[i : i + 1])[0] for i in range(3)]
     np.testing.assert_allclose(logits, single, rtol=1e-4, atol=1e-5)
     *before, kernel, bias = weights  # the output is linear: no softmax or sigmoid
-    larger = learner.apply([*before, 10 * kernel, bias], tf.constant(x))
+    larger = learner.apply([*before, 10 * kernel, bias], x)
     np.testing.assert_allclose(larger, 10 * logits, rtol=1e-4, atol=1e-5)
 
 
@@ -65,11 +65,7 @@ def test_gives_logits_for_each_of_a_batch_alone(name):
 )
 def test_has_a_second_derivative(name, variant):
     """Of the gradient by the weights, with respect to the input: somewhere not zero, no NaN."""
-    network = NETWORKS[name]
-    learner = Learner(variants(name)[variant](SMALL[network.kind], 3))
-    weights = fixed_network(learner, 0)
-    draw = np.random.default_rng(0).standard_normal
-    x = tf.constant(draw((2, *SMALL[network.kind])), tf.float32)
+    learner, weights, x = made(name, variant)
     with tf.GradientTape() as outer:
         outer.watch(x)
         with tf.GradientTape() as inner:
@@ -86,16 +82,14 @@ def test_has_a_second_derivative(name, variant):
 @pytest.mark.parametrize("name", ["lenet", "textconvnet"])
 def test_bits_do_not_depend_on_what_the_process_has_made_before(name):
     """Keras numbers layers on in a process, and Grappler orders sums by names."""
-    network, shape = NETWORKS[name], {"image": (28, 28, 1), "text": (8, 16)}
+    shape = {"lenet": (28, 28, 1), "textconvnet": (8, 16)}[name]
     draw = np.random.default_rng(0).standard_normal
-    x = tf.constant(draw((1, 3, *shape[network.kind])), tf.float32)
+    x = tf.constant(draw((1, 3, *shape)), tf.float32)
     samples = Samples(x, tf.eye(3)[tf.newaxis], tf.constant([0.1, 0.1]))
-    real = tf.constant(draw((16, *shape[network.kind])), tf.float32), tf.eye(16, 3)
+    real = tf.constant(draw((16, *shape)), tf.float32), tf.eye(16, 3)
     keras.utils.clear_session()
-    models = [network.build(shape[network.kind], 3) for _ in range(2)]
     results = set()
-    for model in models:
-        learner = Learner(model)
+    for learner in [Learner(NETWORKS[name].build(shape, 3)) for _ in range(2)]:
         weights = fixed_network(learner, 0)
         step = tf.function(lambda: hypergradient(learner, samples, weights, *real))  # noqa: B023
         results.add(step().gradients.x.numpy().tobytes())
@@ -105,9 +99,7 @@ def test_bits_do_not_depend_on_what_the_process_has_made_before(name):
 @pytest.mark.parametrize("name", ["birnn", "bilstm"])
 def test_recurrent_networks_read_both_ways(name):
     """The first and the last word both reach the logits, and their order matters."""
-    learner = Learner(NETWORKS[name].build((5, 4), 3))
-    weights = fixed_network(learner, 0)
-    x = tf.constant(np.random.default_rng(0).standard_normal((1, 5, 4)), tf.float32)
+    learner, weights, x = made(name, inputs=1)
     with tf.GradientTape() as tape:
         tape.watch(x)
         value = tf.reduce_sum(learner.apply(weights, x))
@@ -118,7 +110,6 @@ def test_recurrent_networks_read_both_ways(name):
 
 
 def test_no_lstm_uses_cudnn():
-    """Its kernel has no second derivative."""
     model = NETWORKS["bilstm"].build((5, 4), 3)
     lstms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.LSTM)]
     assert len(lstms) == 4
@@ -128,9 +119,7 @@ def test_no_lstm_uses_cudnn():
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_no_dropout_width_or_depth_is_the_network_itself(name):
     """The same layers; with dropout too the weights and the logits are the same."""
-    network = NETWORKS[name]
-    shape = SMALL[network.kind]
-    models = []
+    network, shape, models = NETWORKS[name], SMALL[NETWORKS[name].kind], []
     for settings in ({}, {"width": 1.0, "depth": 0, "dropout": 0.0}, {"dropout": 0.4}):
         keras.utils.clear_session()  # layers are numbered from the start
         models.append(network.build(shape, 3, **settings))
@@ -146,10 +135,10 @@ def test_no_dropout_width_or_depth_is_the_network_itself(name):
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_width_and_depth_change_the_weights_in_number_and_size(name):
     network = NETWORKS[name]
-    shape = SMALL[network.kind]
 
     def weights(**settings):
-        return [tuple(v.shape) for v in network.build(shape, 3, **settings).trainable_variables]
+        model = network.build(SMALL[network.kind], 3, **settings)
+        return [tuple(v.shape) for v in model.trainable_variables]
 
     own, narrow, wide = weights(), weights(width=0.5), weights(width=2.0)
     assert [s[-1] for s in wide[:-2]] == [2 * s[-1] for s in own[:-2]]

@@ -14,14 +14,7 @@ import tensorflow as tf
 from tensorflow.types.experimental import ConcreteFunction
 
 from tf_distill.core import Learner, Weights, graph_function
-from tf_distill.datasets import (
-    PADDING,
-    UNKNOWN,
-    Encoding,
-    ImageEncoding,
-    TextEncoding,
-    number_words,
-)
+from tf_distill.datasets import UNKNOWN, Encoding, ImageEncoding, TextEncoding, number_words
 
 Answer = dict[str, tf.Tensor]
 PREDICT, CLASSIFY = "serving_default", "classify"
@@ -33,16 +26,15 @@ VOCABULARY = "vocabulary.txt"
 class Classifier(tf.Module, abc.ABC):
     """The parts of every served classifier: weights, classes, and the form of the answer.
 
-    Args:
-        learner: the network.
-        weights: trained, in the learner's order.
-        classes: their names, in the order of the outputs.
+    Weights are in the learner's order, classes in the order of the outputs. `encoding` leads from
+    what is sent to what the network sees.
     """
 
-    def __init__(self, learner: Learner, weights: Weights, classes: Sequence[str]):
+    def __init__(
+        self, learner: Learner, weights: Weights, classes: Sequence[str], encoding: Encoding
+    ):
         super().__init__(name="classifier")
-        self._learner = learner
-        self._classes = tuple(classes)
+        self._learner, self._encoding, self._classes = learner, encoding, tuple(classes)
         self.weights = [tf.Variable(w, trainable=False) for w in weights]
 
     @abc.abstractmethod
@@ -52,12 +44,13 @@ class Classifier(tf.Module, abc.ABC):
     def answer(self, x: tf.Tensor) -> Answer:
         """The answer for embedded inputs `[batch, ...]`.
 
-        Returns:
-            probabilities: float32 `[batch, classes]`; class_id: int64 `[batch]`; label:
-            string `[batch]`. All begin with the batch, as the REST API demands.
+        float32 probabilities `[batch, classes]`, int64 class_id and string label `[batch]`: all
+        begin with the batch, as the REST API demands.
         """
-        weights = [tf.convert_to_tensor(w) for w in self.weights]
-        logits = self._learner.apply(weights, _never_empty(x))[: tf.shape(x)[0]]
+        batch, weights = tf.shape(x)[0], [tf.convert_to_tensor(w) for w in self.weights]
+        # One input of zeros for an empty batch, at which oneDNN's kernels fail.
+        x = tf.pad(x, [[0, tf.maximum(1 - batch, 0)], *([[0, 0]] * (len(x.shape) - 1))])
+        logits = self._learner.apply(weights, x)[:batch]
         probabilities = class_probabilities(logits)
         class_id = tf.argmax(probabilities, axis=-1)
         label = tf.gather(tf.constant(self._classes), class_id)
@@ -75,25 +68,23 @@ class TextClassifier(Classifier):
 
     The vocabulary becomes an asset: the number of a word is its line, counted from 0. The word
     vectors are a variable, since a graph is limited to 2 GB.
-
-    Args:
-        learner: the network.
-        weights: trained.
-        classes: their names.
-        encoding: the words, their vectors, and how many words of a text count.
     """
+
+    _encoding: TextEncoding
 
     def __init__(
         self, learner: Learner, weights: Weights, classes: Sequence[str], encoding: TextEncoding
     ):
-        super().__init__(learner, weights, classes)
-        self._length = encoding.length
+        super().__init__(learner, weights, classes, encoding)
         self.vectors = tf.Variable(encoding.vectors, trainable=False)
         scratch = tempfile.mkdtemp()  # as long as the asset may be copied from it
         weakref.finalize(self, shutil.rmtree, scratch)
         file = Path(scratch, VOCABULARY)
-        file.write_text("\n".join(vocabulary_lines(encoding.words)) + "\n", encoding="utf-8")
-        self.table = tf.lookup.StaticHashTable(_line_numbers(file), UNKNOWN)
+        lines = ["<padding>", "<unknown>", *encoding.words]  # no text has the first two
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+        numbers = tf.lookup.TextFileInitializer(str(file), tf.string, line, tf.int64, number)
+        self.table = tf.lookup.StaticHashTable(numbers, UNKNOWN)
 
     @graph_function
     def predict(self, text: tf.Tensor) -> Answer:
@@ -113,24 +104,13 @@ class TextClassifier(Classifier):
         }
 
     def _embed(self, text: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self.vectors, number_words(text, self.table, self._length))
+        return tf.gather(self.vectors, number_words(text, self.table, self._encoding.length))
 
 
 class ImageClassifier(Classifier):
-    """Images to answers: decoded and resized if need be, normalised and classified.
+    """Images to answers: decoded and resized if need be, normalised and classified."""
 
-    Args:
-        learner: the network.
-        weights: trained.
-        classes: their names.
-        encoding: size and normalisation.
-    """
-
-    def __init__(
-        self, learner: Learner, weights: Weights, classes: Sequence[str], encoding: ImageEncoding
-    ):
-        super().__init__(learner, weights, classes)
-        self._encoding = encoding
+    _encoding: ImageEncoding
 
     @graph_function
     def predict(self, image: tf.Tensor) -> Answer:
@@ -180,20 +160,7 @@ class ImageClassifier(Classifier):
 
 
 class ArrayClassifier(Classifier):
-    """Arrays to answers: encoded and classified.
-
-    Args:
-        learner: the network.
-        weights: trained.
-        classes: their names.
-        encoding: from arrays of `encoding.shape` to what the network sees.
-    """
-
-    def __init__(
-        self, learner: Learner, weights: Weights, classes: Sequence[str], encoding: Encoding
-    ):
-        super().__init__(learner, weights, classes)
-        self._encoding = encoding
+    """Arrays to answers: encoded and classified."""
 
     @graph_function
     def predict(self, array: tf.Tensor) -> Answer:
@@ -202,20 +169,17 @@ class ArrayClassifier(Classifier):
 
     def signatures(self) -> dict[str, ConcreteFunction]:
         """serving_default takes `array`."""
-        return {
-            PREDICT: _concrete(self.predict, [None, *self._encoding.shape], tf.float32, "array")
-        }
+        shape = [None, *self._encoding.shape]
+        return {PREDICT: _concrete(self.predict, shape, tf.float32, "array")}
 
 
 def classifier_for(
     learner: Learner, weights: Weights, classes: Sequence[str], encoding: Encoding
 ) -> Classifier:
     """The servable of a trained network, for the kind of its inputs."""
-    if isinstance(encoding, TextEncoding):
-        return TextClassifier(learner, weights, classes, encoding)
-    if isinstance(encoding, ImageEncoding):
-        return ImageClassifier(learner, weights, classes, encoding)
-    return ArrayClassifier(learner, weights, classes, encoding)
+    kinds: dict[type, type[Classifier]]
+    kinds = {TextEncoding: TextClassifier, ImageEncoding: ImageClassifier}
+    return kinds.get(type(encoding), ArrayClassifier)(learner, weights, classes, encoding)
 
 
 def class_probabilities(logits: tf.Tensor) -> tf.Tensor:
@@ -223,22 +187,6 @@ def class_probabilities(logits: tf.Tensor) -> tf.Tensor:
     if logits.shape[-1] == 1:
         return tf.sigmoid(tf.concat([-logits, logits], axis=-1))
     return tf.nn.softmax(logits)
-
-
-def _never_empty(x: tf.Tensor) -> tf.Tensor:
-    """The same inputs, or one of zeros for an empty batch, at which oneDNN's kernels fail."""
-    return tf.pad(x, [[0, tf.maximum(1 - tf.shape(x)[0], 0)], *([[0, 0]] * (len(x.shape) - 1))])
-
-
-def vocabulary_lines(words: Sequence[str]) -> list[str]:
-    """The words in the order of their numbers; no text has the two special names."""
-    special = {PADDING: "<padding>", UNKNOWN: "<unknown>"}
-    return [*(special[i] for i in sorted(special)), *words]
-
-
-def _line_numbers(file: Path) -> tf.lookup.TextFileInitializer:
-    line, line_number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
-    return tf.lookup.TextFileInitializer(str(file), tf.string, line, tf.int64, line_number)
 
 
 def _concrete(function, shape, dtype: tf.DType, name: str) -> ConcreteFunction:

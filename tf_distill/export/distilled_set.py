@@ -61,10 +61,8 @@ class LoadedSet:
     samples: x `[steps, n, ...]`, y `[steps, n, outputs]`, lr `[epochs * steps]`, float32.
     initial_weights: what training starts from for a fixed initialization, else empty.
     metadata: what the numbers mean: classes, network, input and more.
-    build: makes the network that the set was distilled for, if that is the user's own; a set
-        that was loaded from disk has none.
-    frozen_weights: of layers that are not trained, in the order of Keras's
-        non_trainable_weights; mostly empty.
+    build: makes the user's own network that the set was distilled for; None in a set from disk.
+    frozen_weights: the values of Keras's non_trainable_weights; mostly empty.
     """
 
     samples: Samples
@@ -79,14 +77,23 @@ class LoadedSet:
         return f"<distilled {name}: {size}; for {self._network_name}, {init} initialization>"
 
     def network(self) -> keras.Model:
-        """The network that the set was distilled for, with the weights that belong to the set.
-
-        These are the frozen weights and, for a fixed initialization, the initial ones.
+        """The network that the set was distilled for, with its frozen and its initial weights.
 
         Raises:
             UserError: this version has no network of that name, or it was one of your own.
         """
-        model = self._fresh_network()
+        name = self.metadata["network"]
+        if self.build:
+            model = self.build()
+        elif name.startswith(OWN):
+            raise UserError(
+                f"the set was distilled for a network of your own, {self._network_name}; make it, "
+                "and hand it to train()"
+            )
+        elif name not in NETWORKS:
+            raise unknown_name("network of a distilled set", name, NETWORKS)
+        else:
+            model = NETWORKS[name].build(self._shape, self.samples.y.shape[-1])
         if self.initial_weights or self.frozen_weights:
             call_once(model, self._shape)  # builds it
             self._give_weights(model)
@@ -99,7 +106,7 @@ class LoadedSet:
             model: from embedded inputs to logits; functional, sequential or subclassed, built
                 or not. It starts from the set's initial weights if the set has some, else from
                 its own. Its frozen layers take the set's frozen weights.
-            optimizer: turns gradients into weights; the one that the set was distilled with.
+            optimizer: the one that the set was distilled with.
 
         Returns:
             The same model, trained.
@@ -126,27 +133,16 @@ class LoadedSet:
     def _network_name(self) -> str:
         return network_name(self.metadata.get("network"))
 
-    def _fresh_network(self) -> keras.Model:
-        name = self.metadata["network"]
-        if self.build:
-            return self.build()
-        if name.startswith(OWN):
-            raise UserError(
-                f"the set was distilled for a network of your own, {self._network_name}; make it, "
-                "and hand it to train()"
-            )
-        if name not in NETWORKS:
-            raise unknown_name("network of a distilled set", name, NETWORKS)
-        return NETWORKS[name].build(self._shape, self.samples.y.shape[-1])
-
     def _check_inputs(self, model: keras.Model) -> None:
-        """Raises UserError if a model has other inputs or outputs than the set."""
         outputs = self.samples.y.shape[-1]
         try:
             takes, gives = tuple(model.input_shape[1:]), model.output_shape[-1]
         except (AttributeError, TypeError):  # subclassed or unbuilt: found by calling it
             takes, gives = self._shape, outputs_for(model, self._shape)
-        if not _fits(self._shape, takes) or outputs != gives:
+        fits = len(takes) == len(self._shape) and all(
+            t in (None, s) for s, t in zip(self._shape, takes, strict=True)
+        )
+        if not fits or outputs != gives:
             raise UserError(
                 f"the model maps {takes} to {gives} outputs, but the distilled set has samples of "
                 f"{self._shape} and labels of {outputs}; build the model for these"
@@ -155,13 +151,7 @@ class LoadedSet:
             raise UserError("the model has no trainable weights; leave some layers unfrozen")
 
     def _give_weights(self, model: keras.Model) -> None:
-        """Gives a built model the initial and the frozen weights of the set, if it has some.
-
-        Warns if the model's frozen weights do not match the set's.
-
-        Raises:
-            UserError: the set is for one fixed network, and the model is another.
-        """
+        """Gives a built model the set's weights; warns if its frozen weights don't match."""
         start, frozen = self.initial_weights, self.frozen_weights
         if start and not give_weights(model.trainable_variables, start):
             raise UserError(
@@ -180,19 +170,8 @@ class LoadedSet:
         )
 
 
-def _fits(sample: tuple[int, ...], takes: tuple[int | None, ...]) -> bool:
-    return len(sample) == len(takes) and all(
-        t in (None, s) for s, t in zip(sample, takes, strict=True)
-    )
-
-
 class SavedSet(tf.Module):
-    """The SavedModel of a set.
-
-    Args:
-        loaded: the set.
-        metadata: a JSON file with what the numbers mean; it becomes an asset.
-    """
+    """The SavedModel of a set; `metadata`, a JSON file, becomes an asset."""
 
     def __init__(self, loaded: LoadedSet, metadata: Path):
         super().__init__(name="distilled_set")
@@ -215,8 +194,7 @@ class SavedSet(tf.Module):
     @graph_function(input_signature=[])
     def dataset(self) -> tf.data.Dataset:
         """A tf.data.Dataset of (x, y, lr), one element an inner step, in the order of training."""
-        total = self.lr.shape[0]
-        order = tf.range(total) % self.x.shape[0]
+        order = tf.range(self.lr.shape[0]) % self.x.shape[0]
         values = (tf.gather(self.x, order), tf.gather(self.y, order), tf.identity(self.lr))
         return tf.data.Dataset.from_tensor_slices(values)
 
@@ -252,10 +230,7 @@ def save(path: Path, loaded: LoadedSet) -> None:
 
 
 def publish(source: Path, export_dir: Path) -> Path:
-    """Adds the set in the folder `source` to `export_dir`, as its next version.
-
-    Returns:
-        The new version's folder.
+    """Adds the set in the folder `source` to `export_dir`; gives the new version's folder.
 
     Raises:
         UserError: there is no distilled set, or `export_dir` can't be written.
@@ -293,14 +268,12 @@ def _metadata(path: Path) -> dict[str, Any]:
     metadata = read_json(path / METADATA) if there else {}
     found = metadata.get("format")
     if type(found) is not int:
-        raise UserError(
-            f"{path} is no distilled set; expected a folder such as <run_dir>/distilled/1"
-        )
+        expected = "expected a folder such as <run_dir>/distilled/1"
+        raise UserError(f"{path} is no distilled set; {expected}")
     if not 1 <= found <= FORMAT:
-        raise UserError(
-            f"{path} has format {brief(found)}, this tf_distill reads 1 to {FORMAT}; "
-            + ("install a newer one" if found > FORMAT else "distill the set again")
-        )
+        advice = "install a newer one" if found > FORMAT else "distill the set again"
+        reads = f"this tf_distill reads 1 to {FORMAT}"
+        raise UserError(f"{path} has format {brief(found)}, {reads}; {advice}")
     check_schema(path / METADATA, metadata)
     return metadata
 
@@ -309,9 +282,7 @@ FLOATS = (tf.float32, tf.float64, tf.bfloat16, tf.float16)
 TYPES = (*FLOATS, tf.bool, tf.uint8, tf.int8, tf.uint32, tf.int32, tf.int64)
 
 
-def _variables(
-    prefix: str, name: str, types: Sequence[tf.DType], length: int | None
-) -> list[tf.Tensor]:
+def _variables(prefix: str, name: str, types: Sequence, length: int | None) -> list[tf.Tensor]:
     """The variables name/0, name/1, ...; old sets do not say how many (None)."""
     found = []
     try:
@@ -323,7 +294,7 @@ def _variables(
     return found
 
 
-def _variable(prefix: str, name: str, types: Sequence[tf.DType]) -> tf.Tensor:
+def _variable(prefix: str, name: str, types: Sequence) -> tf.Tensor:
     """The variable of a name, whatever of these types it has."""
     key = f"{name}/.ATTRIBUTES/VARIABLE_VALUE"
     for dtype in types:
@@ -362,11 +333,7 @@ def write_frozen(folder: Path, values: Sequence[tf.Tensor | np.ndarray]) -> None
 
 
 def read_frozen(folder: Path) -> list[np.ndarray]:
-    """The frozen weights in a folder, in order; [] if there is no file of them.
-
-    Raises:
-        UserError: the file can't be read.
-    """
+    """The frozen weights in a folder, in order; UserError if their file can't be read."""
     path = folder / FROZEN_NAME
     if not path.exists():
         return []

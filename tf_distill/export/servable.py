@@ -41,8 +41,10 @@ def write(path: Path, model: Classifier) -> None:
     with whole(path) as part:
         signatures = model.signatures()
         tf.saved_model.save(model, str(part), signatures=signatures)
-        if CLASSIFY in signatures:
-            _name_classify(part)
+        if CLASSIFY in signatures:  # which TensorFlow 2 calls predict
+            updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(part))
+            updater.replace_method_name(CLASSIFY, CLASSIFY_METHOD, tags="serve")
+            updater.save()
         check_servable(part)
         warmup.write_requests(part)
 
@@ -61,17 +63,20 @@ def trained(
 
 
 def export_run(run_dir: Path, export_dir: Path) -> Path:
-    """Adds the trained model of a finished run to `export_dir`, as its next version.
-
-    Returns:
-        The new version's folder.
+    """Adds the trained model of a finished run to `export_dir`; gives the new version's folder.
 
     Raises:
         UserError: the run has no distilled set, or the folder can't be written.
     """
     model = run_dir / "model" / "1"
     if model.is_dir():
-        return versions.publish_version(export_dir, lambda part: _copy(model, part))
+
+        def copy(part: Path) -> None:
+            shutil.copytree(model, part)
+            check_servable(part)
+            warmup.write_requests(part)
+
+        return versions.publish_version(export_dir, copy)
     rebuilt = rebuild(run_dir)
     return versions.publish_version(export_dir, lambda part: write(part, rebuilt))
 
@@ -104,52 +109,31 @@ def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
     if kind["kind"] in FROM_METADATA:
         numbers = (tuple(kind[name]) for name in ("shape", "mean", "std"))
         return FROM_METADATA[kind["kind"]](*numbers)
-    encoding = _load_dataset(described["dataset"], run_dir / "config.json").encoding
+    name, settings = described["dataset"], read_checked(run_dir / "config.json")
+    if name not in datasets.DATASETS and not datasets.is_own(name):
+        raise UserError(
+            f"{run_dir} has no model/, and its texts, {name!r}, are known to Python alone; "
+            "call tf_distill.distill as before, with the same run_dir, and export() of its result"
+        )
+    if not {"data_dir", "embeddings"} <= settings.keys():
+        raise UserError(
+            f"{run_dir}/config.json is missing, or has no data_dir and embeddings; expected the "
+            "whole folder of a run, whose config.json says where the word vectors are"
+        )
+    encoding = datasets.load({**settings, "dataset": name}).encoding
     if list(encoding.metadata()["vocabulary"]) != kind["vocabulary"]:
         raise UserError(
-            f"{run_dir} was made with another vocabulary than {described['dataset']} and its word "
-            "vectors have now; restore the files at data_dir and embeddings of its config.json"
+            f"{run_dir} was made with another vocabulary than {name} and its word vectors have "
+            "now; restore the files at data_dir and embeddings of its config.json"
         )
     return encoding
 
 
-def _load_dataset(name: str, config: Path) -> datasets.Dataset:
-    """The dataset from the place in a run's config.json."""
-    if name not in datasets.DATASETS and not datasets.is_own(name):
-        raise UserError(
-            f"{config.parent} has no model/, and its texts, {name!r}, are known to Python alone; "
-            "call tf_distill.distill as before, with the same run_dir, and export() of its result"
-        )
-    try:
-        settings = read_checked(config)
-        places = {key: settings[key] for key in ("data_dir", "embeddings")}
-    except KeyError as error:
-        raise UserError(
-            f"{config} is missing, or has no {error}; expected the whole folder of a run, whose "
-            "config.json says where the word vectors are"
-        ) from error
-    return datasets.load({**settings, **places, "dataset": name})
-
-
-def _copy(model: Path, part: Path) -> None:
-    shutil.copytree(model, part)
-    check_servable(part)
-    warmup.write_requests(part)
-
-
-def _name_classify(model: Path) -> None:
-    """Names the method of the signature `classify`, which TensorFlow 2 calls predict."""
-    updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(model))
-    updater.replace_method_name(CLASSIFY, CLASSIFY_METHOD, tags="serve")
-    updater.save()
-
-
 def check_servable(path: Path) -> None:
-    """Checks the SavedModel in the folder `path`.
+    """Raises UserError for a SavedModel that TensorFlow Serving can't run.
 
-    Raises:
-        UserError: the graph calls Python, or needs a compiler that a server does not have; or an
-            output of `serving_default` does not begin with the batch, as REST demands.
+    Its graph may not call Python or need XLA, which a server does not have, and each output of
+    `serving_default` must begin with the batch, as REST demands.
     """
     model = SavedModel.FromString((path / "saved_model.pb").read_bytes())
     if faults := sorted(set(_faults(model))):

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,10 @@ from tf_distill.common import ELSEWHERE, writing_to
 
 
 def publish_version(base: Path, write: Callable[[Path], Any]) -> Path:
-    """Adds the next version to `base`, in one rename: a server never sees half of it.
+    """Adds the next version to the folder `base`, in one rename: a server never sees half of it.
 
-    Args:
-        base: the folder of the versions; it is made if it is missing.
-        write: makes the version's folder at the path that it gets.
-
-    Returns:
-        The new folder: 1, or one above the highest number in `base`.
+    `write` makes the version at the path that it gets. Returns the new folder: 1, or one above the
+    highest number in `base`.
 
     Raises:
         UserError: `base` can't be written.
@@ -27,30 +23,17 @@ def publish_version(base: Path, write: Callable[[Path], Any]) -> Path:
         with tempfile.TemporaryDirectory(prefix=".part-", dir=base) as scratch:
             part = Path(scratch, "version")
             write(part)
-            return _rename_to_next(part, base)
+            target = base / str(max(_numbered(base), default=0) + 1)
+            os.rename(part, target)  # unlike replace it never overwrites a folder
+            return target
 
 
 def newest_version(base: Path) -> Path | None:
     """The SavedModel of the highest version in a folder; None if there is none."""
-    saved = [path for path in _numbered(base) if (path / "saved_model.pb").is_file()]
-    return max(saved, key=_number, default=None)
+    found = _numbered(base).items()
+    saved = {number: path for number, path in found if (path / "saved_model.pb").is_file()}
+    return saved[max(saved)] if saved else None
 
 
-def _numbered(base: Path) -> Iterator[Path]:
-    return (path for path in base.iterdir() if path.name.isdecimal())
-
-
-def _number(path: Path) -> int:
-    return int(path.name)
-
-
-def _rename_to_next(part: Path, base: Path) -> Path:
-    while True:
-        target = base / str(max(map(_number, _numbered(base)), default=0) + 1)
-        try:
-            os.rename(part, target)  # unlike replace it never overwrites a folder
-        except OSError:
-            if not target.exists():
-                raise
-        else:
-            return target
+def _numbered(base: Path) -> dict[int, Path]:
+    return {int(path.name): path for path in base.iterdir() if path.name.isdecimal()}

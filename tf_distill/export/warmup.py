@@ -4,6 +4,7 @@ Without them the first real request waits while the runtime is set up. Their for
 extra `serving` of this package.
 """
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +20,15 @@ WORDS = 30
 Inputs = dict[str, np.ndarray]
 
 
-def write_requests(model: Path) -> bool:
-    """Writes the requests into the SavedModel folder of a classifier; they replace earlier ones.
-
-    Returns:
-        Whether it wrote them: False if the extra `serving` is not installed.
-    """
-    try:
-        import tensorflow_serving.apis  # noqa: F401
-    except ImportError:
-        return False
+def write_requests(model: Path) -> None:
+    """Writes the requests into the SavedModel folder of a classifier, if `serving` is installed."""
+    if not importlib.util.find_spec("tensorflow_serving"):
+        return
     (model / FILE).parent.mkdir(exist_ok=True)
     with whole(model / FILE) as part, tf.io.TFRecordWriter(str(part)) as writer:
         for batch in BATCHES:
             for signature, inputs in examples(model, batch).items():
-                writer.write(request(signature, inputs))
-    return True
+                writer.write(_request(signature, inputs))
 
 
 def examples(model: Path, batch: int) -> dict[str, Inputs]:
@@ -42,13 +36,15 @@ def examples(model: Path, batch: int) -> dict[str, Inputs]:
     vocabulary = model / "assets" / classifier.VOCABULARY
     if vocabulary.exists():
         return _texts(vocabulary, batch)
-    name, shape = _input(model)
+    graph = SavedModel.FromString((model / "saved_model.pb").read_bytes()).meta_graphs[0]
+    ((name, tensor),) = graph.signature_def[classifier.PREDICT].inputs.items()
+    shape = tuple(dimension.size for dimension in tensor.tensor_shape.dim[1:])
     if name == "image":
         return _images(shape, batch)
     return {classifier.PREDICT: {name: np.zeros((batch, *shape), np.float32)}}
 
 
-def request(signature: str, inputs: Inputs) -> bytes:
+def _request(signature: str, inputs: Inputs) -> bytes:
     """A serialized PredictionLog with a request to `signature`."""
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
@@ -86,13 +82,6 @@ def _images(shape: tuple[int, ...], batch: int) -> dict[str, Inputs]:
         classifier.ENCODED: {"image_bytes": np.full(batch, png, object)},
         classifier.CLASSIFY: _tf_examples(classifier.IMAGE_FEATURE, png, batch),
     }
-
-
-def _input(model: Path) -> tuple[str, tuple[int, ...]]:
-    """The name of the only input of `serving_default`, and its shape without the batch."""
-    graph = SavedModel.FromString((model / "saved_model.pb").read_bytes()).meta_graphs[0]
-    ((name, tensor),) = graph.signature_def[classifier.PREDICT].inputs.items()
-    return name, tuple(dimension.size for dimension in tensor.tensor_shape.dim[1:])
 
 
 def _tf_examples(feature: str, value: bytes, batch: int) -> Inputs:

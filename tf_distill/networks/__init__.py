@@ -10,13 +10,4 @@ second_derivative: mistakes found by really differentiating the model twice.
 
 from tf_distill.networks.checks import check_outputs, outputs_for
 from tf_distill.networks.choice import Choice, Model, choose, fitting_names
-from tf_distill.networks.registry import (
-    ITSELF,
-    NETWORKS,
-    Build,
-    ByInit,
-    Defaults,
-    Network,
-    Training,
-    variants,
-)
+from tf_distill.networks.registry import ITSELF, NETWORKS, Build, Training, variants

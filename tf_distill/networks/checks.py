@@ -4,6 +4,7 @@ Here a model is checked by the names of its layers and operations, and by callin
 `second_derivative` differentiates it.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import layers
 
 from tf_distill.common import UserError, reason
 from tf_distill.core import (
@@ -42,20 +44,10 @@ OPERATIONS = {
     "EagerPyFunc": "Python code can't be exported; use TensorFlow's operations",
 }
 """Operations that a model must not have, and what to use instead."""
-MOMENTS = (
-    keras.layers.BatchNormalization,
-    keras.layers.GroupNormalization,
-    keras.layers.LayerNormalization,
-)
+MOMENTS = layers.BatchNormalization, layers.GroupNormalization, layers.LayerNormalization
 """Layers of Keras that call tf.nn.moments, which has a wrong second derivative."""
-NO_LOGITS = {
-    "Softmax": "softmax and gives probabilities",
-    "Sigmoid": "sigmoid and gives probabilities",
-    "Relu": "relu and gives nothing below 0",
-    "Relu6": "relu6 and gives nothing below 0",
-    "Softplus": "softplus and gives nothing below 0",
-}
-"""Activations that are mistakes at the end of a model, and what is wrong with them."""
+NO_LOGITS = {"Softmax": "probabilities", "Sigmoid": "probabilities", "Relu": "nothing below 0"}
+"""Activations that are mistakes at the end of a model, and what they give."""
 PASSING = ("Identity", "Reshape", "Squeeze", "Cast", "StopGradient")
 """Operations after an activation that do not change its values."""
 
@@ -70,10 +62,8 @@ def build(make: Callable[[], Any], shape: Shape) -> tuple[keras.Model, Initializ
     def made_and_called() -> keras.Model:
         model = make()
         if not isinstance(model, keras.Model):
-            raise UserError(
-                f"model gave {type(model).__name__}, expected a Keras model: let the function "
-                "return one"
-            )
+            got = type(model).__name__
+            raise UserError(f"model gave {got}, expected a Keras model: let it return one")
         outputs_for(model, shape)
         return model
 
@@ -103,17 +93,12 @@ def outputs_for(model: keras.Model, shape: Shape) -> int:
 
 
 def check_model(model: keras.Model, shape: Shape, outputs: int) -> None:
-    """Checks a built model.
-
-    Args:
-        model: is built.
-        shape: of one embedded input.
-        outputs: logits that the classes need: 1 for two classes, else one for each class.
+    """Checks a built model for inputs of a shape and classes that need so many logits.
 
     Raises:
         UserError: wrong outputs, probabilities instead of logits, a layer or an operation that
             can't be differentiated twice, nothing to train, weights of another precision, or
-            weights that a distilled set can't follow (`check_weights`).
+            weights that a distilled set can't follow.
     """
     if odd := {v.dtype for v in model.trainable_variables} - {"float32"}:
         raise UserError(
@@ -121,18 +106,9 @@ def check_model(model: keras.Model, shape: Shape, outputs: int) -> None:
             "build it with keras.config.set_dtype_policy('float32')"
         )
     check_outputs(model, shape, outputs)
-    if not model.trainable_variables:
-        raise UserError(
-            f"the model {model.name} has no trainable weights; leave some layers unfrozen"
-        )
-    if fault := next(_layer_faults(model), None):
+    faults = itertools.chain(_part_faults(model, shape), _weight_faults(model, shape))
+    if fault := next(faults, None):
         raise UserError(f"the model {model.name} {fault}")
-    for kind, name in _operations(_traced(model, shape).graph):
-        if kind in OPERATIONS:
-            raise UserError(
-                f"the model {model.name} has {kind} in {_layer_of(name, model)}: {OPERATIONS[kind]}"
-            )
-    check_weights(model, shape)
 
 
 def check_outputs(model: keras.Model, shape: Shape, outputs: int) -> None:
@@ -149,8 +125,8 @@ def check_outputs(model: keras.Model, shape: Shape, outputs: int) -> None:
         last = last.inputs[0].op
     if last.type in NO_LOGITS:
         raise UserError(
-            f"the model {model.name} ends with a {NO_LOGITS[last.type]}, expected logits; leave "
-            "the activation of its last layer out"
+            f"the model {model.name} ends with a {last.type.lower()} and gives "
+            f"{NO_LOGITS[last.type]}, expected logits; leave the activation of its last layer out"
         )
 
 
@@ -171,11 +147,7 @@ def ignored(model: keras.Model) -> list[str]:
 
 
 def _traced(model: keras.Model, shape: Shape) -> Any:
-    """The graph of the model for two inputs, as a concrete function.
-
-    Raises:
-        UserError: the model can't be compiled.
-    """
+    """The graph of the model for two inputs, as a concrete function."""
     function = graph_function(lambda x: model(x, training=False))
     try:
         return function.get_concrete_function(tf.TensorSpec([2, *shape], keras.config.floatx()))
@@ -186,20 +158,27 @@ def _traced(model: keras.Model, shape: Shape) -> Any:
         ) from error
 
 
-def _layer_faults(model: keras.Model) -> Iterator[str]:
+def _part_faults(model: keras.Model, shape: Shape) -> Iterator[str]:
+    """What layers and operations tell by their names."""
+    if not model.trainable_variables:
+        yield "has no trainable weights; leave some layers unfrozen"
     gpu = bool(tf.config.list_logical_devices("GPU"))
     for layer in model._flatten_layers():
-        frozen = isinstance(layer, keras.layers.BatchNormalization) and not layer.trainable
+        named = f"{type(layer).__name__} {layer.name!r}"
+        frozen = isinstance(layer, layers.BatchNormalization) and not layer.trainable
         if isinstance(layer, MOMENTS) and not isinstance(layer, LayerNormalization) and not frozen:
             yield (
-                f"has {type(layer).__name__} {layer.name!r}, whose moments have a wrong second "
-                "derivative; use tf_distill.layers.LayerNormalization"
+                f"has {named}, whose moments have a wrong second derivative; use "
+                "tf_distill.layers.LayerNormalization"
             )
         if gpu and getattr(layer, "use_cudnn", False):
             yield (
-                f"has {type(layer).__name__} {layer.name!r}, which a GPU runs by cuDNN without a "
-                "second derivative; build it with use_cudnn=False"
+                f"has {named}, which a GPU runs by cuDNN without a second derivative; build it "
+                "with use_cudnn=False"
             )
+    for kind, name in _operations(_traced(model, shape).graph):
+        if kind in OPERATIONS:
+            yield f"has {kind} in {_layer_of(name, model)}: {OPERATIONS[kind]}"
 
 
 def _operations(graph: tf.Graph) -> Iterator[tuple[str, str]]:
@@ -221,52 +200,40 @@ def _layer_of(operation: str, model: keras.Model) -> str:
     return "its call()"
 
 
-def check_weights(model: keras.Model, shape: Shape) -> None:
-    """Calls a built model for two inputs: its logits must follow from its weights alone.
-
-    Raises:
-        UserError: the model reads weights that Keras does not know, changes weights, draws
-            random numbers, or keeps the weights of its first call.
-    """
+def _weight_faults(model: keras.Model, shape: Shape) -> Iterator[str]:
+    """What two calls tell: the logits must follow from the weights alone."""
     x = np.random.default_rng(0).standard_normal((2, *shape)).astype(keras.config.floatx())
     with tf.GradientTape() as tape:
         model(x, training=False)
     known = {id(v.value) for v in model.variables}
     if strange := [v.name for v in tape.watched_variables() if id(v) not in known]:
-        raise UserError(
-            f"the model {model.name} reads {', '.join(strange)}, which Keras does not know as a "
-            "weight; make it with self.add_weight in place of tf.Variable"
+        yield (
+            f"reads {', '.join(strange)}, which Keras does not know as a weight; make it with "
+            "self.add_weight in place of tf.Variable"
         )
-    trained, kept = (
-        [tf.convert_to_tensor(v.value) for v in variables]
-        for variables in (model.trainable_variables, model.non_trainable_variables)
-    )
-    if changed := _changed_weights(model, trained, kept, x):
-        raise UserError(
-            f"the model {model.name} changes {', '.join(changed)} in each call, also with "
-            "training=False, and a distilled set can't follow that; leave such layers out"
+    trained = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
+    kept = [tf.convert_to_tensor(v.value) for v in model.non_trainable_variables]
+    _, after = stateless(model, trained, kept, x)
+    triples = zip(model.non_trainable_variables, kept, after, strict=True)
+    # Seeds may change: a layer may draw nothing by them.
+    changed = [v.path for v, a, b in triples if v.name != SEED_STATE and not np.array_equal(a, b)]
+    if changed:
+        yield (
+            f"changes {', '.join(changed)} in each call, also with training=False, and a distilled "
+            "set can't follow that; leave such layers out"
         )
     first, again = (np.asarray(model(x, training=False), np.float32) for _ in range(2))
     small = 0.01 * float(np.nan_to_num(np.abs(first)).max())
     if not np.allclose(first, again, 0.05, small, equal_nan=True):  # half precision on a GPU
-        raise UserError(
-            f"the model {model.name} gives other logits each time it is called with the same, also "
-            "with training=False; leave out what it draws at random there"
+        yield (
+            "gives other logits each time it is called with the same, also with training=False; "
+            "leave out what it draws at random there"
         )
     if _keeps_first_weights(model, trained, kept, x):
-        raise UserError(
-            f"the model {model.name} goes on with the weights of its first call, as a tf.function "
-            "does; leave @tf.function out of the model: all of an outer step is compiled anyway"
+        yield (
+            "goes on with the weights of its first call, as a tf.function does; leave @tf.function "
+            "out of the model: all of an outer step is compiled anyway"
         )
-
-
-def _changed_weights(
-    model: keras.Model, trained: Weights, kept: Weights, x: np.ndarray
-) -> list[str]:
-    """The non-trainable weights that a call changes, but for seeds: it may draw nothing by them."""
-    _, after = stateless(model, trained, kept, x)
-    triples = zip(model.non_trainable_variables, kept, after, strict=True)
-    return [v.path for v, a, b in triples if v.name != SEED_STATE and not np.array_equal(a, b)]
 
 
 def _keeps_first_weights(

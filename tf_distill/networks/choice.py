@@ -1,5 +1,6 @@
 """The network of a run: a name of the registry, or a function of the user's, ready and checked."""
 
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -53,10 +54,8 @@ class Choice(NamedTuple):
     def learner(self, frozen: Sequence[np.ndarray] = ()) -> Learner:
         """The network as pure functions.
 
-        Args:
-            frozen: values for the non-trainable weights of a user's own network, in the order of
-                Keras's non_trainable_weights. Values of other shapes are ignored, as are all for
-                a network of the registry.
+        A user's own network takes the values `frozen` for its non-trainable weights, in Keras's
+        order, if their shapes fit.
 
         Raises:
             UserError: the user's model does not fit the data, or has a layer or an operation
@@ -79,11 +78,9 @@ class Choice(NamedTuple):
     def identity(self, learner: Learner) -> dict[str, Any]:
         """What tells a user's own network from another one; {} for a network of the registry.
 
-        Changes inside of a `call` or a lambda are not noticed, since Keras can't describe them.
-
-        Returns:
-            weights: the shapes of the trainable weights; network: 16 hex digits of a hash over
-            these, the model's class and its `get_config()`, if it has one.
+        `weights` are the shapes of the trainable weights; `network` is a hash over these, the
+        model's class and its `get_config()`. Changes inside of a `call` or a lambda are not
+        noticed, since Keras can't describe them.
         """
         if not self.own:
             return {}
@@ -93,10 +90,7 @@ class Choice(NamedTuple):
         return {"weights": shapes, "network": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
     def try_out(self, learner: Learner) -> None:
-        """Differentiates a user's own model twice, before a run on it.
-
-        It says in a line each what of the model is ignored, and which weights are the same in
-        every network.
+        """Differentiates a user's own model twice, and says which parts of it are ignored.
 
         Raises:
             UserError: the model has no second derivative, or a wrong one.
@@ -117,11 +111,8 @@ class Choice(NamedTuple):
 def choose(model: Model | None, dataset: Dataset) -> Choice:
     """The network for a dataset; a user's own model is not made yet.
 
-    Args:
-        model: a name of the registry, or a function that makes a Keras model: without
-            arguments, or with (input_shape, outputs) as the registry's take them. None for the
-            default network of the data.
-        dataset: to be distilled.
+    `model` is a name of the registry; a function that makes a Keras model, without arguments or
+    with (input_shape, outputs); or None for the default network of the data.
 
     Raises:
         UserError: no such name, a network of another kind than the dataset, or no function.
@@ -130,7 +121,7 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
     what = "the default network" if model is None else f"model {model!r}"
     model = _usual(dataset) if model is None else model
     if isinstance(model, str):
-        check_fits(model, dataset, what)
+        _check_fits(model, dataset, what)
         build = functools.partial(NETWORKS[model].build, shape, outputs)
         return Choice(model, build, NETWORKS[model].defaults, shape, outputs)
     if isinstance(model, keras.Model) or not callable(model):
@@ -139,8 +130,13 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
             "model, such as model=build_model"
         )
     name = getattr(model, "__name__", type(model).__name__).strip("<>")
-    made = _without_arguments(model, shape, outputs)
-    return Choice(f"{OWN}{name}", made, OWN_DEFAULTS, shape, outputs)
+    try:
+        inspect.signature(model).bind()
+    except TypeError:
+        model = functools.partial(model, shape, outputs)
+    except ValueError:  # a builtin that does not tell
+        pass
+    return Choice(f"{OWN}{name}", model, OWN_DEFAULTS, shape, outputs)
 
 
 def _usual(dataset: Dataset) -> str:
@@ -149,18 +145,6 @@ def _usual(dataset: Dataset) -> str:
     if entry and entry.kind == kind:
         return entry.model
     return usual_model(kind, dataset.encoding.shape)
-
-
-def _without_arguments(
-    model: Callable[..., Any], shape: tuple[int, ...], outputs: int
-) -> Callable[[], Any]:
-    try:
-        inspect.signature(model).bind()
-    except TypeError:
-        return functools.partial(model, shape, outputs)
-    except ValueError:  # a builtin that does not tell
-        pass
-    return model
 
 
 def _plain_config(model: keras.Model) -> Any:
@@ -200,20 +184,16 @@ REMEDY = "give a function that makes a Keras model for these"
 
 def fitting_names(dataset: Dataset) -> list[str]:
     """The names of all networks of the registry that take a dataset's inputs."""
-    return [name for name in NETWORKS if _takes(name, dataset)]
+    fitting = []
+    for name in NETWORKS:
+        with contextlib.suppress(UserError):
+            _check_fits(name, dataset, name)
+            fitting.append(name)
+    return fitting
 
 
-def check_fits(name: str, dataset: Dataset, what: str) -> None:
-    """Checks that a network takes a dataset's inputs.
-
-    Args:
-        name: of the network.
-        dataset: of any shape.
-        what: what errors call the network.
-
-    Raises:
-        UserError: the network does not take them; or there is none of that name.
-    """
+def _check_fits(name: str, dataset: Dataset, what: str) -> None:
+    """Raises UserError, which calls the network `what`, if it does not take a dataset's inputs."""
     network = network_of(name, NETWORKS, dataset.name, dataset.encoding.metadata().get("kind"))
     shape = dataset.encoding.shape
     if len(shape) != AXES[network.kind]:
@@ -221,10 +201,10 @@ def check_fits(name: str, dataset: Dataset, what: str) -> None:
         hint = (
             "if these are pixels of 0 to 255 make them uint8, if they are pixels of 0 to 1 give "
             "them a last axis of 1, else "
-        )
+        ) * pixels
         raise UserError(
-            f"{what} takes {network.kind}s, but {dataset.name} has inputs of shape "
-            f"{shape}; {hint if pixels else ''}{REMEDY}"
+            f"{what} takes {network.kind}s, but {dataset.name} has inputs of shape {shape}; "
+            f"{hint}{REMEDY}"
         )
     if network.kind == "image" and min(shape[:2]) < network.least:
         raise UserError(
@@ -236,11 +216,3 @@ def check_fits(name: str, dataset: Dataset, what: str) -> None:
             f"{what} takes texts of at least {network.least} words, but {dataset.name} has "
             f"{shape[0]}; pad them, or {REMEDY}"
         )
-
-
-def _takes(name: str, dataset: Dataset) -> bool:
-    try:
-        check_fits(name, dataset, name)
-    except UserError:
-        return False
-    return True

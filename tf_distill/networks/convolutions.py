@@ -62,9 +62,12 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """`[batch, words, channels]` to `[batch, filters]`."""
         kernel = tf.convert_to_tensor(self.kernel)
-        largest = largest_of_many if _is_long(x.shape[1]) else _largest_of_few
+        if _is_long(x.shape[1]):
+            largest = largest_of_many(x, kernel)
+        else:
+            largest = tf.reduce_max(tf.nn.conv1d(x, kernel, 1, "VALID"), axis=1)
         # The maximum first: bias and relu don't change which result it is.
-        return tf.nn.relu(tf.nn.bias_add(largest(x, kernel), self.bias))
+        return tf.nn.relu(tf.nn.bias_add(largest, self.bias))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """The shape of the output."""
@@ -81,19 +84,10 @@ def _is_long(words: int | None) -> bool:
     return words is not None and words >= LONG
 
 
-def _largest_of_few(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_max(tf.nn.conv1d(x, kernel, 1, "VALID"), axis=1)
-
-
 @tf.autograph.experimental.do_not_convert  # else it compiles the function without its gradient
 @tf.custom_gradient
 def largest_of_many(x: tf.Tensor, kernel: tf.Tensor):
-    """The largest result of each text with each filter; its derivatives use the winners alone.
-
-    Args:
-        x: `[batch, words, channels]`.
-        kernel: `[size, channels, filters]`.
-    """
+    """The largest result of each text with each filter; its derivatives use the winners alone."""
     largest, first = winners(x, kernel)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -118,23 +112,18 @@ def largest_of_many(x: tf.Tensor, kernel: tf.Tensor):
 
 
 def winners(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The largest result of the convolution of each text with each filter, and where it is.
+    """The largest result of each text with each filter, and the first word of its window.
 
-    Args:
-        x: `[batch, words, channels]`.
-        kernel: `[size, channels, filters]`.
-
-    Returns:
-        The results `[batch, filters]`, and the first words of their windows, int32.
+    From `[batch, words, channels]` and `[size, channels, filters]` to `[batch, filters]`, int32.
     """
     size, filters = kernel.shape[0], kernel.shape[2]
     texts, words = tf.shape(x)[0], x.shape[1]
     lengths = _lengths(x)
     order = tf.argsort(lengths)
-    kinds = (x.dtype, tf.int32)
+    parts = (texts + PART - 1) // PART
     found = [
-        tf.TensorArray(kind, _parts(texts), infer_shape=False, element_shape=[None, filters])
-        for kind in kinds
+        tf.TensorArray(kind, parts, infer_shape=False, element_shape=[None, filters])
+        for kind in (x.dtype, tf.int32)
     ]
 
     def body(i: tf.Tensor, found: list[tf.TensorArray]) -> tuple[tf.Tensor, list[tf.TensorArray]]:
@@ -145,16 +134,10 @@ def winners(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         values = tf.reduce_max(results, axis=1), tf.argmax(results, axis=1, output_type=tf.int32)
         return i + 1, [a.write(i, v) for a, v in zip(found, values, strict=True)]
 
-    _, found = tf.while_loop(
-        lambda i, _: i < _parts(texts), body, (0, found), parallel_iterations=1
-    )
+    _, found = tf.while_loop(lambda i, _: i < parts, body, (0, found), parallel_iterations=1)
     back = tf.argsort(order)
     largest, first = (tf.gather(a.concat(), back) for a in found)
     return largest, first
-
-
-def _parts(texts: tf.Tensor) -> tf.Tensor:
-    return (texts + PART - 1) // PART
 
 
 def _lengths(x: tf.Tensor) -> tf.Tensor:

@@ -8,13 +8,8 @@ import tensorflow as tf
 from tf_distill.networks.convolutions import ConvGlobalMaxPool1D
 from tf_distill.networks.recurrent import Bidirectional
 
-__all__ = [
-    "Bidirectional",
-    "ChannelNormalization",
-    "ConvGlobalMaxPool1D",
-    "ConvMaxPool2D",
-    "LayerNormalization",
-]
+__all__ = ["Bidirectional", "ChannelNormalization", "ConvGlobalMaxPool1D", "ConvMaxPool2D",
+           "LayerNormalization"]  # fmt: skip
 
 
 @keras.saving.register_keras_serializable("tf_distill")
@@ -34,19 +29,14 @@ class ChannelNormalization(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Normalises `[batch, ..., channels]`."""
         channels = x.shape[-1]
-        # One product with a band of ones: its derivatives are such products too. Shifted slices
-        # would give sums of many parts.
-        window = tf.linalg.matmul(
-            tf.reshape(tf.square(x), [-1, channels]), self._band(channels, x.dtype)
-        )
+        after, before = (self.size - 1) // 2, self.size // 2
+        # Ones where channel i (row) is in the window of channel c (column). The derivatives of a
+        # product with them are such products too; shifted slices would give sums of many parts.
+        band = tf.linalg.band_part(tf.ones([channels, channels], x.dtype), after, before)
+        window = tf.linalg.matmul(tf.reshape(tf.square(x), [-1, channels]), band)
         window = tf.reshape(window, tf.shape(x))
         # Not tf.pow, whose derivatives took a quarter of AlexCifarNet's time.
         return x * tf.exp(-self.beta * tf.math.log1p((self.alpha / self.size) * window))
-
-    def _band(self, channels: int, dtype: tf.DType) -> tf.Tensor:
-        """Ones where channel i (row) is in the window of channel c (column)."""
-        after, before = (self.size - 1) // 2, self.size // 2
-        return tf.linalg.band_part(tf.ones([channels, channels], dtype), after, before)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, for saving."""
@@ -69,7 +59,7 @@ class ConvMaxPool2D(keras.layers.Layer):
         kernel_initializer: as in Conv2D.
 
     Raises:
-        ValueError: filters or a size below 1, or an unknown padding.
+        ValueError: an unknown padding.
     """
 
     def __init__(
@@ -81,11 +71,8 @@ class ConvMaxPool2D(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if min(filters, size) < 1 or padding.lower() not in ("same", "valid"):
-            raise ValueError(
-                f"got filters={filters}, size={size}, padding={padding!r}, expected at least 1 of "
-                "both, and 'same' or 'valid'"
-            )
+        if padding.lower() not in ("same", "valid"):
+            raise ValueError(f"got padding={padding!r}, expected 'same' or 'valid'")
         self.filters, self.size, self.padding = filters, size, padding.lower()
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 

@@ -1,17 +1,16 @@
 """The paper's five networks.
 
-All map an embedded input to logits, are twice differentiable on CPU and GPU, and
-start from Xavier normal weights and zero biases (Section 4.2). Logits have one
-output for a binary task.
+All map an embedded input to logits, are twice differentiable on CPU and GPU, and start from Xavier
+normal weights and zero biases (Section 4.2). Logits have one output for a binary task.
 
-Each takes the same three settings: `width` multiplies the units and filters of every layer but the
-last (at least one stays), `depth` adds so many layers, and `dropout` is the rate of dropout in
-Keras's own fit: a `Learner` never drops. The defaults give the paper's networks. Names of layers do
-not depend on the layers that a process has made before: Grappler orders sums by names, so the last
-bits follow them.
+`width` multiplies the units and filters of every layer but the last (at least one stays), `depth`
+adds so many layers, and `dropout` is the rate of dropout in Keras's own fit: a `Learner` never
+drops. The defaults give the paper's networks. Names of layers do not depend on the layers that a
+process has made before: Grappler orders sums by names, so the last bits follow them.
 """
 
-from typing import Any
+import functools
+from collections.abc import Callable
 
 import keras
 from keras import layers
@@ -53,11 +52,11 @@ def alexcifarnet(
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            _conv(filters, 5, padding="same"),
+            _conv(filters),
             layers.ZeroPadding2D(1),  # after relu a zero never wins over a true maximum
             layers.MaxPooling2D(3, 2),
             ChannelNormalization(),
-            _conv(filters, 5, padding="same"),
+            _conv(filters),
             ChannelNormalization(),
             layers.ZeroPadding2D(1),
             layers.MaxPooling2D(3, 2),
@@ -92,9 +91,7 @@ def birnn(
     input_shape: Shape, outputs: int, width: float = 1.0, depth: int = 0, dropout: float = 0.0
 ) -> keras.Model:
     """Two bidirectional layers of 100 simple recurrent units a direction; depth: more of them."""
-    recurrent = _bidirectional(layers.SimpleRNN, {}, _scaled(100, width), 2 + depth, dropout)
-    head = _head([], outputs, dropout)
-    return keras.Sequential([keras.Input(input_shape), *recurrent, *head], name="birnn")
+    return _bidirectional("birnn", layers.SimpleRNN, input_shape, outputs, width, depth, dropout)
 
 
 def bilstm(
@@ -102,10 +99,8 @@ def bilstm(
 ) -> keras.Model:
     """Two bidirectional layers of 100 LSTM units a direction; depth: more of them."""
     # cuDNN's LSTM has no second derivative.
-    settings = {"use_cudnn": False, "unit_forget_bias": False}
-    recurrent = _bidirectional(layers.LSTM, settings, _scaled(100, width), 2 + depth, dropout)
-    head = _head([], outputs, dropout)
-    return keras.Sequential([keras.Input(input_shape), *recurrent, *head], name="bilstm")
+    lstm = functools.partial(layers.LSTM, use_cudnn=False, unit_forget_bias=False)
+    return _bidirectional("bilstm", lstm, input_shape, outputs, width, depth, dropout)
 
 
 def _xavier() -> keras.initializers.Initializer:
@@ -121,9 +116,9 @@ def _dense(units: int, activation: str | None = None) -> layers.Layer:
     return layers.Dense(units, activation, kernel_initializer=_xavier())
 
 
-def _conv(filters: int, size: int, padding: str = "valid") -> layers.Layer:
+def _conv(filters: int) -> layers.Layer:
     return layers.Conv2D(
-        filters, size, padding=padding, activation="relu", kernel_initializer=_xavier()
+        filters, 5, padding="same", activation="relu", kernel_initializer=_xavier()
     )
 
 
@@ -138,17 +133,17 @@ def _head(hidden: list[int], outputs: int, dropout: float) -> list[layers.Layer]
 
 
 def _bidirectional(
-    layer: type[layers.Layer], settings: dict[str, Any], units: int, count: int, dropout: float
-) -> list[layers.Layer]:
+    name: str, layer: Callable, shape: Shape, outputs: int, width: float, depth: int, dropout: float
+) -> keras.Model:
     """Recurrent layers that read both ways, with dropout before each; the last gives one vector."""
     stack: list[layers.Layer] = []
-    for i in range(count):
+    for i in range(2 + depth):
         recurrent = layer(
-            units,
-            return_sequences=i < count - 1,
+            _scaled(100, width),
+            return_sequences=i < 1 + depth,
             kernel_initializer=_xavier(),
             recurrent_initializer=_xavier(),
-            **settings,
         )
         stack += [*_dropout(dropout), Bidirectional(recurrent)]
-    return stack
+    head = _head([], outputs, dropout)
+    return keras.Sequential([keras.Input(shape), *stack, *head], name=name)

@@ -80,72 +80,37 @@ class Network(NamedTuple):
 
 NETWORKS: dict[str, Network] = {
     "lenet": Network(
-        paper.lenet,
-        "image",
-        ByInit(
-            Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
-            Defaults(0.02, 0.02, 10, outer_momentum=0.9, sample_init="real"),
-        ),
-        Training(lr=0.001, batch_size=64, epochs=20, steps=20_000),
-        least=12,
-    ),
+        paper.lenet, "image",
+        ByInit(Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
+               Defaults(0.02, 0.02, 10, outer_momentum=0.9, sample_init="real")),
+        Training(lr=0.001, batch_size=64, epochs=20, steps=20_000), least=12),
     "alexcifarnet": Network(
-        paper.alexcifarnet,
-        "image",
-        ByInit(
-            Defaults(0.02, 0.01, 3),
-            Defaults(0.02, 0.02, 3, outer_momentum=0.9, sample_init="real"),
-        ),
-        Training(0.001, 128, epochs=40, steps=20_000),
-        least=12,
-    ),
+        paper.alexcifarnet, "image",
+        ByInit(Defaults(0.02, 0.01, 3),
+               Defaults(0.02, 0.02, 3, outer_momentum=0.9, sample_init="real")),
+        Training(0.001, 128, epochs=40, steps=20_000), least=12),
     "textconvnet": Network(
-        paper.textconvnet,
-        "text",
-        ByInit(
-            Defaults(0.01, 0.05, 5),
-            Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real"),
-        ),
-        Training(0.002, 64, epochs=80, steps=8_000, dropout=0.5),
-        least=5,
-    ),
+        paper.textconvnet, "text",
+        ByInit(Defaults(0.01, 0.05, 5),
+               Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real")),
+        Training(0.002, 64, epochs=80, steps=8_000, dropout=0.5), least=5),
     "birnn": Network(
-        paper.birnn,
-        "text",
-        ByInit(
-            Defaults(0.5, 0.05, 2),
-            Defaults(0.5, 0.05, 2),
-        ),
-        Training(0.001, 64, epochs=12, steps=8_000, dropout=0.2, weight_decay=1.0),
-    ),
+        paper.birnn, "text",
+        ByInit(Defaults(0.5, 0.05, 2), Defaults(0.5, 0.05, 2)),
+        Training(0.001, 64, epochs=12, steps=8_000, dropout=0.2, weight_decay=1.0)),
     "bilstm": Network(
-        paper.bilstm,
-        "text",
-        ByInit(
-            Defaults(1.5, 0.1, 2),
-            Defaults(1.5, 0.02, 2, outer_momentum=0.9),
-        ),
-        Training(0.002, 64, epochs=20, steps=8_000, dropout=0.3),
-    ),
-}
-
-
+        paper.bilstm, "text",
+        ByInit(Defaults(1.5, 0.1, 2), Defaults(1.5, 0.02, 2, outer_momentum=0.9)),
+        Training(0.002, 64, epochs=20, steps=8_000, dropout=0.3)),
+}  # fmt: skip
 ITSELF = "width 1, depth 0"
 """The variant that is the network itself."""
 
 
 def variants(name: str) -> dict[str, Build]:
-    """Narrower, wider and deeper forms of a network, and the network itself.
-
-    Args:
-        name: of the registry.
-
-    Returns:
-        15 functions like `Network.build`, by names like "width 0.5, depth 1".
-    """
+    """A network and its narrower, wider and deeper forms, by names like "width 0.5, depth 1"."""
+    build = NETWORKS[name].build
     return {
-        f"width {width:g}, depth {depth}": functools.partial(
-            NETWORKS[name].build, width=width, depth=depth
-        )
+        f"width {width:g}, depth {depth}": functools.partial(build, width=width, depth=depth)
         for width, depth in itertools.product(WIDTHS, DEPTHS)
     }

@@ -31,14 +31,8 @@ def differentiate(make: Callable[[], keras.Model], shape: tuple[int, ...], outpu
 
     A copy of the model does it in float64, or in float32 if a layer knows no other precision.
 
-    Args:
-        make: makes the model; it is called again.
-        shape: of one embedded input.
-        outputs: logits of the model.
-
     Raises:
-        UserError: there is no second derivative, or a wrong one; the error names the layer or
-            the operation as far as it is known.
+        UserError: there is no second derivative, or a wrong one.
     """
     try:
         with _precision("float64"):
@@ -85,7 +79,7 @@ def _wrong_parts(
 ) -> Iterator[str]:
     """The parts for which derivative and finite difference differ at a random point.
 
-    They are those of a random combination of the inner gradient's numbers.
+    Both are of a random combination of the inner gradient's numbers.
     """
     rng = np.random.default_rng(point)
     draw = lambda size: tf.constant(rng.standard_normal(size), dtype)  # noqa: E731
@@ -97,8 +91,7 @@ def _wrong_parts(
     def value(arguments: Arguments) -> tf.Tensor:
         x, y, *weights = arguments
         _, gradients = value_and_gradients(learner, weights, x, y)
-        products = [tf.reduce_sum(g * d) for g, d in zip(gradients, directions, strict=True)]
-        return tf.add_n(products)
+        return tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradients, directions, strict=True)])
 
     @graph_function
     def derivative(arguments: Arguments) -> Arguments:
@@ -111,18 +104,13 @@ def _wrong_parts(
     # Concrete, since TensorFlow warns of functions that are traced in every check.
     compiled = value.get_concrete_function(at)
     gradients = [tf.convert_to_tensor(g) for g in derivative.get_concrete_function(at)(at)]
-    dtype = _precision_of(compiled.graph)
+    types = {tensor.dtype for op in compiled.graph.get_operations() for tensor in op.outputs}
+    if types & {tf.float32, tf.float16, tf.bfloat16}:  # a layer casts to less
+        dtype = "float32"
     for part, members in zip(PARTS, ([0], [1], range(2, len(at))), strict=True):
         along = _direction(gradients, members, draw)
         if _error(compiled, at, gradients, along, dtype) > TOLERANCE[dtype]:
             yield part
-
-
-def _precision_of(graph: tf.Graph) -> str:
-    """float64, unless a layer casts to less."""
-    tensors = (tensor for operation in graph.get_operations() for tensor in operation.outputs)
-    less = (tf.float32, tf.float16, tf.bfloat16)
-    return "float32" if any(tensor.dtype in less for tensor in tensors) else "float64"
 
 
 def _direction(gradients: Arguments, members: Sequence[int], draw: Callable) -> Arguments:
@@ -137,11 +125,7 @@ def _direction(gradients: Arguments, members: Sequence[int], draw: Callable) -> 
 
 
 def _error(
-    value: Callable[[Arguments], tf.Tensor],
-    at: Arguments,
-    gradients: Arguments,
-    along: Arguments,
-    dtype: str,
+    value: Callable, at: Arguments, gradients: Arguments, along: Arguments, dtype: str
 ) -> float:
     """The relative difference, at the step of finite differences where it is smallest."""
     analytic = float(sum(tf.reduce_sum(g * d) for g, d in zip(gradients, along, strict=True)))
