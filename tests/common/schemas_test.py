@@ -21,7 +21,6 @@ DAMAGE = {
     "sweep.json": [{}, {"sizes": [{"samples": 0.5, "mean": 1}]}],
     "results.json": [{}, {"distilled_samples": 1, "seconds": 1, "accuracy": {}}],
     "inputs.json": [{"train": "many"}, {"data": 3}, {"weights": 5}],
-    "data.json": [{}, {"fingerprint": 1}],
     "config.json": [{"dataset": 3}, {"dataset": "a"}],
 }  # fmt: skip
 

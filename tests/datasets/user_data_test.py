@@ -65,13 +65,6 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
         outcome = cli(*arguments)
         assert (outcome.status, outcome.err.count("\n")) == (2, 1)
         assert told in outcome.err
-    table(test, THINGS[:2])  # as a run of an older version has remembered them
-    known = json.loads((folder / "inputs.json").read_text())
-    (folder / "inputs.json").unlink()
-    (folder / "data.json").write_text(json.dumps(known | {"fingerprint": known.pop("data")}))
-    assert "is finished" in cli(*arguments).out
-    table(test, THINGS[:3])
-    assert "now 21 + 9 examples" in cli(*arguments).err
 
     # A report needs only the run's folder.
     train.unlink()

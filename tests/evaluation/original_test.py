@@ -19,7 +19,7 @@ from own_run import PROTOCOL, QUICK, distilled
 import tf_distill as td
 from tf_distill.core.evaluate import Accuracy
 from tf_distill.core.learner import Learner, fixed_network
-from tf_distill.datasets import DATASETS, toy_questions, words
+from tf_distill.datasets import toy_questions, words
 from tf_distill.evaluation import baselines, comparison, controls, original
 from tf_distill.networks import registry, second_derivative
 from tf_distill.networks.choice import choose
@@ -65,14 +65,6 @@ def test_learns_the_questions(questions):
     assert result.accuracy > 0.95
     assert result.settings == training._asdict()
     assert result.epochs == 4
-
-
-def test_learns_digits_in_an_epoch():
-    training = registry.NETWORKS["lenet"].training._replace(epochs=1)
-    digits = DATASETS["digits"].load(None, None)
-    result = full(registry.NETWORKS["lenet"].build, digits, training, seed=0)
-    assert result.accuracy > 0.4
-    assert result.epochs == 1
 
 
 @pytest.mark.parametrize(("classes", "decay"), [(2, 0.0), (3, 5.0)])
@@ -455,8 +447,3 @@ def test_few_examples_are_gone_through_more_often(examples, epochs):
     training = choose(own_run.build, small.dataset()).training(examples)
     assert training.epochs == epochs
     assert np.ceil(2000 / 64) <= training.length(examples) <= 20_000
-
-
-def test_a_network_with_a_name_is_trained_as_the_command_line_does():
-    digits = td.datasets.from_arrays(np.zeros((40, 28, 28, 1), np.uint8), np.arange(40) % 4)
-    assert choose("lenet", digits).training(40) == registry.NETWORKS["lenet"].training

@@ -67,11 +67,3 @@ def test_a_size_that_is_worse_than_a_smaller_one_reaches_less():
     sizes = [{"samples": n, "ratio": r} for n, r in ((1, None), (2, 0.92), (5, 0.85), (10, 0.96))]
     found = distillation_sizes(sizes)
     assert [found[a] for a in ("50", "90", "95", "97")] == [2, 2, 10, None]
-
-
-def test_inputs_of_this_and_of_earlier_versions_are_the_same(tmp_path):
-    sizes = {"train": 3, "test": 2, "classes": 2}
-    evaluated.write(tmp_path, data={"fingerprint": "old", **sizes})
-    assert record.read_inputs(tmp_path) == {"data": "old", **sizes}
-    evaluated.write(tmp_path, inputs={"data": "new"})
-    assert record.read_inputs(tmp_path) == {"data": "new", **sizes}

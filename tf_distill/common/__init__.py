@@ -48,7 +48,6 @@ from tf_distill.common.schemas import (
     check_reported,
     check_schema,
     read_checked,
-    read_inputs,
     read_metrics,
 )
 from tf_distill.common.seeds import Stream, numpy_generator, seed_key

@@ -64,7 +64,6 @@ SCHEMAS = {
     "config.json": Object("dataset model init labels",
                           {**SETTINGS, "data_dir": str, "run_dir": str}),
     "inputs.json": Object("", {**SIZES, "data": str, "weights": list}),
-    "data.json": Object("fingerprint", {**SIZES, "fingerprint": str}),
     "results.json": Object(
         "distilled_samples seconds accuracy",
         {**SETTINGS, "distilled_samples": int, "seconds": NUMBER, "accuracy": MEAN,
@@ -158,11 +157,3 @@ def _metrics(line: bytes) -> dict[str, Any] | None:
 
 def _damaged(path: Path, what: str) -> UserError:
     return UserError(f"{path} is damaged ({what}); make it again, or name another folder")
-
-
-def read_inputs(folder: Path) -> dict[str, Any]:
-    """What inputs.json says of a run's data; earlier runs have data.json. {} where both lack."""
-    older = read_checked(folder / "data.json")
-    if older:
-        older["data"] = older.pop("fingerprint")
-    return older | read_checked(folder / "inputs.json")

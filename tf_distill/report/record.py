@@ -15,7 +15,6 @@ from tf_distill.common import (
     check_reported,
     full_training,
     read_checked,
-    read_inputs,
     read_metrics,
 )
 
@@ -143,7 +142,9 @@ def read(folder: Path) -> Record:
         line for line in read_metrics(folder / "metrics.jsonl")
         if all(abs(value) < 1e30 for value in line.values())  # charts show no infinite loss
     ]  # fmt: skip
-    record = dataclasses.replace(record, metrics=metrics, inputs=read_inputs(folder))
+    record = dataclasses.replace(
+        record, metrics=metrics, inputs=read_checked(folder / "inputs.json")
+    )
     return dataclasses.replace(record, sweep=sweep, ranking=ranking, distilled=distilled)
 
 

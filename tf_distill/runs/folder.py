@@ -19,7 +19,6 @@ from tf_distill.common import (
     folder_lock,
     os_errors,
     read_checked,
-    read_inputs,
     read_metrics,
     remove,
     say,
@@ -107,7 +106,7 @@ class RunFolder:
         if not self.begun:
             return
         check_settings(config, self.read("config.json"), self.path)
-        check_inputs(self.path, read_inputs(self.path), inputs)
+        check_inputs(self.path, self.read("inputs.json"), inputs)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
