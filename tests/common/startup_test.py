@@ -50,6 +50,7 @@ def test_two_cores_take_an_operation_each_unless_the_user_says_otherwise(
     os.environ.pop("TF_NUM_INTRAOP_THREADS", None)
 
 
+@pytest.mark.long
 def test_the_python_interface_starts_as_quietly():
     code = ("import tf_distill as td; td.distill; import tensorflow as tf; "
             "tf.config.list_logical_devices()")  # fmt: skip

@@ -38,6 +38,7 @@ def start(*command, **environment):
     )
 
 
+@pytest.mark.long
 def test_two_devices_reach_what_one_does():
     out, errors = start("tests/two_devices.py").communicate(timeout=PATIENCE)
     assert out, errors

@@ -25,7 +25,6 @@ from tf_distill import core, jobs, main, modes
 from tf_distill.common import UserError, cli
 from tf_distill.evaluation import bench, comparison, ranking, sweep
 from tf_distill.report import record, report, table
-from tf_distill.runs import experiment
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in PATHS}
@@ -155,10 +154,10 @@ def nothing_done(monkeypatch):
     monkeypatch.setattr(modes, "named_run", named_run)
     monkeypatch.setattr(modes, "original_of", lambda run: found)
     monkeypatch.setattr(record, "read", lambda folder: SimpleNamespace(ratio=None))
-    for function in ("carry_out", "read"):
-        monkeypatch.setattr(experiment, function, lambda run: finished)
+    for function in ("carry_out", "finished_run"):
+        monkeypatch.setattr(modes, function, lambda run: finished)
     for module, function in (
-        (experiment, "describe_estimate"),
+        (modes, "describe_estimate"),
         (comparison, "compare"),
         (ranking, "complete_ranking"),
         (ranking, "describe"),

@@ -57,6 +57,7 @@ def test_every_draw_is_counted(iris, data):
     assert right[chosen] == iris.correct(iris.Points(data.x[rows], np.eye(3)), data)
 
 
+@pytest.mark.long
 def test_pictures_are_drawn(iris, data, tmp_path):
     figures = importlib.import_module("iris_figures")
     ways, two = iris.four_ways(data, steps=4), iris.two_points(data, steps=4)

@@ -63,7 +63,7 @@ def test_client_mistakes_are_one_line(arguments, message):
     assert message in refusal(*arguments.split())
 
 
-@pytest.mark.parametrize("server", ["rest_url", "grpc_url"])
+@pytest.mark.parametrize("server", ["rest_url", pytest.param("grpc_url", marks=pytest.mark.long)])
 def test_client_prints_a_line_for_each_question(server, request, expected):
     url = f"--url={request.getfixturevalue(server)}"
     lines = program("export/client.py", url, "--model=toy", *QUESTIONS).splitlines()

@@ -169,6 +169,7 @@ def test_a_run_that_is_killed_and_has_a_full_disk_ends_with_the_same_bits(fork, 
     check_faults(fork, whole, tmp_path, (SOME_TIME, KILL, FULL), random.Random(8))
 
 
+@pytest.mark.long
 def test_deterministic_runs_have_the_bits_that_a_cpu_gives_anyway(fork, whole, tmp_path):
     settings = whole.settings | {"deterministic": True, "run_dir": str(tmp_path / "run")}
     assert fork(settings).ended() == (0, "")
