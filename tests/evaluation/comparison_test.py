@@ -16,7 +16,7 @@ from own_run import PROTOCOL, QUICK, distilled
 import tf_distill as td
 from tf_distill import api
 from tf_distill.core.inner import Optimizer
-from tf_distill.evaluation import baselines, bench, comparison, controls, original, ranking
+from tf_distill.evaluation import baselines, bench, comparison, controls, original
 from tf_distill.evaluation.bench import Protocol, Subject
 from tf_distill.networks import choice, registry, second_derivative
 from tf_distill.report import record, report
@@ -223,18 +223,6 @@ def test_a_random_run_is_tested_over_networks(tmp_path):
     assert found["curve"]["networks"] == 2
 
 
-@pytest.mark.long
-def test_the_ranking_check_is_kept_variant_by_variant(copied, monkeypatch):
-    config, path = copied
-    some = {f"depth {d}": functools.partial(tiny, depth=d) for d in range(3)}
-    monkeypatch.setattr(ranking, "variants", lambda name: some)
-    run = named_run(config)
-    found = ranking.complete_ranking(run, finished_run(run).distilled.samples, networks=2)
-    assert [v["name"] for v in found["variants"]] == list(some)
-    assert json.loads((path.parent / "ranking.json").read_text()) == found
-    assert "Spearman" in ranking.describe(found)
-
-
 # From Python
 
 
@@ -254,18 +242,7 @@ def result():
             {"training": QUICK._replace(lr=0.0)},
             "training.lr=0.0, expected a finite number above 0",
         ),
-        (
-            {"training": QUICK._replace(lr=None)},
-            "training.lr=None, expected a finite number above 0",
-        ),
-        (
-            {"training": QUICK._replace(epochs=0.5)},
-            "training.epochs=0.5, expected a whole number",
-        ),
-        (
-            {"training": QUICK._replace(epochs=2**31)},
-            "training.epochs=2147483648, expected a whole number from 1 to 2147483647",
-        ),
+        ({"training": QUICK._replace(epochs=0.5)}, "training.epochs=0.5, expected a whole number"),
         ({"training": QUICK._replace(dropout=0.5)}, "put layers of dropout into your own"),
     ],
 )

@@ -1,7 +1,6 @@
 """Each figure shows the numbers that it is given, in its place; PNGs have a sane size."""
 
 import io
-import itertools
 import warnings
 from types import SimpleNamespace
 
@@ -171,14 +170,6 @@ def test_bars_have_their_deviation_and_their_number_beside_them():
     assert [t.get_text() for t in axis.texts] == [words, "60.0"]
     (whisker,) = [c for c in axis.collections if len(c.get_paths()) == 1]
     np.testing.assert_allclose(whisker.get_paths()[0].vertices[:, 0], [mean - std, mean + std])
-
-
-def test_groups_are_told_apart_by_a_gap():
-    rows, places = comparison.in_groups(ROWS)
-    assert [row["name"] for row in rows] == [row["name"] for row in ROWS]
-    steps = np.diff(places)
-    changes = [a["group"] != b["group"] for a, b in itertools.pairwise(rows)]
-    np.testing.assert_allclose(steps, np.where(changes, 1 + comparison.GAP, 1))
 
 
 def test_the_distribution_shows_every_network_of_the_rows_that_have_several():

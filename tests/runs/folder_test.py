@@ -207,23 +207,15 @@ def test_a_checkpoint_that_can_not_be_written_is_an_os_error_and_the_one_before_
     assert restored(folder) == 1
 
 
-def test_metrics_are_read_as_written(tmp_path):
-    metrics = Metrics(tmp_path, 0)
-    assert metrics.lines == []
-    metrics.write(1, loss=0.5)
-    metrics.write(2, loss=0.25, accuracy=1.0)
-    expected = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25, "accuracy": 1.0}]
-    assert metrics.lines == expected
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == expected
-
-
-def test_metrics_are_scalars_for_tensorboard(tmp_path):
+def test_metrics_are_lines_and_scalars_for_tensorboard(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     metrics = Metrics(tmp_path, 0)
     metrics.write(1, loss=0.5)
     metrics.write(7, loss=0.25)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    expected = [{"step": 1, "loss": 0.5}, {"step": 7, "loss": 0.25}]
+    assert metrics.lines == [json.loads(line) for line in lines] == expected
     events = EventAccumulator(str(tmp_path / "events"), {"tensors": 0}).Reload()
     values = [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in events.Tensors("loss")]
     assert values == [(1, 0.5), (7, 0.25)]

@@ -246,13 +246,9 @@ def test_other_conditions_of_a_set_are_told(read, capsys, changed, told):
         (("held_out", "last"), {"eval_split": "held_out", "seed": 1}, True),
         (("held_out", "last"), {"eval_split": "held_out", "keep": "best"}, True),
         (("held_out", "last"), {"keep": "best"}, False),  # the same tenth
-        (("test", "last"), {}, False),
         (("test", "last"), {"keep": "best"}, True),
-        (("test", "best"), {"keep": "best"}, False),
         (("test", "best"), {"eval_split": "held_out"}, False),
         (("test", "best"), {"keep": "best", "seed": 1}, True),
-        (("test", "best"), {"seed": 1}, False),
-        (("held_out", "best"), {"keep": "best"}, False),
     ],
 )
 def test_a_set_that_has_seen_examples_that_are_held_out_now_says_so(
