@@ -61,20 +61,12 @@ def test_every_dataset_has_complete_defaults(name):
     assert config.run_dir == str(Path("runs", f"{name}_{entry.model}"))
 
 
-def test_random_initialization_is_evaluated_over_many_networks():
-    config = configure(init="random")
-    assert (config.networks, config.eval_networks) == (1, 200)
-
-
-def test_evaluates_ten_times_by_default_and_at_least_every_step():
-    assert configure(outer_steps=250).eval_every == 25
-    assert configure(outer_steps=7).eval_every == 1
-
-
 def test_what_is_given_wins_and_none_is_the_default():
     config = configure(steps=3, inner_lr=0.7, epochs=None)
     assert (config.steps, config.inner_lr) == (3, 0.7)
     assert config.epochs == NETWORKS["lenet"].defaults.fixed.epochs
+    assert configure(init="random").eval_networks == 200
+    assert [configure(outer_steps=steps).eval_every for steps in (250, 7)] == [25, 1]
 
 
 def test_data_dir_follows_the_environment(monkeypatch):

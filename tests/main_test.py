@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import small
@@ -18,7 +17,6 @@ from places import ROOT
 
 from tf_distill import __version__, main, modes
 from tf_distill.config import Config
-from tf_distill.export import distilled_set
 
 TINY = ("--dataset=toy_questions", "--outer_steps=2", "--batch_size=8", "--epochs=1")
 
@@ -201,39 +199,6 @@ def test_a_mistake_in_a_process_of_its_own_shows_no_noise():
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("tf_distill: error: unknown dataset 'minst'")
     assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.long
-def test_a_process_that_is_terminated_goes_on_to_the_same_bits(tmp_path):
-    """SIGTERM comes while it distills; the same settings then end as if it had not."""
-    steps = 60
-    config = {"outer_steps": steps, "eval_every": steps, "batch_size": 16}
-    stopped, whole = (small.config(tmp_path / name, **config) for name in ("stopped", "whole"))
-    settings = json.loads(stopped.to_json())
-    arguments = [f"--{name}={value}" for name, value in settings.items() if value is not None]
-    metrics = tmp_path / "stopped" / "metrics.jsonl"
-    process = subprocess.Popen(
-        command(*arguments), cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
-    )
-    try:
-        while process.poll() is None and not (metrics.exists() and "\n" in metrics.read_text()):
-            time.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert re.fullmatch(
-        r"stopped after outer step \d+; the same command continues from there\n", err
-    )
-    assert 0 < len(metrics.read_text().splitlines()) < steps
-    assert not (tmp_path / "stopped" / "results.json").exists()
-    values = []
-    for made in (stopped, whole):
-        small.carry_out(made)
-        loaded = distilled_set.load(Path(made.run_dir, "distilled", "1"))
-        values.append([v.numpy().tobytes() for v in loaded.samples])
-    assert values[0] == values[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -8,8 +8,7 @@ import small
 import tensorflow as tf
 from keras import layers
 
-from tf_distill.common import seeds
-from tf_distill.core.learner import Learner, call_once, fixed_network, with_initializers
+from tf_distill.core.learner import Learner, call_once, with_initializers
 from tf_distill.networks.registry import NETWORKS
 
 SHAPES = {"image": (16, 16, 1), "text": (5, 4)}
@@ -120,21 +119,6 @@ def test_apply_reads_and_writes_nothing_of_the_model():
     np.testing.assert_array_equal(learner.apply(weights, x), before)
     for old, new in zip(kept, learner.model.variables, strict=True):
         np.testing.assert_array_equal(old, new)
-
-
-def test_fixed_network_is_the_stream_of_its_name():
-    learner = small.learner()
-    expected = learner.init(seeds.seed_key(9, seeds.Stream.FIXED_NETWORK))
-    for a, b in zip(fixed_network(learner, 9), expected, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_outputs_is_the_number_of_logits():
-    assert small.learner(1).outputs == 1
-    assert small.learner(7).outputs == 7
-
-
-# Models of users
 
 
 def test_a_subclassed_model_is_built_and_equals_itself():

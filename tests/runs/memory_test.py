@@ -82,11 +82,6 @@ def test_a_part_grows_with_its_setting(estimate):
         assert getattr(one, part) > 0
 
 
-def test_parts_that_take_turns_do_not_add_up():
-    assert Estimate(1, 2, 3, 10, 20, 5).peak == 26
-    assert Estimate(1, 2, 3, 10, 20, 50).peak == 53
-
-
 # Graphs; a tensor of theirs has 4,000 bytes
 
 ONE = 4000
