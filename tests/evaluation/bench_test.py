@@ -76,6 +76,7 @@ def test_tuning_one_kind_leaves_no_trace_in_the_next(data, learner):
     np.testing.assert_array_equal(bench.tune(second), alone)
 
 
+@pytest.mark.long
 def test_test_labels_are_never_looked_at_in_choosing(data, learner):
     """Optimized real sets and tuned rates are the same whatever the test labels are."""
     poisoned = dataclasses.replace(data, y_test=(data.y_test + 1) % 3)

@@ -64,7 +64,7 @@ def metrics(config) -> list[dict]:
     [
         ("text", 3, 195, {"embeddings.png", "sentences.txt"}),
         ("image", 10, 360, {"images.png"}),
-        ("random", 4, 58, {"embeddings.png", "sentences.txt"}),
+        pytest.param("random", 4, 58, {"embeddings.png", "sentences.txt"}, marks=pytest.mark.long),
     ],
 )
 def test_a_run_leaves_its_folder(
