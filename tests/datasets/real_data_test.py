@@ -7,8 +7,6 @@ from tf_distill.datasets import DATASETS
 from tf_distill.datasets.images import pixel_statistics
 from tf_distill.datasets.words import PADDING, UNKNOWN
 
-pytestmark = pytest.mark.long  # the data are prepared first
-
 
 @pytest.fixture(scope="module")
 def load(data_dir):
