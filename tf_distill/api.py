@@ -18,7 +18,7 @@ from tf_distill.common import (
     write_text,
     writing_to,
 )
-from tf_distill.config import Config, complete, folder_path
+from tf_distill.config import Config, checked_number, complete, folder_path
 from tf_distill.core import Accuracy, Callback, Distribution
 from tf_distill.datasets import DATASETS, Dataset, refuse_stream
 from tf_distill.evaluation import comparison
@@ -81,7 +81,11 @@ class Result:
 
         Returns:
             Mean and population standard deviation over the networks, as fractions.
+
+        Raises:
+            UserError: `networks` is no whole number from 1 on.
         """
+        networks = checked_number("networks", networks, "networks")
         return self._evaluate(self.distilled.samples, networks)
 
     @property

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from tf_distill.common import UserError, brief, count, no_flag_file, say, startup
+from tf_distill.common import UserError, count, no_flag_file, say, startup
 
 _Item = TypeVar("_Item")
 RUNS = "runs"
@@ -36,7 +36,7 @@ class Shard(NamedTuple):
         """The shard of a text such as 2/4; UserError for another text."""
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
-            raise UserError(f"shard={brief(text)}, expected i/n from 1/n to n/n, such as shard=1/2")
+            raise UserError(f"shard={text}, expected i/n from 1/n to n/n, such as shard=1/2")
         return cls(int(match[1]), int(match[2]))
 
     def of(self, items: Sequence[_Item]) -> list[_Item]:

@@ -50,6 +50,7 @@ NAMES = ("seed", "model", "inner_lr", "inner_lr_2", "text_column", "data_dir", "
 )  # fmt: skip
 def test_flags_in_messages_get_their_dashes(text, printed):
     assert with_dashes(text, NAMES) == printed
+    assert with_dashes(f"seed=1 has {text}", NAMES, ["seed=1"]) == f"seed=1 has {printed}"
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["--help", "own"], ["--version"]])

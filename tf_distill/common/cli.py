@@ -29,8 +29,11 @@ def run(
     --help prints `help_text`, or absl's text.
     """
 
+    def given() -> list[str]:
+        return [argument.partition("=")[2] or argument for argument in sys.argv[1:]]
+
     def fail(text: str, status: int = UserError.exit_status) -> NoReturn:
-        print(f"{name}: error: {with_dashes(text, flags.FLAGS)}", file=sys.stderr)
+        print(f"{name}: error: {with_dashes(text, flags.FLAGS, given())}", file=sys.stderr)
         sys.exit(status)
 
     def quiet_main(argv: list[str]) -> int | None:
@@ -54,8 +57,8 @@ def run(
         print(f"{name}: stopped", file=sys.stderr)
         sys.exit(130)
     except Interrupted as stop:
-        text = with_dashes(f"{stop}; the same command continues from there", flags.FLAGS)
-        print(text, file=sys.stderr)
+        text = f"{stop}; the same command continues from there"
+        print(with_dashes(text, flags.FLAGS, given()), file=sys.stderr)
         sys.exit(130)
     except MemoryError as error:
         fail(f"{str(error) or 'not enough memory'}; free some memory and call again")
@@ -71,16 +74,24 @@ def run(
         signal.signal(signal.SIGTERM, before)
 
 
-def with_dashes(text: str, names: Iterable[str]) -> str:
+def with_dashes(text: str, names: Iterable[str], given: Sequence[str] = ()) -> str:
     """A message of the library for the command line: `--` stands before its flags.
 
     These are `seed=3`, and `inner_lr` with an underscore also alone. Not changed are quoted
-    names, parts of paths and words, arguments of a call, and Python's `name="text"`.
+    names, parts of paths and words, arguments of a call, Python's `name="text"`, and `given`: what
+    the user typed, such as a folder called seed=1.
     """
     known = sorted(map(re.escape, names), key=len, reverse=True)
     alone = "|".join(name for name in known if "_" in name) or "(?!)"
     flag = rf"(?:{'|'.join(known)})(?==(?![\"'=]))|(?:{alone})(?![\w/\"'=(-]|\.\w)"
-    return re.sub(rf"(?<![\w./\"'-])(?<!\w\()(?={flag})", "--", text)
+    place = re.compile(rf"(?<![\w./\"'-])(?<!\w\()(?={flag})")
+    kept = [value for value in given if place.search(value)]
+    for i, value in enumerate(kept):
+        text = text.replace(value, f"\0{i}\0")
+    text = place.sub("--", text)
+    for i, value in enumerate(kept):
+        text = text.replace(f"\0{i}\0", value)
+    return text
 
 
 def no_arguments(argv: list[str]) -> None:

@@ -156,12 +156,10 @@ def read_npz_arrays(
     UserError if the file can't be read, is no archive, has objects, or lacks a required array.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
             names = list(archive)
             found = {name: archive[name] for name in wanted if name in names}
-    # AttributeError and TypeError are of the lone array of an .npy file.
-    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile,
-            zlib.error) as error:  # fmt: skip
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         told = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise UserError(
             f"can't read {path} ({told}), expected an .npz of numbers or strings, saved by "

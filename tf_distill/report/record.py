@@ -155,7 +155,7 @@ def read_numbers(folder: Path) -> Record:
         UserError: no finished run, or damaged files.
     """
     if not (folder / "results.json").exists():
-        raise UserError(f"{folder} holds no finished run (no results.json); give another run_dir")
+        raise UserError(f"{folder} holds no finished run (no results.json); name the folder of one")
     names = ("config", "results", "comparison")
     config, results, comparison = (read_checked(folder / f"{name}.json") for name in names)
     if not config:

@@ -110,7 +110,7 @@ def _of_chief(run: Run) -> Finished:
                 write(run, finished)
                 return finished
     run.distribution.share(DONE)
-    say(f"{run.files.path} is finished; delete it, or name another run_dir, to run again")
+    say(f"{run.files.path} is finished; delete the folder, or name another one, to run again")
     return finished_run(run)
 
 

@@ -76,8 +76,9 @@ def check_set(config: Config, dataset: Dataset) -> None:
     if room is not None and size > room:
         raise UserError(
             f"{count} distilled samples and {rates} learning rates take about {_gb(size)} of "
-            f"memory to learn, and {_gb(room)} can be had; lower samples_per_step, steps= or "
-            "epochs="
+            f"memory to learn, and {_gb(room)} can be had; lower "
+            f"samples_per_step={config.samples_per_step}, steps={config.steps} or "
+            f"epochs={config.epochs}"
         )
 
 
