@@ -1,4 +1,4 @@
-"""The experiments of the paper, one a flag file, and the results of each."""
+"""The experiments, one a flag file, and the results of each."""
 
 import ast
 import json
@@ -14,17 +14,27 @@ NOT_YET = "not run yet"
 
 
 class Cell(NamedTuple):
-    """An experiment: a row and a column of one of the paper's tables.
+    """An experiment: a row and a column of one of the paper's tables, or a set for training.
 
-    name: of its flag file and of its results; title: where it is in the paper; paper: the
-    accuracy there, a fraction, and its standard deviation or None; results: the results.json of
-    each seed.
+    name: of its flag file and of its results; head: the comments of the flag file; results: the
+    results.json of each seed.
     """
 
     name: str
-    title: str
-    paper: tuple[float, float | None]
+    head: dict[str, str]
     results: list[dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """Where it is in the paper, or what the set is."""
+        return self.head[""]
+
+    @property
+    def paper(self) -> tuple[float, float | None]:
+        """The accuracy in the paper, a fraction, and its standard deviation or None."""
+        found = re.search(r"accuracy ([\d.]+)(?: \+- ([\d.]+))?", self.head["Paper"])
+        assert found, self.name
+        return float(found[1]), found[2] and float(found[2])
 
 
 class Summary(NamedTuple):
@@ -42,17 +52,21 @@ class Summary(NamedTuple):
 
 
 def cells() -> list[Cell]:
+    """The paper's experiments, by name."""
+    return [cell for cell in every() if "Paper" in cell.head]
+
+
+def trained() -> list[Cell]:
+    """The sets for ordinary training, by name; their heads say what stands "Beside" them."""
+    return [cell for cell in every() if "Beside" in cell.head]
+
+
+def every() -> list[Cell]:
     """One for each flag file, by name."""
-    return [cell(path) for path in sorted(FLAGS.glob("*.flags"))]
-
-
-def cell(path: Path) -> Cell:
-    """The experiment of a flag file."""
-    head = header(path.read_text(encoding="utf-8"))
-    found = re.search(r"accuracy ([\d.]+)(?: \+- ([\d.]+))?", head["Paper"])
-    assert found, path
-    deviation = found[2] and float(found[2])
-    return Cell(path.stem, head[""], (float(found[1]), deviation), results(path.stem))
+    return [
+        Cell(path.stem, header(path.read_text(encoding="utf-8")), results(path.stem))
+        for path in sorted(FLAGS.glob("*.flags"))
+    ]
 
 
 def header(text: str) -> dict[str, str]:

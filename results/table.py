@@ -25,6 +25,7 @@ with startup.quiet():
 HERE = Path(__file__).parent
 README, PAGE = HERE.parent / "README.md", HERE.parent / "docs" / "results.md"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
+TRAINED_BEGIN, TRAINED_END = "<!-- training -->\n", "<!-- end of training -->"
 ORIGINALS_BEGIN, ORIGINALS_END = "<!-- originals -->\n", "<!-- end of originals -->"
 SHOWN = (
     "digits_lenet",
@@ -49,7 +50,8 @@ ORIGINALS = {
 """The paper's original accuracies, of Sections 4.2 and 4.3, in percent."""
 NAMES = {
     "mnist": "MNIST", "cifar10": "CIFAR-10", "imdb": "IMDB", "sst5": "SST-5", "trec6": "TREC-6",
-    "trec50": "TREC-50", "lenet": "LeNet", "alexcifarnet": "AlexCifarNet", "birnn": "Bi-RNN",
+    "trec50": "TREC-50", "lenet": "LeNet", "alexcifarnet": "AlexCifarNet", "convnet": "ConvNet",
+    "birnn": "Bi-RNN",
     "textconvnet": "text CNN", "bilstm": "Bi-LSTM",
 }  # fmt: skip
 
@@ -78,7 +80,7 @@ def difference(name: str, found: dict[str, Any]) -> list[str]:
     Raises:
         UserError: there is no experiment of that name.
     """
-    known = {cell.name for cell in cells.cells()}
+    known = {cell.name for cell in cells.every()}
     if name not in {*known, *SHOWN}:
         raise unknown_name("experiment", name, {*known, *SHOWN})
     given = (
@@ -104,13 +106,14 @@ def command(results: dict) -> str:
 def readme_table() -> str:
     """The README's rows, as far as they are measured."""
     rows = [["command", "distilled samples", "accuracy, %", "paper", "minutes"], ["---"] * 5]
-    experiments = {cell.name: cell for cell in cells.cells()}
+    experiments = {cell.name: cell for cell in cells.every()}
     for name in SHOWN:
         if found := cells.results(name):
             cell, commands = experiments.get(name), [command(found[0])]
             if cell:
                 commands.append(f"python -m tf_distill.main --flagfile=flags/{name}.flags")
-            samples, paper = str(found[0]["distilled_samples"]), _paper(cell) if cell else ""
+            samples = str(found[0]["distilled_samples"])
+            paper = _paper(cell) if cell and "Paper" in cell.head else ""
             shortest = min(commands, key=len)
             rows.append([f"`{shortest}`", samples, _measured(found), paper, _minutes(found)])
     return "".join(map(page.line, rows))
@@ -133,6 +136,18 @@ def _row(cell: cells.Cell) -> list[str]:
     size = cell.title.rsplit(", ", 1)[1]
     link = f"[{cell.name}](../flags/{cell.name}.flags)"
     return [", ".join(filter(None, words)), size, *measured, link]
+
+
+def trained_table() -> str:
+    """The sets for ordinary training."""
+    heads = ["set", "accuracy, %", "beside it, %", "trained by", "minutes", "flag file"]
+    lines = [heads, ["---"] * 6]
+    for cell in cells.trained():
+        measured = [cells.NOT_YET, cell.head["Beside"], "", ""]
+        if found := cell.results:
+            measured[0], measured[2:] = _measured(found), [found[0]["recipe"], _minutes(found)]
+        lines.append([cell.title, *measured, f"[{cell.name}](../flags/{cell.name}.flags)"])
+    return "".join(map(page.line, lines))
 
 
 def originals_table() -> str:
@@ -201,8 +216,9 @@ def pages() -> dict[Path, str]:
         path: page.put_between(path.read_text(encoding="utf-8"), BEGIN, END, table)
         for path, table in ((README, readme_table()), (PAGE, page_table()))
     }
+    made[PAGE] = page.put_between(made[PAGE], TRAINED_BEGIN, TRAINED_END, trained_table())
     made[PAGE] = page.put_between(made[PAGE], ORIGINALS_BEGIN, ORIGINALS_END, originals_table())
-    for cell in cells.cells():
+    for cell in cells.every():
         path = cells.FLAGS / f"{cell.name}.flags"
         made[path] = cells.headed(path.read_text(encoding="utf-8"), cell.results)
     return made

@@ -19,7 +19,7 @@ from tf_distill.report import report, table
 from tf_distill.runs.experiment import carry_out
 from tf_distill.runs.run import configure, named_run
 
-QUICK = {"outer_steps": 30, "inner_lr": 0.5, "batch_size": 64}
+QUICK = {"use": "replay", "outer_steps": 30, "inner_lr": 0.5, "batch_size": 64}
 STEPS = 100
 """Those after which any fresh network learns from the set."""
 
@@ -93,7 +93,7 @@ def test_compiled_by_xla_a_stopped_run_has_the_bits_of_a_whole_one(data, tmp_pat
                 raise RuntimeError("a crash")
 
     settings = {"init": "random", "eval_networks": 2, "outer_steps": 4, "eval_every": 1}
-    settings |= {"jit_compile": np.True_}
+    settings |= {"use": "replay", "jit_compile": np.True_}
     whole = td.distill(data, own_models.Subclassed, **settings)
     assert whole.results["jit_compile"] is True
     assert whole.results["device"]
@@ -115,7 +115,7 @@ def test_what_xla_refuses_leaves_the_folder_to_a_run_without_it(data, tmp_path):
             count = tf.strings.length(tf.strings.as_string(x))
             return super().call(x) + 0.0 * tf.cast(tf.reduce_sum(count), x.dtype)
 
-    settings = {"outer_steps": 1, "run_dir": tmp_path}
+    settings = {"use": "replay", "outer_steps": 1, "run_dir": tmp_path}
     with pytest.raises(td.UserError, match=r"operations .* AsString.*; leave jit_compile out"):
         td.distill(data, Texts, **settings, jit_compile=True)
     assert td.distill(data, Texts, **settings).results["jit_compile"] is False
@@ -198,6 +198,7 @@ def test_a_call_that_ended_before_anything_was_done_binds_nobody(tmp_path):
         return build
 
     folder, settings = tmp_path / "run", {"outer_steps": 3, "eval_every": 2, "batch_size": 16}
+    settings["use"] = "replay"
     stop = [StopAt(1, KeyboardInterrupt())]
     with pytest.raises(KeyboardInterrupt):
         td.distill(small.dataset(), filled(0.1), callbacks=stop, run_dir=folder, **settings)
@@ -424,7 +425,10 @@ def test_early_stopping_keeps_the_set_that_was_best_on_held_out_data(data):
         ({"model": "lenett"}, "did you mean lenet"),
         ({"model": own_models.Subclassed()}, "model is Subclassed, expected a name or a function"),
         ({"model": lambda: own_models.Subclassed(2)}, "has 2 outputs, expected 3 for 3 classes"),
-        ({"networks": 3}, "^init=fixed has one network, got networks=3 .* use init=random"),
+        (
+            {"use": "replay", "networks": 3},
+            "^init=fixed has one network, got networks=3 .* use init=random",
+        ),
         ({"steps": 0}, "^steps=0, expected a whole number from 1 to 2147483647"),
         ({"early_stopping": 0}, "^early_stopping=0, expected a whole number from 1"),
         ({"run_dir": ""}, "^run_dir is empty, expected"),

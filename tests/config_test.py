@@ -57,8 +57,39 @@ def test_every_dataset_has_complete_defaults(name):
     for init in ("fixed", "random"):
         config = configure(dataset=name, init=init)
         for setting, value in getattr(NETWORKS[entry.model].defaults, init)._asdict().items():
-            assert getattr(config, setting) == value
+            assert value is None or getattr(config, setting) == value
     assert config.run_dir == str(Path("runs", f"{name}_{entry.model}"))
+
+
+@pytest.mark.parametrize("name", ["digits", "trec6"])
+def test_a_set_for_training_is_larger_for_random_networks_and_has_probabilities(name):
+    config, replay = configure(dataset=name, use="training"), configure(dataset=name)
+    assert (config.init, config.labels, config.learn) == (
+        "random",
+        "probabilities",
+        "samples,labels",
+    )
+    assert config.steps == 4
+    assert config.steps * config.samples_per_step >= 10 * DATASETS[name].classes
+    assert config.batch_size == replay.batch_size
+    expected = NETWORKS[config.model].defaults.training._asdict()
+    for setting, value in expected.items():
+        assert getattr(config, setting) == (200 if value is None else value)
+    assert config.window < config.unroll
+    assert config.eval_every == config.outer_steps // 10
+    for of_replay in (replay, configure(dataset=name, use="replay")):
+        assert (of_replay.use, of_replay.init, of_replay.labels) == ("replay", "fixed", "soft")
+        assert (of_replay.inner_optimizer, of_replay.unroll, of_replay.window) == (
+            "sgd",
+            None,
+            None,
+        )
+
+
+def test_labels_alone_are_learned_for_the_samples_nearest_to_cluster_centres():
+    assert configure(use="training", learn="labels").sample_init == "medoids"
+    assert configure(use="training", learn="labels", sample_init="real").sample_init == "real"
+    assert configure(learn=" rates, samples").learn == "samples,rates"
 
 
 def test_what_is_given_wins_and_none_is_the_default():
@@ -93,15 +124,28 @@ BAD = [
     ({"outer_momentum": 1.0}, "outer_momentum=1.0, expected a number from 0 to less than 1"),
     ({"weight_decay": -1}, "weight_decay=-1, expected a finite number from 0 on"),
     ({"outer_steps": -1, "inner_lr": -1.0}, "inner_lr=-1.0, expected"),  # in their order
+    *(
+        ({name: value}, f"{name}={value} is for use=training, got use=replay; leave one of them")
+        for name, value in (("unroll", 9), ("window", 9), ("augment", "shift"))
+    ),
+    ({"use": "training", "unroll": 5, "window": 6}, "window=6 is longer than the run of unroll=5"),
+    ({"learn": "labels,rate"}, "learn=labels,rate, expected some of samples, labels, rates"),
+    (
+        {"labels": "hard", "learn": "labels"},
+        "labels=hard keeps the labels as they start, got learn",
+    ),
     ({"labels": "hard", "label_init": "random"}, "label_init must be one_hot, got random"),
     ({"early_stopping": 3}, "early_stopping=3 asks for keep=best, got keep=last"),
     ({"networks": 2}, "init=fixed has one network, got networks=2"),
     ({"eval_networks": 5}, "eval_networks=5; use init=random"),
     ({"dataset": "minst"}, "unknown dataset 'minst'; did you mean mnist?"),
+    ({"model": "convnet-0"}, "model=convnet-0, expected convnet-WIDTH or convnet-WIDTH-DEPTH"),
+    ({"model": "convnet-64", "dataset": "trec6"}, "model=convnet-64 takes images, but"),
     ({"model": "lnet"}, "unknown model 'lnet'; did you mean lenet"),
     (
         {"model": "bilstm"},
-        "model=bilstm takes texts, but dataset=digits has images; use one of alexcifarnet, lenet",
+        "model=bilstm takes texts, but dataset=digits has images; "
+        "use one of alexcifarnet, convnet, lenet",
     ),
     (
         {"dataset": "trec6", "model": "lenet"},
@@ -144,6 +188,9 @@ def test_difference_names_what_changed_and_no_places():
     ]
     del changed["steps"]  # as before there was such a setting
     assert "steps=3 (it was 1)" in config.difference(changed)
+    hard = configure(labels="hard")
+    before = {name: v for name, v in dataclasses.asdict(hard).items() if name != "learn"}
+    assert hard.difference(before) == []
 
 
 @pytest.mark.parametrize(
@@ -151,6 +198,10 @@ def test_difference_names_what_changed_and_no_places():
     [
         ({}, ""),
         ({"init": "random"}, " --init=random"),
+        ({"labels": "hard"}, " --labels=hard"),
+        ({"use": "training", "steps": 5}, " --use=training --steps=5"),
+        ({"use": "training", "learn": "labels", "augment": "shift"},
+         " --use=training --learn=labels --augment=shift"),
         ({"start": "/set", "sample_init": "real"}, " --start=/set"),
         ({"steps": 3, "seed": 5, "run_dir": "x"}, " --steps=3 --seed=5"),
         ({"outer_steps": 50, "networks": 9, "init": "random"},

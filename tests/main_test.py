@@ -54,11 +54,12 @@ MISTAKES = [
     (["--dataset=minst"], ["unknown dataset 'minst'", "did you mean mnist?", "digits"]),
     (["--dataset=csv"], ["unknown dataset 'csv'; known: ", "; or your own data: csv:FILE"]),
     (["--model=lenett"], ["unknown model 'lenett'", "did you mean lenet", "bilstm"]),
+    (["--model=convnet-x"], ["--model=convnet-x, expected convnet-WIDTH or convnet-WIDTH-DEPTH"]),
     (["--dataste=mnist"], ["dataste", "dataset", "--help"]),
     (["--steps=two"], ["steps", "two", "--help"]),
     (["mnist"], ["got 'mnist', expected only flags", "--help"]),
     (["--init=fix"], ["unknown init 'fix'", "fixed, random"]),
-    (["--dataset=digits", "--model=bilstm"], ["--model=bilstm takes texts", "alexcifarnet, lenet"]),
+    (["--dataset=digits", "--model=bilstm"], ["--model=bilstm takes texts", "convnet, lenet"]),
     (["--dataset=trec6", "--model=lenet"], ["--model=lenet takes images", "bilstm"]),
     *(
         ([f"--{name}=0"], [f"--{name}=0, expected a whole number from 1 to"])

@@ -15,7 +15,7 @@ if typing.TYPE_CHECKING:
     from tf_distill import datasets, layers
     from tf_distill.api import Result, distill
     from tf_distill.common import Diverged, Interrupted, UserError
-    from tf_distill.core import Accuracy, Callback, Samples
+    from tf_distill.core import Accuracy, Callback, Samples, losses
     from tf_distill.evaluation.original import Original
     from tf_distill.export import LoadedSet
     from tf_distill.export import load as load_distilled
@@ -37,6 +37,7 @@ __all__ = [
     "distill",
     "layers",
     "load_distilled",
+    "losses",
 ]
 
 _PLACES = {
@@ -54,6 +55,7 @@ _PLACES = {
     "distill": ("api", "distill"),
     "layers": ("layers", None),
     "load_distilled": ("export", "load"),
+    "losses": ("core.losses", None),
 }
 
 

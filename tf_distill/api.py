@@ -133,7 +133,10 @@ class Result:
         control_steps: int | None = None,
         training: Training | None = None,
     ) -> dict[str, Any]:
-        """Measures the paper's six baselines, controls, and other networks beside the set.
+        """Measures baselines, controls, and other networks beside the set.
+
+        They are the paper's six baselines; a set for ordinary training has some more rows, all
+        under its own training.
 
         The command line has it as `--mode=baselines`. `figures` then draws the comparison too.
         Each row is kept as soon as it is measured, so the same call continues a comparison that
@@ -252,16 +255,22 @@ def distill(
     data: Dataset,
     model: Model | None = None,
     *,
+    use: str | None = None,
     samples_per_step: int | None = None,
-    steps: int = 1,
+    steps: int | None = None,
     epochs: int | None = None,
-    init: str = "fixed",
-    labels: str = "soft",
+    init: str | None = None,
+    learn: str | None = None,
+    labels: str | None = None,
     label_init: str = "one_hot",
     sample_init: str | None = None,
     sample_scale: float | None = None,
     start: str | Path | None = None,
+    inner_optimizer: str | None = None,
     inner_lr: float | None = None,
+    unroll: int | None = None,
+    window: int | None = None,
+    augment: str | None = None,
     outer_lr: float | None = None,
     outer_momentum: float | None = None,
     outer_steps: int | None = None,
@@ -285,30 +294,46 @@ def distill(
 
     Args:
         data: for instance from `tf_distill.datasets`.
-        model: a name of the registry ("lenet", "alexcifarnet", "textconvnet", "birnn", "bilstm");
-            by default, as on the command line, the text CNN for texts, LeNet for grey images,
-            AlexCifarNet for those in colour, or a known dataset's own. Or a function that returns a
-            Keras model: functional, sequential or subclassed, built or not, from `[batch,
+        model: a name of the registry ("lenet", "alexcifarnet", "convnet", a ConvNet of another
+            width and depth such as "convnet-64" or "convnet-64-2", "textconvnet", "birnn",
+            "bilstm"); by default, as on the command line, the text CNN for texts, LeNet for grey
+            images, AlexCifarNet for those in colour, or a known dataset's own. Or a function that
+            returns a Keras model: functional, sequential or subclassed, built or not, from `[batch,
             *data.encoding.shape]` to logits `[batch, classes]`, with a single one for two classes.
             It is called several times, without arguments or, if it wants them, with (input_shape,
             outputs). Frozen layers stay as they are, and belong to the set. Weights are drawn as
             their initializers say; those without a random initializer, or set after they had been
             made, start from their value in every network.
-        samples_per_step: distilled samples in each inner step; by default one a class.
-        steps: inner gradient steps an epoch, each with samples of its own.
-        epochs: passes through the inner steps.
-        init: "fixed" for one initial network, the same for distillation and use; "random" for
-            any network of the same distribution (Section 3.1).
-        labels: "soft", learned real values (Section 3.3); "hard", one-hot and not learned.
+        use: "training" for a set that any ordinary training can use: shuffled minibatches, any
+            number of epochs, fresh weights, another network. "replay" for the paper's way: a
+            set with its own steps and learning rates. The other defaults follow from it. By default
+            "training", but "replay" for a dataset of the registry.
+        samples_per_step: distilled samples in each inner step, a minibatch: by default ten a class
+            in all steps together; one a class for replay.
+        steps: inner steps an epoch, 4: as many minibatches have all samples together. For
+            replay 1, each step with samples of its own.
+        epochs: passes through the samples when the set is used.
+        init: "random" for any network of the same distribution; "fixed", for replay the default,
+            for one initial network, the same for distillation and use (Section 3.1).
+        learn: what is learned, of "samples,labels,rates". learn="labels" keeps real examples
+            as they are, the ones nearest to cluster centres.
+        labels: "probabilities", learned ones; "soft", learned real values (Section 3.3), for
+            replay the default; "hard", one-hot and not learned.
         label_init: "one_hot", or "random" for standard normal labels.
-        sample_init: "normal"; "real" to start from training examples, with init="random" the
-            default except for the recurrent networks; "linear" to start from training examples
-            that are moved towards each class along a linear classifier.
+        sample_init: "real" to start from training examples, "medoids" from those nearest to
+            the centres of clusters in each class, "k_means" from the centres themselves, "linear"
+            from training examples that are moved towards each class along a linear classifier,
+            "normal" from noise.
         sample_scale: a factor of the samples at the start; 1.
         start: continues from this distilled set: the folder of a set, of a finished run, or of an
             export. Its samples, labels and learning rates are learned further; steps,
             samples_per_step and epochs must be the same. With init="fixed" give its seed too.
-        inner_lr: learning rate of the inner steps at the start; it is learned.
+        inner_optimizer: "adam"; "momentum", which is SGD with a momentum of 0.9; "sgd", for
+            replay the default.
+        inner_lr: learning rate of the inner steps; replay learns it from there.
+        unroll: inner steps of a training in an outer step, at most.
+        window: inner steps that the hypergradient goes through, at a random place of them.
+        augment: "none"; for images "shift" or "crop_and_flip", of both the set and real data.
         outer_lr: learning rate of the outer Adam at the start; it falls along a cosine.
         outer_momentum: Adam's beta1; by default 0.5, for most random networks 0.9.
         outer_steps: updates of the distilled set; 1000 where the data have no name.
@@ -394,4 +419,5 @@ def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     entry = DATASETS.get(data.name)
     sizes = (entry.batch_size, entry.outer_steps) if entry else (BATCH_SIZE, OUTER_STEPS)
     named = {"dataset": data.name, "model": choice.name, "data_dir": ".", "run_dir": "."}
+    named["use"] = entry.use if entry else "training"
     return complete(prepared(given), named, choice.defaults, len(data.classes), *sizes)

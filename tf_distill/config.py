@@ -15,10 +15,13 @@ import numpy as np
 from tf_distill.common import UserError, brief, unknown_name
 
 CHOICES = {
+    "use": ("replay", "training"),
     "init": ("fixed", "random"),
-    "labels": ("soft", "hard"),
+    "inner_optimizer": ("sgd", "momentum", "adam"),
+    "labels": ("soft", "hard", "probabilities"),
     "label_init": ("one_hot", "random"),
-    "sample_init": ("normal", "real", "linear"),
+    "sample_init": ("normal", "real", "linear", "k_means", "medoids"),
+    "augment": ("none", "shift", "crop_and_flip"),
     "eval_split": ("test", "held_out"),
     "keep": ("last", "best"),
     "distribution": ("none", "mirrored", "multiworker"),
@@ -27,13 +30,33 @@ PLACES = ("data_dir", "run_dir")
 """Places on this machine: they may differ when a run continues elsewhere."""
 FREE = (*PLACES, "checkpoint_minutes", "distribution")
 """Settings that may differ when a run continues: they change the outcome by rounding at most."""
+LEARN = ("samples", "labels", "rates")
+"""What can be learned, in the order of `learn`."""
+OF_TRAINING = ("unroll", "window", "augment")
+"""Settings of use=training alone."""
 OF_NETWORK = ("inner_lr", "outer_lr", "epochs", "outer_momentum", "sample_init")
 BROUGHT = {"sample_init": None, "sample_scale": None, "inner_lr": None, "label_init": "one_hot"}
 """Settings that do nothing beside `start`, which has its own; each with its neutral value."""
 DEFAULTS_BY = {
-    "dataset": ("model", "samples_per_step", "batch_size", "outer_steps", "eval_every"),
+    "dataset": ("use", "model", "samples_per_step", "batch_size", "outer_steps", "eval_every"),
+    "use": (
+        "init",
+        "labels",
+        "learn",
+        "samples_per_step",
+        "steps",
+        *OF_NETWORK,
+        "inner_optimizer",
+        "unroll",
+        "window",
+        "outer_steps",
+        "eval_networks",
+        "eval_every",
+    ),
     "model": OF_NETWORK,
     "init": (*OF_NETWORK, "eval_networks"),
+    "labels": ("learn",),
+    "learn": ("sample_init",),
     "outer_steps": ("eval_every",),
 }
 """Settings whose defaults follow from another one."""
@@ -58,13 +81,19 @@ class Config:
     eval_every: int
     data_dir: str
     run_dir: str
+    use: str = "replay"
     init: str = "fixed"
     labels: str = "soft"
+    learn: str = ",".join(LEARN)
     label_init: str = "one_hot"
     sample_init: str = "normal"
     sample_scale: float = 1.0
     start: str | None = None
     steps: int = 1
+    inner_optimizer: str = "sgd"
+    unroll: int | None = None
+    window: int | None = None
+    augment: str = "none"
     outer_momentum: float = 0.5
     networks: int = 1
     eval_split: str = "test"
@@ -89,6 +118,8 @@ class Config:
                 raise unknown_name(name, getattr(self, name), choices)
         for name in PLACES:
             folder_path(name, getattr(self, name))
+        self._check_learn()
+        self._check_use()
         if self.labels == "hard" and self.label_init == "random":
             raise UserError(
                 "labels=hard keeps the labels as they start, so label_init must be one_hot, got "
@@ -102,6 +133,33 @@ class Config:
             raise UserError(
                 f"init=fixed has one network, got networks={self.networks} "
                 f"eval_networks={self.eval_networks}; use init=random to draw several"
+            )
+
+    def _check_learn(self) -> None:
+        told = [name.strip() for name in str(self.learn).split(",")]
+        if not told or set(told) - set(LEARN):
+            raise UserError(
+                f"learn={self.learn}, expected some of {', '.join(LEARN)}, such as learn=labels"
+            )
+        if self.labels == "hard" and "labels" in told:
+            raise UserError(
+                f"labels=hard keeps the labels as they start, got learn={self.learn}; leave one "
+                "of them out"
+            )
+        object.__setattr__(self, "learn", ",".join(name for name in LEARN if name in told))
+
+    def _check_use(self) -> None:
+        if self.use == "replay":
+            for name in OF_TRAINING:
+                if getattr(self, name) not in (None, "none"):
+                    raise UserError(
+                        f"{name}={getattr(self, name)} is for use=training, got use=replay; leave "
+                        "one of them out"
+                    )
+        elif self.unroll is not None and self.window is not None and self.window > self.unroll:
+            raise UserError(
+                f"window={self.window} is longer than the run of unroll={self.unroll} steps; "
+                f"lower it to {self.unroll} or less"
             )
 
     def to_json(self) -> str:
@@ -138,6 +196,8 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as a run has written them, those that it does not name at their defaults."""
     fields = dataclasses.fields(Config)
     before = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+    if settings.get("labels") == "hard":
+        before["learn"] = "samples,rates"
     return {**before, **settings}
 
 
@@ -151,6 +211,8 @@ class Protocol:
     control_steps: int = 2000
 
 
+A_CLASS, MINIBATCHES = 10, 4
+"""Samples of a class, and inner steps of an epoch, of a set for ordinary training."""
 DATASET = "digits"
 """The dataset by default."""
 
@@ -175,6 +237,7 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
     network = network_of(model, networks, f"dataset={name}", entry.kind)
     run_dir = str(Path("runs", f"{entry.name or name}_{model}"))
     named = {"dataset": name, "model": model, "data_dir": data_dir(), "run_dir": run_dir}
+    named["use"] = entry.use
     sizes = (entry.classes, entry.batch_size, entry.outer_steps)
     return complete(given, named, network.defaults, *sizes)
 
@@ -191,15 +254,14 @@ def network_of(model: str, networks: Mapping[str, Any], data: str, kind: str | N
     Raises:
         UserError: there is none of that name, or it is of another kind than the data.
     """
-    if model not in networks:
-        raise unknown_name("model", model, networks)
+    network = networks[model]
     fitting = sorted(name for name, network in networks.items() if network.kind == kind)
-    if fitting and model not in fitting:
+    if fitting and network.kind != kind:
         raise UserError(
-            f"model={model} takes {networks[model].kind}s, but {data} has {kind}s; use one of "
+            f"model={model} takes {network.kind}s, but {data} has {kind}s; use one of "
             f"{', '.join(fitting)}"
         )
-    return networks[model]
+    return network
 
 
 def complete(
@@ -226,18 +288,31 @@ def complete(
     fields = [field.name for field in dataclasses.fields(Config)]
     in_order = sorted(given.items(), key=lambda item: fields.index(item[0]))
     told = plain_numbers({name: value for name, value in in_order if value is not None})
-    init = told.get("init", "fixed")
-    outer_steps = told.get("outer_steps", outer_steps)
+    use = told.get("use", named["use"])
+    training = use == "training"
+    init = told.get("init", "random" if training else "fixed")
+    labels = told.get("labels", "probabilities" if training else "soft")
+    learned = [n for n in LEARN if (n, labels) != ("labels", "hard")]
     defaults = {
         **named,
-        "samples_per_step": classes,
-        **network.of(init)._asdict(),
+        "init": init,
+        "labels": labels,
+        "learn": ",".join(n for n in learned if not (training and n == "rates")),
+        "samples_per_step": -(-A_CLASS * classes // MINIBATCHES) if training else classes,
+        "steps": MINIBATCHES if training else 1,
         "batch_size": batch_size,
         "outer_steps": outer_steps,
         "eval_networks": 200 if init == "random" else 1,
-        "eval_every": max(1, outer_steps // 10),
+        **{name: value for name, value in network.of(use, init).items() if value is not None},
     }
-    return Config(**{**defaults, **told})
+    if init == "fixed":
+        defaults["eval_networks"] = 1
+    if told.get("learn") == "labels":
+        defaults["sample_init"] = "medoids"
+    if "unroll" in told and defaults.get("window"):
+        defaults["window"] = min(defaults["window"], told["unroll"])
+    steps = told.get("outer_steps", defaults["outer_steps"])
+    return Config(**{**defaults, "eval_every": max(1, steps // 10), **told})
 
 
 def data_dir() -> str:
@@ -254,22 +329,19 @@ def shortest_command(settings: dict[str, Any], datasets: dict, networks: dict) -
         networks: the registry of networks.
     """
     settings = completed(settings)
-    named = {name: settings[name] for name in ("dataset", "model")}
-    deciding = {name: settings[name] for name in ("init", "outer_steps")}  # on other defaults
+    told = {name: settings[name] for name in ("dataset", "model")}
     try:
-        plain, defaults = (
-            dataclasses.asdict(resolve(given, datasets, networks))
-            for given in (named, {**named, **deciding})
-        )
-        defaults |= {name: plain[name] for name in deciding}
+        for name in ("use", "init", "labels", "learn", "outer_steps"):  # defaults follow from these
+            if settings[name] != getattr(resolve(told, datasets, networks), name):
+                told[name] = settings[name]
+        defaults = dataclasses.asdict(resolve(told, datasets, networks))
     except UserError:  # of another version: its defaults are not known
         defaults = {field.name: None for field in dataclasses.fields(Config)}
-    changed = {
-        name: settings[name]
+    flags = (
+        shlex.quote(f"--{name}={settings[name]}")
         for name, value in defaults.items()
-        if name in settings and name not in PLACES and settings[name] != value
-    }
-    flags = (shlex.quote(f"--{name}={value}") for name, value in {**named, **changed}.items())
+        if name in told or (name in settings and name not in PLACES and settings[name] != value)
+    )
     return " ".join(["python -m tf_distill.main", *flags])
 
 
@@ -289,6 +361,7 @@ SHARE = Limit(float, lambda v: 0 <= v < 1, "a number from 0 to less than 1")
 LIMITS = {
     **dict.fromkeys(("samples_per_step", "steps", "epochs", "outer_steps", "batch_size"), COUNT),
     **dict.fromkeys(("networks", "eval_networks", "eval_every", "early_stopping"), COUNT),
+    **dict.fromkeys(("unroll", "window"), COUNT),
     **dict.fromkeys(("baseline_sets", "baseline_networks", "sgd_epochs", "control_steps"), COUNT),
     **dict.fromkeys(("outer_lr", "inner_lr", "lr", "sample_scale", "checkpoint_minutes"), POSITIVE),
     **dict.fromkeys(("outer_momentum", "dropout"), SHARE),

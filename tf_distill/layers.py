@@ -5,6 +5,7 @@ from tf_distill.networks.layers import (
     ChannelNormalization,
     ConvGlobalMaxPool1D,
     ConvMaxPool2D,
+    InstanceNormalization,
     LayerNormalization,
 )
 
@@ -13,5 +14,6 @@ __all__ = [
     "ChannelNormalization",
     "ConvGlobalMaxPool1D",
     "ConvMaxPool2D",
+    "InstanceNormalization",
     "LayerNormalization",
 ]

@@ -72,7 +72,9 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
     ],
     "Network": [
         _text(
-            "model", help="lenet, alexcifarnet; textconvnet, birnn, bilstm. Default: by dataset."
+            "model",
+            help="lenet, alexcifarnet, convnet (or convnet-WIDTH-DEPTH, such as convnet-64 or "
+            "convnet-64-2); textconvnet, birnn, bilstm. Default: by dataset.",
         ),
         _text(
             "init",
@@ -81,31 +83,72 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         ),
     ],
     "Distillation": [
+        _text(
+            "use",
+            help="training: the set serves any ordinary training, such as Keras's fit, of any "
+            "network; replay: it serves in its own steps at its own learning rates, the paper's "
+            "way. Other defaults follow from it. Default: training for own data, else replay.",
+        ),
         _count(
             "samples_per_step",
-            help="Distilled samples in an inner step; can be fewer than classes. Default: one a "
-            "class.",
+            help="Distilled samples in an inner step, of a minibatch; can be fewer than classes. "
+            "Default: ten a class in all, for replay one a class.",
         ),
-        _count("steps", help="Inner steps in an epoch, each with its own samples. Default: 1."),
+        _count(
+            "steps",
+            help="Inner steps in an epoch: as many minibatches have all samples together. Default: "
+            "4, for replay 1.",
+        ),
         _count(
             "epochs",
-            help="Passes through the inner steps, each with its own learning rates. Default: by "
-            "network.",
+            help="Passes through all samples when the set is used. Default: by network.",
         ),
-        _text("labels", help="soft: learned; hard: stay one-hot. Default: soft."),
+        _text(
+            "learn",
+            help="What is learned, of samples,labels,rates. labels: samples stay real examples. "
+            "Default: samples,labels, for replay all.",
+        ),
+        _text(
+            "labels",
+            help="probabilities: learned ones; soft: learned, any numbers; hard: stay one-hot. "
+            "Default: probabilities, for replay soft.",
+        ),
         _text("label_init", help="First labels: one_hot; random. Default: one_hot."),
         _text(
             "sample_init",
-            help="First samples: normal (noise); real (training examples); linear (training "
-            "examples, moved along a linear classifier). Default: by network.",
+            help="First samples: normal (noise); real (training examples); k_means (centres of "
+            "clusters); medoids (the real examples nearest to these); linear (training "
+            "examples, moved along a linear classifier). Default: by network; medoids for "
+            "--learn=labels.",
         ),
         _number("sample_scale", help="Factor of the first samples. Default: 1."),
         _text(
             "start",
             help="Continue from the distilled set of this run or export. Default: new samples.",
         ),
+        _text(
+            "inner_optimizer",
+            help="Inner optimizer: sgd; momentum (SGD with a momentum of 0.9); adam. Default: "
+            "adam, for replay sgd.",
+        ),
         _number(
-            "inner_lr", help="Inner learning rates before they are learned. Default: by network."
+            "inner_lr",
+            help="Inner learning rate; replay learns one for each step from it. Default: by "
+            "network.",
+        ),
+        _count(
+            "unroll",
+            help="Inner steps of a training in an outer step, at most. Default: by network.",
+        ),
+        _count(
+            "window",
+            help="Inner steps among them, at a random place, that are differentiated. Default: by "
+            "network.",
+        ),
+        _text(
+            "augment",
+            help="Random change of images, of the set and of real data: none; shift; "
+            "crop_and_flip. Default: none.",
         ),
         _number(
             "outer_lr",

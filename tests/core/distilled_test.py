@@ -71,6 +71,32 @@ def test_pull_back_is_the_derivative_by_what_is_stored(float64):
     assert_gradients_close(value, values, gradients, coordinates=4, step=1e-5)
 
 
+@pytest.mark.parametrize("outputs", [3, 1])
+def test_labels_stay_probabilities_and_one_rate_is_bounded(float64, outputs):
+    given = small.samples(outputs=outputs)
+    x, y = (tf.cast(v, tf.float64) for v in given[:2])
+    y = tf.nn.softmax(y) if outputs > 1 else tf.sigmoid(y)
+    given = type(given)(x.numpy(), y.numpy(), np.full(4, 0.02))
+    distilled = DistilledSet(given, probabilities=True, growth=2.5)
+    for value, expected in zip(distilled.samples, given, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-9)
+    direction = type(given)(*(tf.cos(10 * v) for v in given))
+
+    def value(x, rate, logits):
+        y = tf.nn.softmax(logits) if outputs > 1 else tf.sigmoid(logits)
+        lr = tf.broadcast_to(0.05 * tf.sigmoid(rate), [4])
+        return tf.add_n([tf.reduce_sum(d * v) for d, v in zip(direction, (x, y, lr), strict=True)])
+
+    gradients = [g.numpy() for g in distilled.pull_back(direction)]
+    values = [v.numpy() for v in distilled.learned]
+    assert_gradients_close(value, values, gradients, coordinates=4, step=1e-5)
+    distilled.y.assign_add(9 * tf.ones_like(distilled.y))
+    distilled.rate.assign_add([50.0])
+    samples = distilled.samples
+    assert 0 <= samples.y.numpy().min() <= samples.y.numpy().max() <= 1
+    np.testing.assert_allclose(samples.lr, 4 * [0.05])
+
+
 def test_starts_with_the_classes_in_turn_from_step_to_step():
     samples = start()
     assert samples.x.shape == (3, 4, 5)

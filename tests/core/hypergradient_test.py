@@ -4,14 +4,23 @@ import functools
 
 import numpy as np
 import pytest
+import small
 import tensorflow as tf
 from numeric import assert_gradients_close
 
+from tf_distill.core import optimizers
 from tf_distill.core.distilled import DistilledSet
-from tf_distill.core.hypergradient import Hypergradient, hypergradient, reference_hypergradient
-from tf_distill.core.inner import Optimizer, Samples, descend, train
+from tf_distill.core.hypergradient import (
+    Hypergradient,
+    Window,
+    hypergradient,
+    reference_hypergradient,
+    window_hypergradient,
+)
+from tf_distill.core.inner import Recipe, Samples, descend, inner_step, minibatches, train
 from tf_distill.core.learner import Learner, fixed_network
 from tf_distill.core.losses import cross_entropy
+from tf_distill.core.optimizers import OPTIMIZERS
 from tf_distill.core.outer import mean_hypergradient, network_drawer
 from tf_distill.networks import convolutions
 from tf_distill.networks.registry import NETWORKS
@@ -20,7 +29,7 @@ STEPS, SAMPLES, EPOCHS, BATCH = 2, 3, 2, 4
 RECURRENT = ("birnn", "bilstm")
 SHAPES = dict.fromkeys(RECURRENT, (2, 3)) | {"textconvnet": (5, 4)}
 IMAGE = (12, 12, 1)
-CASES = [(name, outputs) for name in sorted(NETWORKS) for outputs in (3, 1)]
+CASES = [*((name, 3) for name in sorted(NETWORKS)), ("lenet", 1), ("textconvnet", 1)]
 
 
 class Problem:
@@ -75,8 +84,14 @@ def problem(name: str, outputs: int, dtype: str = "float64") -> Problem:
 
 
 def differences(name: str) -> dict:
-    """Recurrent networks are smooth, the others have kinks and want small steps."""
-    return {"coordinates": 3, "step": 1e-6 if name in RECURRENT else 1e-8}
+    """Recurrent networks are smooth, the others have kinks and want small steps.
+
+    ConvNet's loss hardly changes with one pixel, so smaller steps would drown in rounding.
+    """
+    return {
+        "coordinates": 3,
+        "step": 1e-6 if name in RECURRENT else 1e-7 if name == "convnet" else 1e-8,
+    }
 
 
 def check_against_differences(mean_loss, result: Hypergradient, samples: Samples, soft: bool, name):
@@ -107,15 +122,14 @@ def test_equals_central_differences_with_a_fixed_network(float64, name, outputs,
     )
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_equals_central_differences_with_random_networks(float64, name):
-    case = problem(name, 3)
+def test_equals_central_differences_with_random_networks(float64):
+    case = problem("lenet", 3)
     drawn = [case.learner.init(key) for key in tf.unstack(case.keys)]
 
     def mean_loss(samples):
         return tf.add_n([case.loss(samples, weights) for weights in drawn]) / len(drawn)
 
-    check_against_differences(mean_loss, case.random(case.soft), case.soft, True, name)
+    check_against_differences(mean_loss, case.random(case.soft), case.soft, True, "lenet")
 
 
 @pytest.mark.parametrize(("name", "outputs"), CASES)
@@ -147,7 +161,7 @@ def test_a_real_batch_in_parts_gives_the_same(float64, monkeypatch, name, togeth
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["lenet", "textconvnet", "bilstm"])
+@pytest.mark.parametrize("name", ["textconvnet", "bilstm"])
 def test_compiled_equals_eager(float64, name):
     case = problem(name, 3)
     graph = tf.function(case.fixed)(case.soft)
@@ -163,29 +177,51 @@ def test_adjoint_equals_the_plain_tape_in_single_precision():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def momentum_step(weights, velocity, gradients, lr):
-    velocity = [0.9 * v + g for v, g in zip(velocity, gradients, strict=True)]
-    return [w - lr * v for w, v in zip(weights, velocity, strict=True)], velocity
+QUICK = ("lenet", "textconvnet", "bilstm")
+TRAINED = [
+    *(
+        pytest.param(name, "adam", 3, marks=[] if name in QUICK else pytest.mark.long)
+        for name in sorted(NETWORKS)
+    ),
+    ("textconvnet", "momentum", 1),
+    ("lenet", "sgd", 1),
+]
 
 
-MOMENTUM = Optimizer(lambda weights: [tf.zeros_like(w) for w in weights], momentum_step)
+@pytest.mark.parametrize(("name", "optimizer", "outputs"), TRAINED)
+def test_a_window_of_ordinary_training_equals_central_differences(
+    float64, monkeypatch, name, optimizer, outputs
+):
+    # Else tiny gradients count by their sign alone, which differences can't follow.
+    monkeypatch.setattr(optimizers, "EPSILON", 1e-6)
+    case, seed = problem(name, outputs), tf.constant([3, 4])
+    scale = lambda x, key: x * tf.random.stateless_uniform([1], key, 0.5, 2, x.dtype)  # noqa: E731
+    recipe = Recipe(OPTIMIZERS[optimizer], shuffled=True, augment=scale)
+    length, run = 3, 5
+    found = window_hypergradient(
+        case.learner, case.soft, case.weights, case.x, case.y, recipe, Window(run, length), seed
+    )
+    before = int(tf.random.stateless_uniform([], seed, maxval=run - length + 1, dtype=tf.int32))
+    assert before > 0
+    weights, state = start_of_window(case, recipe, before, seed)
+
+    @tf.function
+    def loss(samples, weights, state):
+        batch = minibatches(samples._replace(lr=tf.fill([run], samples.lr[0])), recipe, seed)
+        for t in range(before, before + length):
+            weights, state = inner_step(
+                case.learner, recipe.optimizer, weights, state, *batch(tf.constant(t))
+            )
+        return cross_entropy(case.y, case.learner.apply(weights, case.x))
+
+    check_against_differences(lambda s: loss(s, weights, state), found, case.soft, True, name)
 
 
-@pytest.mark.parametrize("in_the_middle", [False, True])
-def test_an_inner_optimizer_with_state_is_differentiated_too(float64, in_the_middle):
-    case = problem("textconvnet", 3)
-    weights, state = case.weights, None
-    if in_the_middle:
-        batch = lambda t: (case.soft.x[0], case.soft.y[0], case.soft.lr[0])  # noqa: E731
-        weights, state = descend(case.learner, batch, 2, weights, MOMENTUM)
-    arguments = (case.learner, case.soft, weights, case.x, case.y, MOMENTUM, state)
-    adjoint, plain = hypergradient(*arguments), reference_hypergradient(*arguments)
-    for a, b in zip(tf.nest.flatten(adjoint), tf.nest.flatten(plain), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
-    loss = tf.function(lambda s: reference_hypergradient(*arguments[:1], s, *arguments[2:]).loss)
-    check_against_differences(loss, adjoint, case.soft, True, "textconvnet")
-    without = hypergradient(*arguments[:5])
-    assert np.abs(adjoint.gradients.x - without.gradients.x).max() > 1e-6
+def start_of_window(case, recipe, before, seed):
+    """Weights and state after the steps before a window."""
+    constant = case.soft._replace(lr=tf.fill([before], case.soft.lr[0]))
+    batch = minibatches(constant, recipe, seed)
+    return descend(case.learner, batch, before, case.weights, recipe.optimizer)
 
 
 def test_labels_have_a_hypergradient():
@@ -206,11 +242,28 @@ def test_weights_and_model_are_bit_equal_after_a_pass():
 
 
 def test_the_graph_does_not_grow_with_the_steps():
-    case = problem("lenet", 3, "float32")
+    learner, samples = small.learner(), small.samples()
+    fixed = fixed_network(learner, 0), samples.x[0], samples.y[0]
 
     def nodes(epochs: int) -> int:
-        longer = case.soft._replace(lr=tf.fill([STEPS * epochs], 0.1))
-        step = tf.function(lambda: case.fixed(longer))
+        longer = samples._replace(lr=tf.fill([len(samples.x) * epochs], 0.1))
+        step = tf.function(lambda: hypergradient(learner, longer, *fixed))
         return len(step.get_concrete_function().graph.get_operations())
 
     assert nodes(50) == nodes(1)
+
+
+def test_the_graph_does_not_grow_with_the_run_of_ordinary_training():
+    learner, samples = small.learner(), small.samples()
+    fixed = fixed_network(learner, 0), samples.x[0], samples.y[0]
+    recipe = Recipe(OPTIMIZERS["adam"], shuffled=True)
+
+    def nodes(run: int, length: int) -> int:
+        window = Window(run, length)
+        step = tf.function(
+            lambda seed: window_hypergradient(learner, samples, *fixed, recipe, window, seed)
+        )
+        graph = step.get_concrete_function(tf.TensorSpec([2], tf.int32)).graph
+        return len(graph.get_operations())
+
+    assert nodes(500, 50) == nodes(50, 20)

@@ -5,9 +5,19 @@ import pytest
 import small
 import tensorflow as tf
 
-from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer, Samples, train, value_and_gradients
+from tf_distill.core.inner import (
+    Recipe,
+    Samples,
+    in_order,
+    minibatches,
+    pick,
+    places,
+    train,
+    value_and_gradients,
+)
 from tf_distill.core.learner import fixed_network
 from tf_distill.core.losses import cross_entropy
+from tf_distill.core.optimizers import GRADIENT_DESCENT, Optimizer
 
 
 def softmax(z):
@@ -79,9 +89,52 @@ def test_train_uses_the_optimizer_and_its_state():
     weights = fixed_network(learner, 0)
     slower = samples._replace(lr=samples.lr / [1.0, 2.0])
     for a, b in zip(
-        train(learner, samples, weights, counting), train(learner, slower, weights), strict=True
+        train(learner, samples, weights, Recipe(counting)),
+        train(learner, slower, weights),
+        strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_each_epoch_deals_all_samples_anew():
+    """A pure function of seed and step: no step's samples depend on the steps before it."""
+    samples, seed = small.samples(steps=3, n=4), tf.constant([7, 1])
+    dealt = [places(samples, seed, tf.constant(t)).numpy() for t in range(6)]
+    first, second = np.concatenate(dealt[:3]), np.concatenate(dealt[3:])
+    assert sorted(first) == sorted(second) == list(range(12))
+    assert first.tolist() != second.tolist()
+    np.testing.assert_array_equal(places(samples, seed, tf.constant(4)), dealt[4])
+    other = np.concatenate([places(samples, seed + 1, tf.constant(t)) for t in range(3)])
+    assert other.tolist() != first.tolist()
+
+
+def test_shuffled_training_goes_by_its_minibatches():
+    learner, samples = small.learner(), small.samples(steps=2, epochs=2)
+    weights = fixed_network(learner, 0)
+    batch = minibatches(samples, Recipe(shuffled=True), tf.stack([5, 12]))
+    dealt = [batch(tf.constant(t)) for t in range(4)]
+    in_turn = Samples(*(tf.stack(parts) for parts in zip(*dealt, strict=True)))
+    for a, b in zip(
+        train(learner, samples, weights, Recipe(shuffled=True), order=5),
+        train(learner, in_turn, weights),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    one = in_order(samples)(tf.constant(3))
+    np.testing.assert_array_equal(one.x, samples.x[1])
+
+
+def test_minibatches_are_augmented_each_time_anew():
+    samples, seed = small.samples(), tf.constant([1, 2])
+    noise = Recipe(
+        shuffled=True, augment=lambda x, key: x + tf.random.stateless_normal(x.shape, key)
+    )
+    batch = minibatches(samples, noise, seed)
+    plain, _ = pick(samples, places(samples, seed, tf.constant(1)))
+    changes = [batch(tf.constant(t)).x for t in (1, 1, 3)]
+    np.testing.assert_array_equal(changes[0], changes[1])
+    assert np.abs(changes[0] - plain).max() > 0.1
+    assert np.abs(changes[0] - changes[2]).max() > 0.1
 
 
 def test_value_and_gradients():

@@ -25,15 +25,16 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_weights_are_xavier_normal_and_biases_zero(name):
+def test_weights_are_xavier_normal_scales_one_and_biases_zero(name):
     """Standard deviation sqrt(2 / (in + out)), within five standard errors, and untruncated."""
     learner = build(name)
     keys = tf.random.split([1, 2], 8)
     draws = [learner.init(key) for key in tf.unstack(keys)]
-    for values in zip(*draws, strict=True):
+    variables = learner.model.trainable_variables
+    for variable, *values in zip(variables, *draws, strict=True):
         stacked = np.stack(values)
-        if stacked.ndim == 2:  # a bias for each draw
-            assert not stacked.any()
+        if stacked.ndim == 2:  # a scale or a bias for each draw
+            assert (stacked == (variable.name == "gamma")).all()
             continue
         expected = np.sqrt(2 / sum(fans(stacked.shape[1:])))
         error = 5 / np.sqrt(2 * stacked.size)

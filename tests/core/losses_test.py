@@ -1,11 +1,12 @@
 """Losses and predictions: known values, and gradients of labels of any kind."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from numeric import assert_gradients_close
 
-from tf_distill.core.losses import cross_entropy, encode, predict
+from tf_distill.core.losses import SoftLabelCrossentropy, cross_entropy, encode, predict
 
 LOG_2 = np.log(2)
 
@@ -53,6 +54,22 @@ def test_gradients_equal_central_differences(outputs):
         value = loss(y, z)
     gradients = [g.numpy() for g in tape.gradient(value, (y, z))]
     assert_gradients_close(loss, (labels, logits), gradients, coordinates=12, step=1e-6)
+
+
+@pytest.mark.parametrize("outputs", [3, 1])
+def test_the_loss_for_keras_has_the_gradient_of_labels_that_do_not_sum_to_one(outputs):
+    rng = np.random.default_rng(0)
+    model = keras.Sequential([keras.Input([4]), keras.layers.Dense(outputs)])
+    x, y = rng.standard_normal((5, 4)), rng.standard_normal((5, outputs))
+    start = [v.numpy() for v in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = cross_entropy(tf.constant(y, tf.float32), model(x))
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    model.compile(keras.optimizers.SGD(0.1), SoftLabelCrossentropy())
+    history = model.fit(x, y, batch_size=5, verbose=0)
+    assert history.history["loss"] == pytest.approx([float(loss)], rel=1e-5)
+    for before, after, gradient in zip(start, model.trainable_variables, gradients, strict=True):
+        np.testing.assert_allclose(after.numpy(), before - 0.1 * gradient, atol=1e-6)
 
 
 @pytest.mark.parametrize("outputs", [3, 1])

@@ -53,7 +53,7 @@ def test_inputs_of_other_shapes_have_a_direction_of_that_shape():
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_samples_of_a_turn_differ_in_the_direction_alone(classes):
     data = texts(classes)
-    x, y = directed(data, 2 * classes, np.random.default_rng(1))
+    x, y, _ = directed(data, 2 * classes, np.random.default_rng(1))
     np.testing.assert_array_equal(y, [*range(classes)] * 2)
     order = np.random.default_rng(1).permutation(len(data.y_train))
     ways = class_directions(data, order)

@@ -17,7 +17,7 @@ from tf_distill.runs import run
 TEXTS = {"billing": "the invoice {} is wrong", "refund": "I want my money back for {}",
          "shipping": "where is the parcel {}"}  # fmt: skip
 THINGS = ["lamp", "shoes", "order", "book", "card", "phone", "table"]
-TINY = ("--outer_steps=2", "--epochs=1", "--eval_every=2")
+TINY = ("--outer_steps=2", "--epochs=1", "--eval_every=2", "--eval_networks=2")
 
 
 def table(path, things=THINGS, extra=""):
@@ -40,6 +40,7 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
                  f"--run_dir={folder}", *TINY)  # fmt: skip
     outcome = cli(*arguments)
     assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.count("use=training, the default for own data: the set serves any ord") == 1
     for text in ("21 texts in column 'text', 3 classes in column 'label'",
                  "made of the training texts"):  # fmt: skip
         assert outcome.out.count(text) == 1
@@ -49,11 +50,12 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
     assert answer["probabilities"].shape == (1, 3)
     report = (folder / "report.html").read_text()
     assert "billing" in report
-    command = f"--dataset=csv:{train} --model=textconvnet --epochs=1 --outer_steps=2 --eval_every=2"
-    command = f"python -m tf_distill.main {command} --test_data={test} --embeddings=train"
+    command = f"--dataset=csv:{train} --model=textconvnet --epochs=1 --outer_steps=2"
+    command += f" --eval_networks=2 --eval_every=2 --test_data={test} --embeddings=train"
+    command = f"python -m tf_distill.main {command}"
     assert command.replace(" ", "</span> <span>") in report
     config = json.loads((folder / "config.json").read_text())
-    assert (config["dataset"], config["samples_per_step"]) == (f"csv:{train}", 3)
+    assert (config["dataset"], config["samples_per_step"]) == (f"csv:{train}", 8)
 
     # Changed data are noticed.
     assert "is finished" in cli(*arguments).out
@@ -75,15 +77,15 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
 
 def test_defaults_follow_the_data(tmp_path):
     config = run.configure({"dataset": f"npz:{archive(tmp_path / 'a.npz')}", "image_size": "14x16"})
-    assert (config.model, config.samples_per_step) == ("lenet", 2)
+    assert (config.model, config.samples_per_step) == ("lenet", 5)
     dataset = load(dataclasses.asdict(config))
     assert (dataset.name, dataset.x_train.shape) == ("a", (32, 14, 16, 1))
     fill(tmp_path / "pets", mode="RGB")
     config = run.configure({"dataset": f"folder:{tmp_path}/pets"})
-    assert (config.model, config.samples_per_step) == ("alexcifarnet", 2)
+    assert (config.model, config.samples_per_step) == ("alexcifarnet", 5)
     assert config.run_dir == str(Path("runs", "pets_alexcifarnet"))
     config = run.configure({"dataset": f"csv:{table(tmp_path / 'a b.csv')}", "image_size": None})
-    assert (config.model, config.samples_per_step) == ("textconvnet", 3)
+    assert (config.model, config.samples_per_step) == ("textconvnet", 8)
     assert config.run_dir == str(Path("runs", "a_b_textconvnet"))
 
 
@@ -109,7 +111,7 @@ def test_a_file_or_folder_is_read_once_and_again_when_it_changes(tmp_path, capsy
 def test_the_home_folder_is_known(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     table(tmp_path / "train.csv")
-    assert run.configure({"dataset": "csv:~/train.csv"}).samples_per_step == 3
+    assert run.configure({"dataset": "csv:~/train.csv"}).samples_per_step == 8
     values = dict.fromkeys(h.name for group in main._SETTINGS.values() for h in group)
     told = main._told(values | {"embeddings": "~/v.txt", "text_column": "~"})
     assert told == values | {"embeddings": f"{tmp_path}/v.txt", "text_column": "~"}

@@ -38,6 +38,7 @@ def test_the_page_has_exactly_the_public_names():
         *td.__all__,
         *(f"datasets.{name}" for name in td.datasets.__all__ if name.startswith("from_")),
         *(f"layers.{name}" for name in td.layers.__all__),
+        "losses.SoftLabelCrossentropy",
         *(f"{c.__name__}.{m}" for c in (td.Result, td.LoadedSet, td.Callback) for m in methods(c)),
     ]
     assert sorted(name for name, _ in ROWS) == sorted(expected)

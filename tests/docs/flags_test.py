@@ -9,7 +9,9 @@ from tf_distill import main, modes
 from tf_distill.common import cli
 from tf_distill.runs import run
 
-FILES = sorted((ROOT / "flags").glob("*.flags"))
+EVERY = sorted((ROOT / "flags").glob("*.flags"))
+FILES = [path for path in EVERY if "_training" not in path.stem]
+TRAINED = sorted({*EVERY} - {*FILES})
 KNOWN = [  # stem; distilled samples, initialization, networks to test with, as in the paper's row
     ("mnist_lenet_fixed", 10, "fixed", 1),
     ("mnist_lenet_fixed_5", 5, "fixed", 1),
@@ -53,6 +55,16 @@ def test_is_an_experiment_and_says_where_it_is_from(path, monkeypatch):
     assert head[-1].startswith("# Result: ")
 
 
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
+def test_is_a_set_for_training_and_says_what_stands_beside_it(path, monkeypatch):
+    config = configure(path, monkeypatch)
+    assert path.stem.startswith(f"{config.dataset}_{config.model.split('-')[0]}_{config.use}")
+    assert config.run_dir == f"runs/{path.stem}"
+    head = [line for line in path.read_text(encoding="utf-8").splitlines() if line[0] == "#"]
+    assert head[1] == f"# Command: python -m tf_distill.main --flagfile=flags/{path.name}"
+    assert [line.split(":")[0] for line in head[2:]] == ["# Beside", "# Time", "# Result"]
+
+
 @pytest.mark.parametrize(("stem", "size", "init", "networks"), KNOWN)
 def test_has_the_size_of_the_paper(stem, size, init, networks, monkeypatch):
     config = configure(ROOT / "flags" / f"{stem}.flags", monkeypatch)
@@ -60,13 +72,14 @@ def test_has_the_size_of_the_paper(stem, size, init, networks, monkeypatch):
     assert (config.init, config.eval_networks) == (init, networks)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
 def test_holds_only_what_differs_from_the_defaults(path, monkeypatch):
     config = configure(path, monkeypatch)
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line[0] != "#"]
     values = dict(line.removeprefix("--").split("=", 1) for line in lines)
     for name, value in values.items():
         init = {} if name == "init" else {"init": config.init}  # other settings follow from it
-        default = run.configure({"dataset": config.dataset, **init})
+        use = {} if name == "use" else {"use": config.use}
+        default = run.configure({"dataset": config.dataset, **use, **init})
         assert str(getattr(config, name)) == value
         assert name == "dataset" or getattr(default, name) != getattr(config, name), name

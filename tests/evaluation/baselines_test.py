@@ -24,7 +24,7 @@ def members(x: np.ndarray, of: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("size", [2, 3, 7, 12])
 def test_random_real_draws_training_examples_of_the_classes_in_turn(size):
     data = small.dataset()
-    x, y = starts.draw_real(data, size, RNG(0))
+    x, y, _ = starts.draw_real(data, size, RNG(0))
     assert y.tolist() == [i % 3 for i in range(size)]
     places = members(x, data.x_train)
     assert (places >= 0).all()
@@ -37,7 +37,7 @@ def test_random_real_draws_training_examples_of_the_classes_in_turn(size):
 
 def test_averages_are_scikit_learns_centroids():
     data = small.dataset()
-    x, y = baselines.average(data, 6)
+    x, y, _ = baselines.average(data, 6)
     centroids = NearestCentroid().fit(data.x_train, data.y_train).centroids_
     np.testing.assert_allclose(x, centroids[y], rtol=1e-5)
 
@@ -45,11 +45,61 @@ def test_averages_are_scikit_learns_centroids():
 @pytest.mark.parametrize("size", [3, 8])
 def test_k_means_are_scikit_learns_centres(size):
     data = small.dataset(train=200)
-    x, y = baselines.k_means(data, size, seed=4)
+    x, y, _ = baselines.k_means(data, size, RNG(4))
+    rng = RNG(4)
     for c in range(3):
         own, count = data.x_train[data.y_train == c], np.count_nonzero(y == c)
-        centres = KMeans(count, n_init=1, random_state=4).fit(own).cluster_centers_
+        seed = int(rng.integers(2**31))
+        centres = KMeans(count, n_init=1, random_state=seed).fit(own).cluster_centers_
         np.testing.assert_allclose(x[y == c], centres, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [baselines.herding, baselines.k_center])
+@pytest.mark.parametrize("size", [3, 10])
+def test_subsets_are_different_real_examples_of_their_classes(make, size):
+    data = small.dataset(train=200)
+    x, y, _ = make(data, size, RNG(0))
+    assert y.tolist() == [i % 3 for i in range(size)]
+    places = members(x, data.x_train)
+    assert (places >= 0).all()
+    assert len(set(places)) == size
+    np.testing.assert_array_equal(data.y_train[places], y)
+    np.testing.assert_array_equal(make(data, size, RNG(1)).x, x)  # of small classes there is one
+
+
+def test_each_example_of_herding_brings_the_mean_nearest_to_that_of_its_class():
+    data = small.dataset(train=200)
+    x, y, _ = baselines.herding(data, 12, RNG(0))
+    for c in range(3):
+        own, chosen = data.x_train[data.y_train == c], x[y == c]
+        mean = own.mean(axis=0)
+        for n in range(1, len(chosen) + 1):
+            left = own[members(own, chosen[: n - 1]) < 0] if n > 1 else own
+            found = np.linalg.norm(chosen[:n].mean(axis=0) - mean)
+            for other in left:
+                tried = np.concatenate([chosen[: n - 1], other[None]]).mean(axis=0)
+                assert found <= np.linalg.norm(tried - mean) + 1e-6
+
+
+def test_each_example_of_k_center_is_the_farthest_from_those_before():
+    data = small.dataset(train=200)
+    x, y, _ = baselines.k_center(data, 12, RNG(0))
+    for c in range(3):
+        own, chosen = data.x_train[data.y_train == c], x[y == c]
+        from_mean = np.linalg.norm(own - own.mean(axis=0), axis=1)
+        assert members(chosen[:1], own).tolist() == [from_mean.argmin()]
+        for n in range(1, len(chosen)):
+            far = np.linalg.norm(own[:, None] - chosen[None, :n], axis=-1).min(axis=1)
+            assert np.linalg.norm(chosen[n] - chosen[:n], axis=-1).min() == pytest.approx(far.max())
+
+
+@pytest.mark.parametrize("make", [baselines.herding, baselines.k_center])
+def test_of_large_classes_a_random_part_is_looked_at(monkeypatch, make):
+    monkeypatch.setattr(baselines, "MOST_OF_CLASS", 2)
+    data = small.dataset(train=200)
+    (x, y, _), other = make(data, 6, RNG(0)), make(data, 6, RNG(1)).x
+    np.testing.assert_array_equal(data.y_train[members(x, data.x_train)], y)
+    assert not np.array_equal(x, other)
 
 
 @pytest.mark.parametrize("neighbours", [1, 3])
@@ -77,11 +127,14 @@ def uneven():
     "make",
     [
         lambda data, size: starts.draw_real(data, size, RNG(0)),
-        lambda data, size: baselines.k_means(data, size, 0),
+        lambda data, size: baselines.k_means(data, size, RNG(0)),
+        lambda data, size: baselines.medoids(data, size, RNG(0)),
+        lambda data, size: baselines.herding(data, size, RNG(0)),
+        lambda data, size: baselines.k_center(data, size, RNG(0)),
     ],
 )
 def test_classes_with_too_few_examples_repeat_them(uneven, make):
-    x, y = make(uneven, 8)
+    x, y, _ = make(uneven, 8)
     assert y.tolist() == [0, 1] * 4
     scarce = uneven.x_train[uneven.y_train == 1]
     assert sorted(members(x[y == 1], scarce)) == [0, 0, 1, 1]

@@ -5,8 +5,7 @@ import pytest
 import small
 import tensorflow as tf
 
-from tf_distill.common import seeds
-from tf_distill.core.inner import GRADIENT_DESCENT, Samples, inner_step
+from tf_distill.core.inner import Samples
 from tf_distill.datasets.words import TextEncoding
 from tf_distill.evaluation import controls
 
@@ -44,21 +43,21 @@ def test_decoding_takes_the_nearest_words_vectors():
     assert words.y.shape == (2, 1, 3)
 
 
-@pytest.mark.parametrize("n", [3, 13])
-def test_sgd_goes_through_all_samples_in_each_epoch(n):
-    """By hand: the same minibatches from the same keys."""
-    learner, samples = small.learner(), small.samples(steps=1, n=n, epochs=1)
-    weights, seed, epochs = learner.init([1, 2]), seeds.seed_key(0, seeds.Stream.SHUFFLES), 2
-    trained = controls.sgd(learner, epochs, seed)(samples, weights)
-    batch = min(n, controls.SGD_BATCH)
-    expected = weights
-    for epoch in range(epochs):
-        keys = tf.random.stateless_uniform([n], tf.random.fold_in(seed, epoch))
-        order = np.argsort(keys).tolist()
-        assert sorted(order) == list(range(n))
-        for start in range(0, n, batch):
-            index = [order[i % n] for i in range(start, start + batch)]
-            x, y = (tf.gather(v[0], index) for v in (samples.x, samples.y))
-            expected, _ = inner_step(learner, GRADIENT_DESCENT, expected, [], x, y, samples.lr[0])
-    for a, b in zip(trained, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+@pytest.mark.parametrize(("n", "steps", "batch"), [(3, 1, 3), (13, 2, 10), (20, 2, 10)])
+def test_sgd_has_all_samples_in_minibatches_of_up_to_ten(n, steps, batch):
+    samples = small.samples(steps=1, n=n, epochs=1)
+    dealt = controls.in_minibatches(samples, epochs=2)
+    place = np.arange(steps * batch) % n  # the first fill up the last minibatch
+    for found, given in ((dealt.x, samples.x), (dealt.y, samples.y)):
+        assert found.shape[:2] == (steps, batch)
+        np.testing.assert_array_equal(
+            tf.reshape(found, [steps * batch, -1]), given.numpy()[0, place]
+        )
+    np.testing.assert_array_equal(dealt.lr, [samples.lr[0]] * (2 * steps))
+
+
+def test_longer_training_is_at_the_first_rate():
+    samples = small.samples(steps=2, epochs=2)
+    longer = controls.longer(samples, 3)
+    np.testing.assert_array_equal(longer.lr, [samples.lr[0]] * 12)
+    assert longer.x is samples.x

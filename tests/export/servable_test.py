@@ -11,7 +11,7 @@ from served import FORMAT_1, QUESTIONS, ROOT, expected_answers, in_cpp, program,
 
 import tf_distill
 from tf_distill.common import UserError
-from tf_distill.core import Learner, Optimizer, Samples, evaluate, train
+from tf_distill.core import Learner, Optimizer, Recipe, Samples, evaluate, train
 from tf_distill.export import LoadedSet, load, save, servable
 
 
@@ -90,7 +90,8 @@ def test_a_random_initialization_exports_its_first_evaluation_network(tmp_path):
 def test_the_inner_optimizer_trains_the_servable():
     still = Optimizer(lambda weights: [], lambda weights, state, gradients, lr: (weights, state))
     learner = small.learner()
-    classifier = servable.trained(learner, small.samples(), small.dataset(), "fixed", 0, still)
+    recipe = Recipe(still)
+    classifier = servable.trained(learner, small.samples(), small.dataset(), "fixed", 0, recipe)
     assert_close(classifier.weights, next(iter(evaluate.test_networks(learner, "fixed", 1, 0))))
 
 

@@ -27,8 +27,8 @@ def texts(length):
 @pytest.mark.parametrize(
     ("make", "size", "expected"),
     [
-        (images, (12,), ["lenet", "alexcifarnet"]),
-        (images, (12, 3), ["lenet", "alexcifarnet"]),
+        (images, (12,), ["lenet", "alexcifarnet", "convnet"]),
+        (images, (12, 3), ["lenet", "alexcifarnet", "convnet"]),
         (images, (11,), []),
         (texts, (5,), ["textconvnet", "birnn", "bilstm"]),
         (texts, (4,), ["birnn", "bilstm"]),

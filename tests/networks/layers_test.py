@@ -3,11 +3,14 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from numeric import assert_gradients_close
 
 from tf_distill.networks.layers import (
     ChannelNormalization,
     ConvGlobalMaxPool1D,
     ConvMaxPool2D,
+    InstanceNormalization,
     LayerNormalization,
 )
 
@@ -46,7 +49,12 @@ def test_channel_normalization_equals_a_loop():
 
 @pytest.mark.parametrize(
     "layer",
-    [ChannelNormalization(3), ConvMaxPool2D(2, 3, "same"), ConvGlobalMaxPool1D(2, 3, "zeros")],
+    [
+        ChannelNormalization(3),
+        ConvMaxPool2D(2, 3, "same"),
+        ConvGlobalMaxPool1D(2, 3, "zeros"),
+        InstanceNormalization(0.1),
+    ],
 )
 def test_layers_are_made_again_from_their_configuration(layer):
     again = type(layer).from_config(layer.get_config())
@@ -77,3 +85,66 @@ def test_layer_normalization_of_other_settings_is_keras_own(settings):
     assert ours.dtype == keras_own.dtype
     assert np.isfinite(ours).all()
     np.testing.assert_allclose(ours, keras_own, rtol=1e-3, atol=1e-3)
+
+
+def plain_instance_normalization(x, gamma, beta):
+    centred = x - tf.reduce_mean(x, [1, 2], keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), [1, 2], keepdims=True)
+    return gamma * centred / tf.sqrt(variance + 1e-5) + beta
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_instance_normalization_and_its_derivatives_are_those_of_the_formula(float64, compiled):
+    rng = np.random.default_rng(0)
+    x, *weights = (tf.constant(rng.standard_normal(s)) for s in ((2, 3, 4, 5), (5,), (5,)))
+    layer = InstanceNormalization()
+    layer(x)
+
+    def ours(x, *weights):
+        return layer.stateless_call(weights, [], x)[0]
+
+    def derivatives(function):
+        given = [x, *weights]
+        with tf.GradientTape() as outer:
+            outer.watch(given)
+            with tf.GradientTape() as inner:
+                inner.watch(given)
+                y = function(*given)
+                loss = tf.reduce_sum(tf.sin(y))
+            first = inner.gradient(loss, given)
+            total = tf.add_n([tf.reduce_sum(tf.sin(g)) for g in first])
+        return [y, *first, *outer.gradient(total, given)]
+
+    make = tf.function(derivatives) if compiled else derivatives
+    for a, b in zip(make(ours), derivatives(plain_instance_normalization), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+def test_instance_normalization_has_a_right_second_derivative(float64):
+    """Of its gradient by the input and the scale, against central differences."""
+    rng = np.random.default_rng(0)
+    x, gamma, beta, target = (rng.standard_normal(s) for s in ((2, 3, 3, 2), 2, 2, (2, 3, 3, 2)))
+    layer = InstanceNormalization()
+    layer(x)
+
+    def of_gradient(x, gamma, beta):
+        with tf.GradientTape() as tape:
+            tape.watch([x, gamma])
+            y, _ = layer.stateless_call([gamma, beta], [], x)
+            loss = tf.reduce_sum(tf.square(tf.tanh(y) - target))
+        return tf.add_n([tf.reduce_sum(tf.sin(g)) for g in tape.gradient(loss, [x, gamma])])
+
+    given = [tf.constant(v) for v in (x, gamma, beta)]
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        value = of_gradient(*given)
+    gradients = [g.numpy() for g in tape.gradient(value, given)]
+    function = lambda *values: of_gradient(*map(tf.constant, values))  # noqa: E731
+    assert_gradients_close(function, [x, gamma, beta], gradients, coordinates=6, step=1e-6)
+
+
+def test_instance_normalization_takes_half_precision():
+    x = np.random.default_rng(0).uniform(-30_000, 30_000, (2, 4, 4, 3)).astype(np.float16)
+    y = InstanceNormalization(dtype="mixed_float16")(x)
+    assert y.dtype == tf.float16
+    assert np.isfinite(y).all()

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_distill.common import UserError
 from tf_distill.core import Learner, Samples, fixed_network
 from tf_distill.core.hypergradient import hypergradient
 from tf_distill.core.losses import cross_entropy
 from tf_distill.networks import ITSELF, NETWORKS, variants
+from tf_distill.networks.layers import InstanceNormalization
 
 # LeNet on 28x28: 28 -> 14 -> 10 -> 5. A recurrent layer of n inputs and 100 units has
 # 100 n + 100^2 + 100 parameters a direction, an LSTM four times as many.
@@ -20,6 +22,9 @@ TABLE = [
     # 32 -> 16 -> 8, with 64 channels
     ("alexcifarnet", (32, 32, 3), 10,
      (75 * 64 + 64) + (1600 * 64 + 64) + (4096 * 384 + 384) + (384 * 192 + 192) + (1920 + 10)),
+    # 28 -> 14 -> 7 -> 3, with a scale and a bias for each of 128 channels
+    ("convnet", (28, 28, 1), 10, (9 * 128 + 2 * 9 * 128**2) + 6 * 128 + (9 * 1280 + 10)),
+    ("convnet", (32, 32, 3), 1, (27 * 128 + 2 * 9 * 128**2) + 6 * 128 + (16 * 128 + 1)),
     ("textconvnet", (20, 100), 50, (3 + 4 + 5) * 100 * 100 + 3 * 100 + (300 * 50 + 50)),
     ("textconvnet", (400, 100), 1, (3 + 4 + 5) * 100 * 100 + 3 * 100 + (300 + 1)),
     ("birnn", (30, 100), 5,
@@ -79,10 +84,10 @@ def test_has_a_second_derivative(name, variant):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["lenet", "textconvnet"])
+@pytest.mark.parametrize("name", ["lenet", "convnet", "textconvnet"])
 def test_bits_do_not_depend_on_what_the_process_has_made_before(name):
     """Keras numbers layers on in a process, and Grappler orders sums by names."""
-    shape = {"lenet": (28, 28, 1), "textconvnet": (8, 16)}[name]
+    shape = {"lenet": (28, 28, 1), "convnet": (12, 12, 1), "textconvnet": (8, 16)}[name]
     draw = np.random.default_rng(0).standard_normal
     x = tf.constant(draw((1, 3, *shape)), tf.float32)
     samples = Samples(x, tf.eye(3)[tf.newaxis], tf.constant([0.1, 0.1]))
@@ -144,6 +149,39 @@ def test_width_and_depth_change_the_weights_in_number_and_size(name):
     assert [s[-1] for s in wide[:-2]] == [2 * s[-1] for s in own[:-2]]
     assert [2 * s[-1] for s in narrow[:-2]] == [s[-1] for s in own[:-2]]
     assert narrow[-1] == wide[-1] == (3,)
-    added = 6 if name in ("birnn", "bilstm") else 2  # both directions, each with three weights
+    # Both directions, each with three weights; a kernel, a scale and a bias; a dense layer.
+    added = {"birnn": 6, "bilstm": 6, "convnet": 3}.get(name, 2)
     assert len(weights(depth=2)) == len(own) + 2 * added
     assert min(min(s) for s in weights(width=1e-6)) == 1
+
+
+def test_a_name_tells_the_width_and_the_depth_of_a_convnet():
+    def kernels(name):
+        model = NETWORKS[name].build((28, 28, 1), 10)
+        return [tuple(v.shape) for v in model.trainable_variables if len(v.shape) > 1]
+
+    assert kernels("convnet-128-3") == kernels("convnet-128") == kernels("convnet")
+    first, second = (3, 3, 1, 64), (3, 3, 64, 64)
+    assert kernels("convnet-64") == [first, second, second, (3 * 3 * 64, 10)]
+    assert kernels("convnet-64-2") == [first, second, (7 * 7 * 64, 10)]
+    assert kernels("convnet-64-5") == [first, *[second] * 4, (64, 10)]
+    assert NETWORKS["convnet-64"].defaults == NETWORKS["convnet"].defaults
+    half = variants("convnet-64")["width 0.5, depth 0"]((12, 12, 1), 3)
+    assert half.trainable_variables[0].shape[-1] == 32
+    assert [name for name in NETWORKS if name.startswith("convnet")] == ["convnet"]
+
+
+@pytest.mark.parametrize(
+    "name", ["convnet-", "convnet-0", "convnet-64-", "convnet-64-0", "convnet-64-2-1", "convnet-x"]
+)
+def test_a_convnet_of_no_such_size_is_refused(name):
+    with pytest.raises(UserError, match=f"model={name}, expected convnet-WIDTH or") as error:
+        NETWORKS[name]
+    assert "\n" not in str(error.value)
+
+
+def test_deep_convnets_normalise_no_single_pixel():
+    """It would be 0, and so would all behind it."""
+    model = NETWORKS["convnet-4-9"].build((12, 12, 1), 3)
+    normal = [v for v in model.layers if isinstance(v, InstanceNormalization)]
+    assert [v.input.shape[1] for v in normal] == [12, 6, *[3] * 7]

@@ -154,7 +154,43 @@ def test_own_data_that_are_gone_have_their_command(texts):
     evaluated.write(texts, config=config | {"dataset": "csv:gone.csv"}, inputs={"train": 9000})
     command = page_of(texts).blocks[-1]
     assert command.startswith("python -m tf_distill.main --dataset=csv:gone.csv --model=")
+    assert "--use=replay" in command
     assert "--init" not in command
+
+
+def test_a_set_for_ordinary_training_says_how_networks_are_trained(texts):
+    config, results = (
+        json.loads((texts / f"{name}.json").read_text()) for name in ("config", "results")
+    )
+    recipe = "Adam at 0.002, shuffled minibatches of 25, 50 epochs (200 steps)"
+    told = {"recipe": recipe, "accuracy": {"mean": 0.8, "std": 0.01, "networks": 20}}
+    evaluated.write(
+        texts, config=config | {"use": "training"}, results=results | told, comparison=COMPARISON
+    )
+    evaluated.add_original(texts)
+    page = page_of(texts)
+    assert f"distilled samples by {recipe}, gets 80.00 % of" in page.text
+    assert "on average over 20 networks" in page.text
+    for name, value in record.read(texts).dd_ranking.items():
+        assert f"{name} {value:.4f}" in page.text
+    assert "label-robust score" in page.text
+    names = {plate.name for plate in gallery.plates(record.read(texts))}
+    assert names == {"labels", "history", "embeddings"} | COMPARED
+
+
+def test_a_set_of_an_earlier_version_is_in_the_paper_s_way(texts):
+    config, results = (
+        json.loads((texts / f"{name}.json").read_text()) for name in ("config", "results")
+    )
+    evaluated.write(
+        texts,
+        config={name: v for name, v in config.items() if name not in ("use", "augment")},
+        results={name: v for name, v in results.items() if name not in ("use", "recipe")},
+        comparison=COMPARISON,
+    )
+    page = page_of(texts)
+    assert "gradient steps on" in page.text
+    assert "DD-Ranking" not in page.text
 
 
 def test_hostile_names_are_shown_and_not_obeyed(texts, monkeypatch):

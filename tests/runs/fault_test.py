@@ -165,6 +165,7 @@ def struck(child, fault, whole, draw) -> bool:
     return status != 0
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_and_has_a_full_disk_ends_with_the_same_bits(fork, whole, tmp_path):
     check_faults(fork, whole, tmp_path, (KILL, FULL), random.Random(8))
 

@@ -74,6 +74,11 @@ def test_networks_at_a_time_have_weights_of_all_steps_each(estimate, monkeypatch
     assert found.tested == len(small.dataset().y_test)
 
 
+def test_ordinary_training_keeps_the_steps_of_its_window_with_adams_moments(estimate):
+    found = estimate(use="training", unroll=5, window=3)
+    assert found.weights == 3 * 3 * 4 * (5 * 4 + 4 + 4 * 3 + 3)
+
+
 def test_a_part_grows_with_its_setting(estimate):
     one = estimate(batch_size=100, samples_per_step=2000)
     two = estimate(batch_size=200, samples_per_step=4000)
@@ -193,6 +198,8 @@ def parts(*sizes):
         ((1, 0, 1, 2, 14, 0), {"samples_per_step": 70}, "samples_per_step=70 takes 14 GB of it"),
         ((1, 0, 14, 1, 1, 0), {"steps": 70}, "steps=70 takes 14 GB of it: lower it to 30"),
         ((1, 0, 14, 1, 1, 0), {"epochs": 70}, "epochs=70 takes 14 GB of it: lower it to 30"),
+        ((1, 0, 14, 1, 1, 0), {"use": "training", "window": 70, "unroll": 90},
+         "window=70 takes 14 GB of it: lower it to 30"),
         ((7, 0, 10, 11, 2, 0), {}, "batch_size=16 takes 11 GB of it: lower it"),
         ((1, 0, 1, 1, 1, 9), {}, "take a smaller model"),
         ((9, 0, 1, 1, 1, 1), {}, "end other programs"),

@@ -72,7 +72,7 @@ def test_a_run_leaves_its_folder(
 ):
     folder = {"text": text_run, "image": image_run, "random": tmp_path / "run"}[kind]
     if kind == "random":
-        monkeypatch.setattr(experiment, "NETWORKS_ON_THE_WAY", ON_THE_WAY)
+        monkeypatch.setitem(experiment.NETWORKS_ON_THE_WAY, "replay", ON_THE_WAY)
         told = small.carry_out(small.config(folder, **RANDOM))
         assert json.loads((folder / "results.json").read_text()) == told
     config, results = of_folder(folder)

@@ -19,9 +19,11 @@ from tf_distill.runs.folder import RunFolder
 from tf_distill.runs.run import recall
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-NOTHING_NEW = {"outer_steps": 1, "outer_lr": 1e-9, "batch_size": 64}
+NOTHING_NEW = {"use": "replay", "outer_steps": 1, "outer_lr": 1e-9, "batch_size": 64}
 """Settings with which the set stays as it starts."""
 ONE_HOT = np.eye(3, dtype=np.float32)[None].repeat(2, axis=0)
+HARD = {"labels": "hard", "learn": "samples,rates"}
+PROBABILITIES = {"labels": "probabilities"}
 SEED = ["one initial network, of seed 0, which is not this run's"]
 
 
@@ -40,7 +42,7 @@ class Scaled(small.Identity):
 def first(tmp_path_factory):
     """A finished run in a folder."""
     path = tmp_path_factory.mktemp("first") / "run"
-    settings = {"inner_lr": 0.5, "outer_steps": 20, "batch_size": 64}
+    settings = {"inner_lr": 0.5, "outer_steps": 20, "batch_size": 64, "use": "replay"}
     return path, td.distill(small.dataset(), network, run_dir=path, **settings)
 
 
@@ -76,7 +78,7 @@ def test_a_run_that_was_stopped_needs_it_no_more(first, tmp_path):
                 raise WorkerLost("gone")
 
     data, a, b = small.dataset(), shutil.copytree(first[0], tmp_path / "a"), tmp_path / "b"
-    more = {"outer_steps": 4, "eval_every": 4, "batch_size": 16, "start": a}
+    more = {"use": "replay", "outer_steps": 4, "eval_every": 4, "batch_size": 16, "start": a}
     expected = td.distill(data, network, **more).distilled.samples
     with pytest.raises(WorkerLost):
         td.distill(data, network, run_dir=b, callbacks=[Lose()], **more)
@@ -85,7 +87,7 @@ def test_a_run_that_was_stopped_needs_it_no_more(first, tmp_path):
 
 
 def test_the_set_that_it_started_from_may_stay_the_best(first):
-    worse = {"outer_lr": 50.0, "outer_steps": 3, "eval_every": 1, "batch_size": 16}
+    worse = {"use": "replay", "outer_lr": 50.0, "outer_steps": 3, "eval_every": 1, "batch_size": 16}
     data, start = small.dataset(300, 200), first[0]
     further = td.distill(data, network, start=start, keep="best", early_stopping=1, **worse)
     assert (further.results["kept_step"], further.results["stopped_after"]) == (0, 1)
@@ -195,7 +197,16 @@ def read(tmp_path, monkeypatch):
 
 def test_all_of_a_set_is_taken(read):
     assert_equal(read(), small.samples())
-    assert_equal([read({"y": ONE_HOT}, labels="hard").y], [ONE_HOT])
+    assert_equal([read({"y": ONE_HOT}, **HARD).y], [ONE_HOT])
+    third = np.full_like(ONE_HOT, 1 / 3)
+    assert_equal([read({"y": third}, **PROBABILITIES).y], [third])
+
+
+def test_rates_for_another_optimizer_are_not_taken(read, capsys):
+    samples = read(metadata={"inner_optimizer": "adam"}, inner_lr=0.25)
+    assert_equal(samples, small.samples()._replace(lr=np.full(4, 0.25)))
+    told = "the learning rates of the set to start from are for adam: 0.25 now"
+    assert capsys.readouterr().out.splitlines() == [told]
 
 
 @pytest.mark.parametrize(
@@ -204,8 +215,10 @@ def test_all_of_a_set_is_taken(read):
         ({}, {"steps": 4, "epochs": 3}, "has steps=2 epochs=2, got steps=4 epochs=3; use"),
         ({}, {"samples_per_step": 6}, "has samples_per_step=3, got samples_per_step=6"),
         ({"x": np.ones((2, 3, 7), np.float32)}, {}, r"of \(7,\), but vectors has \(5,\)"),
-        ({}, {"labels": "hard"}, "has soft labels, got labels=hard"),
-        ({"y": np.ones_like(ONE_HOT)}, {"labels": "hard"}, "has soft labels, got labels=hard"),
+        ({}, HARD, "has soft labels, got labels=hard"),
+        ({}, PROBABILITIES, "that are no probabilities, got labels=probab.*; give use=replay"),
+        ({"y": np.full_like(ONE_HOT, 0.5)}, PROBABILITIES, "labels that are no probabilities"),
+        ({"y": np.ones_like(ONE_HOT)}, HARD, "has soft labels, got labels=hard"),
         ({}, {"metadata": {"classes": ["a", "c", "b"]}},
          r"the classes \['a', 'c', 'b'\], but vectors has \['a', 'b', 'c'\]"),
     ],

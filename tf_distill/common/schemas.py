@@ -50,10 +50,12 @@ INPUT = Object(
     {"kind": str, "shape": [int], "mean": [NUMBER], "std": [NUMBER], "vocabulary": [str]},
 )
 SETTINGS: dict[str, Any] = {
-    **dict.fromkeys(("dataset", "model", "init", "labels", "label_init", "eval_split"), str),
+    **dict.fromkeys(("dataset", "model", "use", "init", "labels", "learn", "label_init"), str),
+    **dict.fromkeys(("inner_optimizer", "augment", "eval_split"), str),
     **dict.fromkeys(("steps", "epochs", "samples_per_step", "outer_steps", "batch_size"), int),
     **dict.fromkeys(("networks", "eval_networks", "eval_every", "seed"), int),
     **dict.fromkeys(("inner_lr", "outer_lr"), NUMBER),
+    **dict.fromkeys(("unroll", "window"), int | None),
     **dict.fromkeys(("test_data", "text_column", "label_column"), MAYBE_TEXT),
     **dict.fromkeys(("image_size", "embeddings", "start"), MAYBE_TEXT),
 }
@@ -68,7 +70,7 @@ SCHEMAS = {
         "distilled_samples seconds accuracy",
         {**SETTINGS, "distilled_samples": int, "seconds": NUMBER, "accuracy": MEAN,
          "accuracy_before": MEAN, "original": ORIGINAL, "original_accuracy": NUMBER,
-         "learned_lr": [NUMBER], "test_examples": int},
+         "learned_lr": [NUMBER], "test_examples": int, "recipe": str},
     ),
     "comparison.json": Object(
         "",
@@ -81,8 +83,9 @@ SCHEMAS = {
                                         "kendall": MAYBE_NUMBER, "set": str}),
     "metadata.json": Object(
         "network dataset seed classes input how_to_train",
-        {"network": str, "dataset": str, "init": str, "labels": str, "how_to_train": str,
-         "classes": [str], "sentences": [str], "input": INPUT,
+        {**dict.fromkeys(("network", "dataset", "init", "labels", "how_to_train", "recipe"), str),
+         **dict.fromkeys(("use", "inner_optimizer", "augment"), str), "input": INPUT,
+         "classes": [str], "sentences": [str],
          **dict.fromkeys(("steps", "epochs", "seed", "initial_weights", "frozen_weights"), int)},
     ),
 }  # fmt: skip

@@ -23,6 +23,7 @@ class Stream(enum.IntEnum):
     BASELINES = 9
     SHUFFLES = 10
     SUBSET = 11
+    ORDER = 12
 
 
 def seed_key(seed: int, stream: Stream) -> np.ndarray:

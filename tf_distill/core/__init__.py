@@ -9,10 +9,11 @@ T = steps * epochs: each epoch goes through the same samples again, with rates o
 | --- | --- | --- |
 | f, w[0] | a Keras model as pure functions of its weights, and their random start | learner |
 | loss | cross-entropy with labels of any real values | losses |
-| the inner step | plain descent, or another `Optimizer`; x, y, lr are `Samples` | inner |
+| the inner steps | a `Recipe`: the set's own order, or shuffled; x, y, lr are `Samples` | inner |
+| w[t] to w[t+1] | plain descent, momentum, Adam: each an `Optimizer` | optimizers |
 | d loss / d (x, y, lr) | the hypergradient, by a manual adjoint | hypergradient |
 | min, E | the outer steps with Adam, averaged over networks; real batches | outer |
-| x, y, lr as variables | lr stays positive by a softplus | distilled |
+| x, y, lr as variables | lr stays positive, y can stay probabilities | distilled |
 | x, y at the start | noise, real examples, or real ones moved along a linear classifier | starts |
 | the accuracy of f(.; w[T]) | on real test data, over networks | evaluate |
 
@@ -34,12 +35,12 @@ from tf_distill.core.evaluate import (
     test_networks,
     tester,
 )
-from tf_distill.core.hypergradient import REAL_PART, TRAINING, WAY_BACK
+from tf_distill.core.hypergradient import REAL_PART, TRAINING, WAY_BACK, Window
 from tf_distill.core.inner import (
-    GRADIENT_DESCENT,
-    Optimizer,
+    REPLAY,
+    Recipe,
     Samples,
-    descend,
+    recipe_of,
     train,
     value_and_gradients,
 )
@@ -55,6 +56,7 @@ from tf_distill.core.learner import (
     with_initializers,
 )
 from tf_distill.core.losses import encode
+from tf_distill.core.optimizers import GRADIENT_DESCENT, OPTIMIZERS, Optimizer
 from tf_distill.core.outer import (
     Distillation,
     OuterStep,
@@ -71,4 +73,6 @@ from tf_distill.core.starts import (
     draw_real,
     embed,
     initial_samples,
+    k_means,
+    medoids,
 )

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_distill.common import Stream, seed_key
 from tf_distill.core import parallel
 from tf_distill.core.compiling import compiled, graph_function
-from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer, Samples, train
+from tf_distill.core.inner import REPLAY, Recipe, Samples, train
 from tf_distill.core.learner import Learner, Weights, fixed_network
 from tf_distill.core.losses import predict
 from tf_distill.datasets import Dataset
@@ -31,13 +31,19 @@ class Accuracy(NamedTuple):
         return cls(float(np.mean(accuracies)), float(np.std(accuracies)), len(accuracies))
 
 
-Fit = Callable[[Samples, Weights], Weights]
-Tester = Callable[[Samples | None, Weights], float]
+Fit = Callable[..., Weights]
+"""Trains (samples, initial weights) by the random order of a number, 0 by default."""
+Tester = Callable[..., float]
 
 
-def compiled_train(learner: Learner, optimizer: Optimizer = GRADIENT_DESCENT) -> Fit:
+def compiled_train(learner: Learner, recipe: Recipe = REPLAY) -> Fit:
     """`inner.train` for this network, compiled once for each shape of samples."""
-    return compiled(lambda samples, weights: train(learner, samples, weights, optimizer))
+    fit = compiled(lambda samples, weights, order: train(learner, samples, weights, recipe, order))
+
+    def trained(samples: Samples, weights: Weights, order: int = 0) -> Weights:
+        return fit(samples, weights, tf.constant(order))
+
+    return trained
 
 
 def predictor(
@@ -74,24 +80,33 @@ def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
     """Compiles the test of one network on the whole test split, for many calls.
 
     Returns:
-        A function of samples and initial weights, which trains the network on the samples by
-        `fit` and gives its accuracy; without samples (None), that of the weights as they are.
+        A function of samples, initial weights and the number of a random order, which trains the
+        network on the samples by `fit` and gives its accuracy; without samples (None), that of
+        the weights as they are.
     """
     classes = predictor(learner, dataset.encoding, dataset.x_test)
 
-    def test(samples: Samples | None, weights: Weights) -> float:
-        predicted = classes(fit(samples, weights) if samples else weights)
+    def test(samples: Samples | None, weights: Weights, order: int = 0) -> float:
+        predicted = classes(fit(samples, weights, order) if samples else weights)
         return float(np.mean(predicted.numpy() == dataset.y_test))
 
     return test
 
 
 def evaluator(
-    learner: Learner, dataset: Dataset, optimizer: Optimizer = GRADIENT_DESCENT
+    learner: Learner, dataset: Dataset, recipe: Recipe = REPLAY
 ) -> Callable[[Samples | None, Iterable], Accuracy]:
-    """The same over many networks: a function of samples and an iterable of initial weights."""
-    test = tester(learner, dataset, compiled_train(learner, optimizer))
-    return lambda samples, networks: Accuracy.of([test(samples, w) for w in networks])
+    """The same over many networks, each with a random order of its own.
+
+    It gives a function of samples and an iterable of initial weights.
+    """
+    test = tester(learner, dataset, compiled_train(learner, recipe))
+
+    def evaluate(samples: Samples | None, networks: Iterable[Weights]) -> Accuracy:
+        numbered = ((samples, weights, order) for order, weights in enumerate(networks))
+        return Accuracy.of(parallel.each(test, numbered))
+
+    return evaluate
 
 
 def test_networks(learner: Learner, init: str, networks: int, seed: int) -> Iterable[Weights]:

@@ -10,21 +10,26 @@ are alive at a time. `reference_hypergradient` is the definition, by nested tape
 over all steps; tests hold the two equal.
 """
 
+import functools
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from tf_distill.core import parallel
 from tf_distill.core.inner import (
-    GRADIENT_DESCENT,
-    Optimizer,
+    Recipe,
     Samples,
-    State,
+    augmented,
+    descend,
     inner_step,
+    minibatches,
+    pick,
+    places,
     value_and_gradients,
 )
 from tf_distill.core.learner import Learner, Weights
 from tf_distill.core.losses import cross_entropy
+from tf_distill.core.optimizers import GRADIENT_DESCENT, Optimizer, State
 
 TRAINING, WAY_BACK = "distilled_training", "distilled_way_back"
 """The names of the two loops in a graph."""
@@ -37,6 +42,13 @@ class Hypergradient(NamedTuple):
 
     loss: tf.Tensor
     gradients: Samples
+
+
+class Window(NamedTuple):
+    """The inner steps of ordinary training in an outer step, and those that are differentiated."""
+
+    run: int
+    length: int
 
 
 class Carry(NamedTuple):
@@ -102,6 +114,55 @@ def reference_hypergradient(
             )
         loss = cross_entropy(y, learner.apply(weights, x))
     return Hypergradient(loss, Samples(*tape.gradient(loss, samples, unconnected_gradients="zero")))
+
+
+def window_hypergradient(
+    learner: Learner,
+    samples: Samples,
+    weights: Weights,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    recipe: Recipe,
+    window: Window,
+    seed: tf.Tensor,
+    together: int = 1,
+) -> Hypergradient:
+    """The hypergradient of ordinary training, through a window of its steps at a random place.
+
+    Training goes from `weights` by shuffled minibatches at the first rate of the samples. The loss
+    on the real batch is that at the end of the window. Time and memory of the steps before it
+    are those of training alone.
+
+    Args:
+        learner: the network.
+        samples: the distilled samples.
+        weights: initial weights.
+        x: a batch of real inputs, embedded, `[batch, ...]`.
+        y: its targets `[batch, outputs]`.
+        recipe: of the training.
+        window: the steps of the longest run, and those that are differentiated.
+        seed: int32 `[2]`, of the order of the samples and of the window's place.
+        together: parts of the real batch that may be computed at a time.
+    """
+    run, length = window
+    before = tf.random.stateless_uniform([], seed, maxval=run - length + 1, dtype=tf.int32)
+    steps = before + tf.range(length)
+    constant = samples._replace(lr=tf.fill([run], samples.lr[0]))
+    batch = minibatches(constant, recipe, seed)
+    weights, state = descend(learner, batch, before, weights, recipe.optimizer)
+    place = tf.map_fn(functools.partial(places, samples, seed), steps)
+    with tf.GradientTape() as tape:  # through the choice and the change of samples
+        tape.watch(samples)
+        x_dealt, y_dealt = pick(samples, tf.ensure_shape(place, [length, samples.x.shape[1]]))
+        if recipe.augment:
+            change = lambda step: augmented(step[0], recipe, seed, step[1])  # noqa: E731
+            x_dealt = tf.map_fn(change, (x_dealt, steps), fn_output_signature=x_dealt.dtype)
+        dealt = Samples(x_dealt, y_dealt, tf.fill([length], samples.lr[0]))
+    loss, found = hypergradient(
+        learner, dealt, weights, x, y, recipe.optimizer, state, together=together
+    )
+    gradients = tape.gradient(dealt, samples, found, unconnected_gradients="zero")
+    return Hypergradient(loss, Samples(*map(tf.convert_to_tensor, gradients)))
 
 
 def _on_real(

@@ -1,15 +1,21 @@
 """The inner problem: training on a distilled set, as a pure function.
 
 w[t+1] = w[t] - lr[t] * grad_w loss(f(x[s]; w[t]), y[s])      s = t mod steps
+
+That is the paper's way, the recipe REPLAY. Other recipes have another optimizer, or draw the
+samples of each step anew as ordinary training does.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tf_distill.common import Stream
 from tf_distill.core.learner import Learner, Weights
 from tf_distill.core.losses import cross_entropy
+from tf_distill.core.optimizers import GRADIENT_DESCENT, OPTIMIZERS, Optimizer, State
+from tf_distill.datasets import Augment, augmentation
 
 
 class Samples(NamedTuple):
@@ -17,7 +23,7 @@ class Samples(NamedTuple):
 
     x: `[steps, n, ...]`, embedded samples; y: `[steps, n, outputs]`, labels; lr:
     `[epochs * steps]`, one positive learning rate for each inner step. An epoch
-    goes through the steps in order.
+    goes through all samples.
     """
 
     x: tf.Tensor
@@ -25,28 +31,39 @@ class Samples(NamedTuple):
     lr: tf.Tensor
 
 
-State = list[tf.Tensor]
-Update = Callable[[Weights, State, Weights, tf.Tensor], tuple[Weights, State]]
+Batch = Callable[[tf.Tensor], Samples]
+"""From the number of an inner step to its x `[n, ...]`, y `[n, outputs]` and lr `[]`."""
 
 
-class Optimizer(NamedTuple):
-    """How the inner loop turns gradients into weights; both functions are pure.
+class Recipe(NamedTuple):
+    """How a network is trained on a set.
 
-    init: from weights to the state at the start, a list of tensors. update: from weights, state,
-    gradients and a learning rate to new weights and a new state of the same shapes. It must be
-    differentiable, since the hypergradient goes through it.
+    optimizer: the inner update. shuffled: whether each epoch deals the samples anew to
+    minibatches; otherwise each step has the same samples in every epoch, in their order.
+    augment: a random change of the samples of each minibatch, if shuffled.
     """
 
-    init: Callable[[Weights], State]
-    update: Update
+    optimizer: Optimizer = GRADIENT_DESCENT
+    shuffled: bool = False
+    augment: Augment | None = None
 
 
-def _descend(weights, state, gradients, lr):
-    return [w - lr * g for w, g in zip(weights, gradients, strict=True)], state
+REPLAY = Recipe()
+"""The paper's way: the set's own steps, by plain descent."""
 
 
-GRADIENT_DESCENT = Optimizer(init=lambda weights: [], update=_descend)
-"""Plain gradient descent, equation (2) of the paper."""
+def recipe_of(settings: Mapping[str, Any], described: Mapping[str, Any]) -> Recipe:
+    """The recipe that settings name; those of an older set are the paper's.
+
+    Args:
+        settings: of a run, or the metadata of a set.
+        described: an encoding's metadata, for the change of images.
+    """
+    return Recipe(
+        OPTIMIZERS[settings.get("inner_optimizer", "sgd")],
+        settings.get("use") == "training",
+        augmentation(settings.get("augment", "none"), described),
+    )
 
 
 def value_and_gradients(
@@ -76,12 +93,12 @@ def inner_step(
 
 def descend(
     learner: Learner,
-    batch: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]],
-    total: int,
+    batch: Batch,
+    total: int | tf.Tensor,
     weights: Weights,
     optimizer: Optimizer = GRADIENT_DESCENT,
 ) -> tuple[Weights, State]:
-    """Trains initial weights in `total` steps; `batch(t)` gives x, y and lr of step t.
+    """Trains initial weights in `total` steps.
 
     Returns:
         The weights and the optimizer's state after the last step.
@@ -99,16 +116,63 @@ def descend(
     return weights, state
 
 
+def in_order(samples: Samples) -> Batch:
+    """The samples of each step, as the set has them."""
+    steps = samples.x.shape[0]
+    return lambda t: Samples(samples.x[t % steps], samples.y[t % steps], samples.lr[t])
+
+
+def places(samples: Samples, seed: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+    """Where the samples of step `t` are, int32 `[n]`: each epoch deals them anew to its steps.
+
+    It is a pure function of `seed`, int32 `[2]`, and `t`.
+    """
+    steps, n = samples.x.shape[:2]
+    keys = tf.random.stateless_uniform([steps * n], tf.random.fold_in(seed, t // steps))
+    return tf.argsort(keys)[(t % steps) * n : (t % steps + 1) * n]
+
+
+def pick(samples: Samples, place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The x and y at places `[...]`, counted through all steps of the set."""
+    x, y = (
+        tf.gather(tf.reshape(v, [v.shape[0] * v.shape[1], *v.shape[2:]]), place)
+        for v in (samples.x, samples.y)
+    )
+    return x, y
+
+
+def augmented(x: tf.Tensor, recipe: Recipe, seed: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+    """The samples of a minibatch, changed at random if the recipe says so."""
+    return recipe.augment(x, tf.random.fold_in(seed, -1 - t)) if recipe.augment else x
+
+
+def minibatches(samples: Samples, recipe: Recipe, seed: tf.Tensor) -> Batch:
+    """The samples of each step of ordinary training, `seed` int32 `[2]`."""
+
+    def batch(t: tf.Tensor) -> Samples:
+        x, y = pick(samples, places(samples, seed, t))
+        return Samples(augmented(x, recipe, seed, t), y, samples.lr[t])
+
+    return batch
+
+
 def train(
     learner: Learner,
     samples: Samples,
     weights: Weights,
-    optimizer: Optimizer = GRADIENT_DESCENT,
+    recipe: Recipe = REPLAY,
+    order: int | tf.Tensor = 0,
 ) -> Weights:
-    """Trains initial weights on the distilled samples, all steps of all epochs."""
-    steps = samples.x.shape[0]
+    """Trains initial weights on the distilled samples, all steps of all epochs.
 
-    def batch(t: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return samples.x[t % steps], samples.y[t % steps], samples.lr[t]
-
-    return descend(learner, batch, samples.lr.shape[0], weights, optimizer)[0]
+    Args:
+        learner: the network.
+        samples: the set.
+        weights: at the start; they are not changed.
+        recipe: how the network is trained.
+        order: the number of the random order, of shuffled minibatches.
+    """
+    batch = in_order(samples)
+    if recipe.shuffled:
+        batch = minibatches(samples, recipe, tf.stack([tf.cast(order, tf.int32), Stream.ORDER]))
+    return descend(learner, batch, samples.lr.shape[0], weights, recipe.optimizer)[0]

@@ -4,7 +4,15 @@ Keras's and TensorFlow's fused softmax cross-entropy must not be used here: its
 second derivative with respect to the labels is exactly zero, without an error.
 """
 
+import keras
 import tensorflow as tf
+
+
+def cross_entropies(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """The cross-entropy of each example `[batch]`, in nats; arguments as for `cross_entropy`."""
+    if logits.shape[-1] == 1:
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)[:, 0]
+    return -tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=-1)
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -18,11 +26,24 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     Returns:
         A scalar, in nats.
     """
-    if logits.shape[-1] == 1:
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)[:, 0]
-    else:
-        losses = -tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=-1)
-    return tf.reduce_mean(losses)
+    return tf.reduce_mean(cross_entropies(labels, logits))
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class SoftLabelCrossentropy(keras.losses.Loss):
+    """Cross-entropy with learned labels for Keras's `compile`, from logits (Section 3.3).
+
+    Labels need not sum to 1, as those of a set for replay. Keras's CategoricalCrossentropy then
+    has a wrong gradient, without an error; for labels that are probabilities both are equal. Of
+    one logit it is the binary cross-entropy, by a sigmoid.
+    """
+
+    def __init__(self, name: str = "soft_label_crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """Of labels and logits, both `[batch, outputs]`: the losses `[batch]`."""
+        return cross_entropies(tf.cast(y_true, y_pred.dtype), y_pred)
 
 
 def encode(labels: tf.Tensor, outputs: int, dtype: tf.DType = tf.float32) -> tf.Tensor:

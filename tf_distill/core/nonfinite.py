@@ -1,6 +1,6 @@
 """An outer step whose loss or gradient is NaN or infinite is skipped and counted.
 
-After `SKIPS` of them in a row the run has diverged.
+After `SKIPS` of them in a row the run has diverged. Gradients much longer than usual are cut.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ import tensorflow as tf
 from tf_distill.common import Diverged
 
 SKIPS = 5
+KEPT = 0.95
+"""The share of the usual norm that stays after a step."""
 
 
 class Guard(tf.Module):
@@ -21,10 +23,20 @@ class Guard(tf.Module):
     Args:
         optimizer: is built; skipped steps count in its schedule too.
         variables: that it updates.
+        longest: gradients are cut to so many times their usual norm, a running mean; None for
+            no cut.
     """
 
-    def __init__(self, optimizer: keras.Optimizer, variables: Sequence[tf.Variable]):
+    def __init__(
+        self,
+        optimizer: keras.Optimizer,
+        variables: Sequence[tf.Variable],
+        longest: float | None = None,
+    ):
         super().__init__(name="guard")
+        self._longest = longest
+        if longest is not None:
+            self._usual = tf.Variable(0.0, name="usual", trainable=False)
         self._optimizer, self._variables = optimizer, list(variables)
         self.skipped, self.streak = (
             tf.Variable(0, dtype=tf.int64, name=name, trainable=False)
@@ -46,8 +58,9 @@ class Guard(tf.Module):
         def update() -> tf.Tensor:
             # Across replicas: within one, Keras reduces the gradients by a custom gradient, and
             # TensorFlow never forgets a graph that has one, with all that it captures.
+            cut = self._cut(gradients)
             tf.distribute.get_replica_context().merge_call(
-                lambda _: self._optimizer.apply(gradients, self._variables)
+                lambda _: self._optimizer.apply(cut, self._variables)
             )
             return tf.constant(0)
 
@@ -56,6 +69,16 @@ class Guard(tf.Module):
             return tf.constant(0)
 
         tf.cond(good, update, skip)
+
+    def _cut(self, gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
+        """The gradients, shorter if they are longer than usual; notes their norm."""
+        if self._longest is None:
+            return gradients
+        norm = tf.linalg.global_norm(gradients)
+        usual = tf.where(self._usual > 0, self._usual, norm)
+        shorter = tf.minimum(norm, self._longest * usual)
+        self._usual.assign(KEPT * usual + (1 - KEPT) * shorter)
+        return [g * tf.math.divide_no_nan(shorter, norm) for g in gradients]
 
     def check(self, step: int, last: bool, inner_lr: float, outer_lr: float) -> None:
         """Ends a run that has diverged.

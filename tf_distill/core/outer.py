@@ -13,14 +13,22 @@ from tf_distill.core import parallel
 from tf_distill.core.compiling import Compiled, check_compilable, compiled
 from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.distribution import Distribution, Parts
-from tf_distill.core.hypergradient import Hypergradient, hypergradient
-from tf_distill.core.inner import GRADIENT_DESCENT, Optimizer, Samples
+from tf_distill.core.hypergradient import (
+    Hypergradient,
+    Window,
+    hypergradient,
+    window_hypergradient,
+)
+from tf_distill.core.inner import REPLAY, Recipe, Samples
 from tf_distill.core.learner import Learner, Weights, fixed_network
 from tf_distill.core.losses import encode
 from tf_distill.core.nonfinite import Guard
 from tf_distill.datasets import Dataset
 
 Draw = Callable[[tf.Tensor], Weights]
+CLIP, LONGEST = 1.0, 2.0
+"""The largest norm of a hypergradient for the paper's way; for ordinary training it is cut to
+so many times the usual one."""
 
 
 class Distillation(tf.Module):
@@ -31,12 +39,19 @@ class Distillation(tf.Module):
         outer_lr: the outer learning rate at the start; it falls to zero along a cosine.
         outer_steps: the length of the whole run.
         outer_momentum: Adam's beta1.
+        usual: whether hypergradients are cut by their usual norm, not by a fixed one.
 
-    best: what else a checkpoint should hold, such as the best set so far.
+    best: what else a checkpoint should hold, such as the best set so far. texts: bytes `[M]`, of
+    the real texts that the samples start from; None for other samples.
     """
 
     def __init__(
-        self, distilled: DistilledSet, outer_lr: float, outer_steps: int, outer_momentum: float
+        self,
+        distilled: DistilledSet,
+        outer_lr: float,
+        outer_steps: int,
+        outer_momentum: float,
+        usual: bool = False,
     ):
         super().__init__(name="distillation")
         self.distilled = distilled
@@ -45,11 +60,12 @@ class Distillation(tf.Module):
         self.optimizer = keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(outer_lr, outer_steps),
             beta_1=outer_momentum,
-            global_clipnorm=1.0,
+            global_clipnorm=None if usual else CLIP,
         )
         self.optimizer.build(distilled.learned)
-        self.guard = Guard(self.optimizer, distilled.learned)
+        self.guard = Guard(self.optimizer, distilled.learned, LONGEST if usual else None)
         self.best: tf.Module | None = None
+        self.texts: np.ndarray | None = None
 
     def values(self) -> list[np.ndarray]:
         """All values, as `take` takes them."""
@@ -70,7 +86,8 @@ class OuterStep(NamedTuple):
     batch_size: real examples, cut to the size of the training split. networks: random ones in each
     step, whose hypergradients are averaged. init: "fixed" for one and the same initial network,
     "random" for new ones at each step. seed: of the run; everything random follows from it and the
-    number of the step. jit_compile: whether XLA compiles the step. optimizer: of the inner steps.
+    number of the step. jit_compile: whether XLA compiles the step. recipe: how networks are trained
+    on the set. window: the inner steps of ordinary training; None for all steps of the set.
     """
 
     batch_size: int
@@ -78,7 +95,8 @@ class OuterStep(NamedTuple):
     init: str = "fixed"
     seed: int = 0
     jit_compile: bool = False
-    optimizer: Optimizer = GRADIENT_DESCENT
+    recipe: Recipe = REPLAY
+    window: Window | None = None
 
     def real(self, dataset: Dataset) -> int:
         """The size of the real batch: as many examples as are asked for, and there are."""
@@ -138,7 +156,8 @@ def mean_hypergradient(
     keys: tf.Tensor,
     x: tf.Tensor,
     y: tf.Tensor,
-    optimizer: Optimizer = GRADIENT_DESCENT,
+    recipe: Recipe = REPLAY,
+    window: Window | None = None,
 ) -> Hypergradient:
     """The hypergradient averaged over networks (equation 6).
 
@@ -151,19 +170,23 @@ def mean_hypergradient(
         keys: int32 `[networks, 2]`, a seed for each network.
         x: the real batch, embedded.
         y: its targets.
-        optimizer: of the inner steps.
+        recipe: how the networks are trained.
+        window: of the training; None for all steps of the set.
     """
     networks, cores = keys.shape[0], parallel.at_once()
     zero = Hypergradient(tf.zeros([], x.dtype), Samples(*(tf.zeros_like(v) for v in samples)))
     together = cores if networks == 1 else 1
-    return parallel.mean(
-        networks,
-        lambda j: hypergradient(
-            learner, samples, draw(keys[j]), x, y, optimizer, together=together
-        ),
-        zero,
-        cores,
-    )
+
+    def of(key: tf.Tensor) -> Hypergradient:
+        weights = draw(key)
+        if window is None:
+            optimizer = recipe.optimizer
+            return hypergradient(learner, samples, weights, x, y, optimizer, together=together)
+        return window_hypergradient(
+            learner, samples, weights, x, y, recipe, window, key, together=together
+        )
+
+    return parallel.mean(networks, lambda j: of(keys[j]), zero, cores)
 
 
 def outer_update(
@@ -192,18 +215,23 @@ def outer_update(
     distilled = distillation.distilled
     network_key = seed_key(settings.seed, Stream.NETWORKS)
     augment_key = seed_key(settings.seed, Stream.AUGMENTATION)
+    augment = settings.recipe.augment  # the same for the set and for real data
 
     def update(index: tf.Tensor) -> tf.Tensor:
         step = tf.cast(distillation.step, tf.int32)
-        x = dataset.augment(tf.gather(x_train, index), tf.random.fold_in(augment_key, step))
+        key = tf.random.fold_in(augment_key, step)
+        x = tf.gather(x_train, index)
+        x = x if settings.recipe.shuffled else dataset.augment(x, key)
         y = encode(tf.gather(y_train, index), dataset.outputs)
         keys = tf.random.split(tf.random.fold_in(network_key, step), settings.networks)
         samples = distilled.samples
 
         def mean(part: Parts) -> Hypergradient:
             real = dataset.encoding(part.x)
+            if augment:
+                real = augment(real, key)
             return mean_hypergradient(
-                learner, samples, draw, part.keys, real, part.y, settings.optimizer
+                learner, samples, draw, part.keys, real, part.y, settings.recipe, settings.window
             )
 
         loss, gradients = replicas.mean(mean, Parts(keys, x, y))

@@ -4,8 +4,10 @@ Small operations are faster several at once than each on all cores, and a part o
 whose results stay in the cache is faster than the whole.
 """
 
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import tensorflow as tf
@@ -41,6 +43,16 @@ def equal_parts(size: int | None, most: int) -> int:
         return 1
     fitting = range(-(-size // most), 4 * size // most + 1)
     return next((parts for parts in fitting if size % parts == 0), 1)
+
+
+def each(function: Callable[..., _Structure], items: Iterable[tuple]) -> list[_Structure]:
+    """The results of a function for arguments, in their order; some are computed at a time."""
+    found: list[_Structure] = []
+    items, together = iter(items), at_once()
+    with ThreadPoolExecutor(together) as pool:
+        while some := list(itertools.islice(items, together)):
+            found += pool.map(lambda arguments: function(*arguments), some)
+    return found
 
 
 def mean(

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import pairwise_distances_argmin
 
 from tf_distill.common import Stream, numpy_generator
 from tf_distill.core.inner import Samples
@@ -20,19 +22,19 @@ MOST = 6000
 
 
 class Prototypes(NamedTuple):
-    """A small labelled set: x float32 `[M, *shape]`, embedded; y class indices `[M]`."""
+    """A small labelled set: x float32 `[M, *shape]`, embedded; y class indices `[M]`.
+
+    places: of the real training examples that they are `[M]`; None for other samples.
+    """
 
     x: np.ndarray
     y: np.ndarray
+    places: np.ndarray | None = None
 
 
 def draw_real(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
     """Real training examples, drawn without repetition while a class has enough."""
-
-    def draw(own: np.ndarray, count: int) -> np.ndarray:
-        return embed(dataset, np.resize(rng.permutation(own), count))
-
-    return by_class(dataset, size, draw)
+    return real_examples(dataset, size, lambda own, count: np.resize(rng.permutation(own), count))
 
 
 def class_plan(y_train: np.ndarray, size: int) -> np.ndarray:
@@ -59,6 +61,24 @@ def by_class(
     return Prototypes(x, y.astype(np.int32))
 
 
+def real_examples(
+    dataset: Dataset, size: int, choose: Callable[[np.ndarray, int], np.ndarray]
+) -> Prototypes:
+    """A set of `size` training examples, class by class.
+
+    Args:
+        dataset: whose training split is taken.
+        size: of the set.
+        choose: from the places of a class's training examples and a count to as many places.
+    """
+    y = class_plan(dataset.y_train, size)
+    index = np.empty(size, np.int64)
+    for c in np.unique(y):
+        places = np.flatnonzero(y == c)
+        index[places] = choose(np.flatnonzero(dataset.y_train == c), len(places))
+    return Prototypes(embed(dataset, index), y.astype(np.int32), index)
+
+
 def embed(dataset: Dataset, index: np.ndarray) -> np.ndarray:
     """Training examples by their places, as the network sees them."""
     x = np.empty((len(index), *dataset.encoding.shape), np.float32)
@@ -82,7 +102,40 @@ def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototype
     return Prototypes(x, y.astype(np.int32))
 
 
-REAL = {"real": draw_real, "linear": directed}
+def k_means(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+    """The centres of k-means clusters within each class.
+
+    A class with fewer examples than centres gives its examples themselves, repeated.
+    """
+
+    def centres(own: np.ndarray, count: int) -> np.ndarray:
+        if len(own) <= count:
+            return embed(dataset, np.resize(own, count))
+        x = embed(dataset, own)
+        found = _clusters(x.reshape(len(x), -1), count, rng)
+        return found.cluster_centers_.reshape(count, *x.shape[1:])
+
+    return by_class(dataset, size, centres)
+
+
+def medoids(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+    """The real example nearest to each centre of k-means within its class, by `features`."""
+
+    def nearest(own: np.ndarray, count: int) -> np.ndarray:
+        if len(own) <= count:
+            return np.resize(own, count)
+        x, _ = features(dataset, own)
+        found = _clusters(x, count, rng)
+        return own[pairwise_distances_argmin(found.cluster_centers_, x)]
+
+    return real_examples(dataset, size, nearest)
+
+
+def _clusters(x: np.ndarray, count: int, rng: np.random.Generator) -> KMeans:
+    return KMeans(count, n_init=1, random_state=int(rng.integers(2**31))).fit(x)
+
+
+REAL = {"real": draw_real, "linear": directed, "k_means": k_means, "medoids": medoids}
 """The samples that are made of real examples, by `sample_init`."""
 
 
@@ -96,6 +149,7 @@ def initial_samples(
     inner_lr: float,
     label_init: str,
     seed: int,
+    certainty: float = 1.0,
     scale: float = 1.0,
     real: Prototypes | None = None,
 ) -> Samples:
@@ -114,6 +168,7 @@ def initial_samples(
         inner_lr: every learning rate at the start.
         label_init: "one_hot", or "random" for standard normal labels.
         seed: of the run.
+        certainty: of one-hot labels, which share the rest among the other classes.
         scale: a factor of the samples.
         real: as many real samples, with their classes.
 
@@ -130,6 +185,8 @@ def initial_samples(
     else:
         in_turn = np.arange(steps * samples_per_step) % classes
         y = encode(real.y if real else in_turn, outputs).numpy().reshape(*size, outputs)
+        if certainty < 1:
+            y = np.float32(certainty) * y + np.float32((1 - certainty) / (classes - 1)) * (1 - y)
     return Samples(np.float32(scale) * x, y, np.full(epochs * steps, inner_lr, np.float32))
 
 
@@ -140,17 +197,17 @@ def class_directions(dataset: Dataset, index: np.ndarray) -> np.ndarray:
     example, for the training examples `index`, at SHARE of the norm of a typical one.
     """
     shape = dataset.encoding.shape
-    features, norm = _features(dataset, index)
-    model = LogisticRegression(C=10, max_iter=2000).fit(features, dataset.y_train[index])
+    x, norm = features(dataset, index)
+    model = LogisticRegression(C=10, max_iter=2000).fit(x, dataset.y_train[index])
     weights = (
         model.coef_ if len(model.classes_) > 2 else np.concatenate([-model.coef_, model.coef_])
     )
-    ways = np.zeros((len(dataset.classes), features.shape[1]), np.float32)
+    ways = np.zeros((len(dataset.classes), x.shape[1]), np.float32)
     ways[model.classes_] = SHARE * norm * weights / np.linalg.norm(weights, axis=1, keepdims=True)
     return ways.reshape(-1, 1, shape[1]) if len(shape) == 2 else ways.reshape(-1, *shape)
 
 
-def _features(dataset: Dataset, index: np.ndarray) -> tuple[np.ndarray, float]:
+def features(dataset: Dataset, index: np.ndarray) -> tuple[np.ndarray, float]:
     """The mean word of each text, or the whole example as one, and the norm of a typical word."""
     means, squares, words = [], 0.0, 0
     for part in np.split(index, range(EMBED_BATCH, len(index), EMBED_BATCH)):

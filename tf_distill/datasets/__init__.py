@@ -15,6 +15,7 @@
 
 from tf_distill.datasets.arrays import ArrayEncoding, from_arrays
 from tf_distill.datasets.base import (
+    Augment,
     Dataset,
     Encoding,
     Entry,
@@ -24,7 +25,7 @@ from tf_distill.datasets.base import (
     usual_model,
 )
 from tf_distill.datasets.image_folder import from_directory
-from tf_distill.datasets.images import ImageEncoding
+from tf_distill.datasets.images import ImageEncoding, augmentation
 from tf_distill.datasets.known import DATASETS, load, registry
 from tf_distill.datasets.tables import from_csv, from_dataframe
 from tf_distill.datasets.texts import from_texts

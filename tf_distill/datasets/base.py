@@ -108,6 +108,7 @@ class Entry(NamedTuple):
         for the usual file).
     name: for folders, if it is not the one in the registry.
     vectors: whether the dataset takes word vectors.
+    use: of its sets, by default: "replay" or "training".
     """
 
     kind: str
@@ -118,6 +119,7 @@ class Entry(NamedTuple):
     load: Callable[[Path, str | None], Dataset]
     name: str | None = None
     vectors: bool = True
+    use: str = "replay"
 
 
 def refuse_stream(data: object, what: str) -> None:

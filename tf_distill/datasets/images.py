@@ -2,14 +2,15 @@
 
 import operator
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 from tf_distill.common import UserError, brief, say
-from tf_distill.datasets.base import Dataset, NumberEncoding, Parts
+from tf_distill.datasets.base import Augment, Dataset, NumberEncoding, Parts
 
 SMALLEST, SCALED_UP, LARGEST = 12, 28, 64
 """Sides in pixels. By default an image below the first is scaled up to the second (LeNet needs
@@ -126,19 +127,45 @@ def scale_images(images: Iterable[np.ndarray], size: Size, channels: int) -> np.
     return np.stack([scale_pixels(Image.fromarray(image), size, channels) for image in flat])
 
 
+def augmentation(name: str, described: Mapping[str, Any]) -> Augment | None:
+    """A random change of embedded images; None for name="none".
+
+    Args:
+        name: "shift" for images moved by up to an eighth of their sides, "crop_and_flip" for
+            half of them also mirrored.
+        described: the metadata of their encoding.
+
+    Raises:
+        UserError: the inputs are no images.
+    """
+    if name == "none":
+        return None
+    if described.get("kind") != ImageEncoding.kind:
+        raise UserError(f"augment={name} is for images; leave it out")
+    black = -np.divide(described["mean"], described["std"]).astype(np.float32)
+    change = {"shift": shift, "crop_and_flip": crop_and_flip}[name]
+    padding = max(1, min(described["shape"][:2]) // 8)
+    return lambda x, seed: change(x - black, seed, padding) + black
+
+
 def crop_and_flip(x: tf.Tensor, seed: tf.Tensor, padding: int = 4) -> tf.Tensor:
     """A random crop of each image, padded with black on each side, and a flip of half of them.
 
     x is `[batch, height, width, channels]`, the seed int32 `[2]`.
     """
+    corner_seed, flip_seed = tf.unstack(tf.random.split(seed))
+    cropped = shift(x, corner_seed, padding)
+    flip = tf.random.stateless_uniform([tf.shape(x)[0], 1, 1, 1], flip_seed) < 0.5
+    return tf.where(flip, tf.reverse(cropped, axis=[2]), cropped)
+
+
+def shift(x: tf.Tensor, seed: tf.Tensor, padding: int) -> tf.Tensor:
+    """Each image moved by up to `padding` pixels each way, with black where it was not."""
     batch, (height, width) = tf.shape(x)[0], x.shape[1:3]
     padded = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
-    corner_seed, flip_seed = tf.unstack(tf.random.split(seed))
     corners = tf.random.stateless_uniform(
-        [2, batch, 1], corner_seed, maxval=2 * padding + 1, dtype=tf.int32
+        [2, batch, 1], seed, maxval=2 * padding + 1, dtype=tf.int32
     )
     rows, columns = corners[0] + tf.range(height), corners[1] + tf.range(width)
-    cropped = tf.gather(padded, rows, axis=1, batch_dims=1)
-    cropped = tf.gather(cropped, columns, axis=2, batch_dims=1)
-    flip = tf.random.stateless_uniform([batch, 1, 1, 1], flip_seed) < 0.5
-    return tf.where(flip, tf.reverse(cropped, axis=[2]), cropped)
+    moved = tf.gather(padded, rows, axis=1, batch_dims=1)
+    return tf.gather(moved, columns, axis=2, batch_dims=1)

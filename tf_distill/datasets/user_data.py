@@ -101,7 +101,9 @@ def described(
 ) -> Entry:  # fmt: skip
     """The entry of data outside of the registry, by the shape and number of training inputs."""
     outer_steps = 1000 if kind == "text" else 5000 if examples > MANY else 2000
-    return Entry(kind, classes, usual_model(kind, shape), 256, outer_steps, load, name)
+    return Entry(
+        kind, classes, usual_model(kind, shape), 256, outer_steps, load, name, use="training"
+    )
 
 
 def short_name(kind: str, place: str) -> str:

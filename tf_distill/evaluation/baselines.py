@@ -1,14 +1,14 @@
 """Baselines, which a user would try first: small sets of real data, cluster centres, averages.
 
 The six baselines of Sections 4.2 and 4.3 train the network, or a nearest-neighbour classifier,
-on one of these sets. Every choice is made on training data.
+on one of these sets; medoids, herding and k-center are beside them for ordinary training. Every
+choice is made on training data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
-from sklearn.cluster import KMeans
 from sklearn.neighbors import KNeighborsClassifier
 
 from tf_distill.common import Stream
@@ -21,6 +21,8 @@ from tf_distill.core import (
     draw_real,
     embed,
     encode,
+    k_means,
+    medoids,
 )
 from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import (
@@ -31,25 +33,11 @@ from tf_distill.evaluation.bench import (
     Measured,
     Row,
     Subject,
+    for_training,
     training_view,
     with_rate,
 )
-
-
-def k_means(dataset: Dataset, size: int, seed: int) -> Prototypes:
-    """The centres of k-means clusters within each class.
-
-    A class with fewer examples than centres gives its examples themselves, repeated.
-    """
-
-    def centres(own: np.ndarray, count: int) -> np.ndarray:
-        if len(own) <= count:
-            return embed(dataset, np.resize(own, count))
-        x = embed(dataset, own)
-        found = KMeans(count, n_init=1, random_state=seed).fit(x.reshape(len(x), -1))
-        return found.cluster_centers_.reshape(count, *x.shape[1:])
-
-    return by_class(dataset, size, centres)
+from tf_distill.runs import recipe_words
 
 
 def average(dataset: Dataset, size: int) -> Prototypes:
@@ -59,6 +47,64 @@ def average(dataset: Dataset, size: int) -> Prototypes:
         return np.repeat(embed(dataset, own).mean(axis=0, keepdims=True), count, axis=0)
 
     return by_class(dataset, size, mean)
+
+
+MOST_OF_CLASS = 2000
+"""Random examples of a class that `herding` and `k_center` choose from, at most."""
+
+
+def herding(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+    """Real examples of each class whose mean is near to the mean of the class.
+
+    One is chosen after the other, each so that the mean of those so far is nearest to that of
+    the class, of the inputs as the network sees them (Welling 2009, as in iCaRL, Rebuffi et al.
+    2017, but without a network's features).
+    """
+
+    def choose(x: np.ndarray, count: int) -> list[int]:
+        mean, total = x.mean(axis=0), np.zeros_like(x[0])
+        places: list[int] = []
+        for n in range(1, count + 1):
+            distances = np.linalg.norm((total + x) / n - mean, axis=1)
+            distances[places] = np.inf
+            places.append(int(distances.argmin()))
+            total = total + x[places[-1]]
+        return places
+
+    return _chosen(dataset, size, rng, choose)
+
+
+def k_center(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
+    """Real examples of each class that leave no other one of it far away.
+
+    The first is nearest to the mean of the class, then each is the one farthest from those so
+    far, by Euclidean distance of the inputs as the network sees them (Gonzalez 1985).
+    """
+
+    def choose(x: np.ndarray, count: int) -> list[int]:
+        places = [int(np.linalg.norm(x - x.mean(axis=0), axis=1).argmin())]
+        distances = np.linalg.norm(x - x[places[0]], axis=1)
+        while len(places) < count:
+            places.append(int(distances.argmax()))
+            distances = np.minimum(distances, np.linalg.norm(x - x[places[-1]], axis=1))
+        return places
+
+    return _chosen(dataset, size, rng, choose)
+
+
+def _chosen(
+    dataset: Dataset,
+    size: int,
+    rng: np.random.Generator,
+    choose: Callable[[np.ndarray, int], list[int]],
+) -> Prototypes:
+    """A real subset, by a choice of places from a class's `[N, values]` and a count up to N."""
+
+    def make(own: np.ndarray, count: int) -> np.ndarray:
+        x = embed(dataset, rng.permutation(own)[:MOST_OF_CLASS])
+        return x[np.resize(choose(x.reshape(len(x), -1), min(count, len(x))), count)]
+
+    return by_class(dataset, size, make)
 
 
 def shortage(dataset: Dataset, size: int) -> str:
@@ -132,9 +178,10 @@ NEIGHBOURS = (1, 3, 5, 9)
 
 def distilled_set(subject: Subject, done: Done) -> Measured:
     """The set as it is meant to be used."""
-    return Measured(
-        subject.bench.test([subject.samples]), "Trained as the set says, rates learned with it."
-    )
+    how = "Trained as the set says, rates learned with it."
+    if for_training(subject):
+        how = f"{recipe_words(subject.run.config, subject.samples)}."
+    return Measured(subject.bench.test([subject.samples]), how)
 
 
 def random_real(subject: Subject, done: Done) -> Measured:
@@ -164,14 +211,35 @@ def best_sets(bench: Bench, sets: list[Samples]) -> list[Samples]:
 
 def k_means_row(subject: Subject, done: Done) -> Measured:
     """Cluster centres of each class."""
-    sets = _k_means_sets(subject)
+    sets = _clustered(subject, k_means)
     return _trained(subject, sets, f"Centres of k-means in each class, {_count(sets, 'start')}")
+
+
+def medoids_row(subject: Subject, done: Done) -> Measured:
+    """The real examples nearest to the cluster centres."""
+    sets = _clustered(subject, medoids)
+    what = f"The real example nearest to each of these centres, {_count(sets, 'start')}"
+    return _trained(subject, sets, what)
 
 
 def average_row(subject: Subject, done: Done) -> Measured:
     """The mean of each class."""
     sets = [average(subject.run.dataset, subject.size)]
     return _trained(subject, sets, "The mean of each class")
+
+
+def herding_row(subject: Subject, done: Done) -> Measured:
+    """Real examples whose mean is that of their class."""
+    sets = [herding(subject.run.dataset, subject.size, subject.rng(Stream.BASELINES))]
+    return _trained(subject, sets, "Real examples whose mean is near to that of their class")
+
+
+def k_center_row(subject: Subject, done: Done) -> Measured:
+    """Real examples spread over their class."""
+    sets = [k_center(subject.run.dataset, subject.size, subject.rng(Stream.BASELINES))]
+    return _trained(
+        subject, sets, "Real examples, each the farthest of its class from those before"
+    )
 
 
 def random_real_neighbours(subject: Subject, done: Done) -> Measured:
@@ -181,7 +249,7 @@ def random_real_neighbours(subject: Subject, done: Done) -> Measured:
 
 def k_means_neighbours(subject: Subject, done: Done) -> Measured:
     """No network: nearest neighbours among cluster centres."""
-    return _neighbours(subject, _k_means_sets(subject))
+    return _neighbours(subject, _clustered(subject, k_means))
 
 
 ROWS = (
@@ -189,7 +257,10 @@ ROWS = (
     Row("random_real", "baseline", "random real", random_real),
     Row("optimized_real", "baseline", "optimized real", optimized_real),
     Row("k_means", "baseline", "k-means", k_means_row),
+    Row("medoids", "baseline", "medoids", medoids_row, for_training),
     Row("average", "baseline", "average real", average_row),
+    Row("herding", "baseline", "herding", herding_row, for_training),
+    Row("k_center", "baseline", "k-center", k_center_row, for_training),
     Row("random_real_neighbours", "baseline", "random real, k-NN", random_real_neighbours),
     Row("k_means_neighbours", "baseline", "k-means, k-NN", k_means_neighbours),
 )
@@ -201,24 +272,36 @@ def real_sets(subject: Subject) -> list[Prototypes]:
     return [draw_real(subject.run.dataset, subject.size, rng) for rng in rngs]
 
 
-def _k_means_sets(subject: Subject) -> list[Prototypes]:
+def _clustered(
+    subject: Subject, make: Callable[[Dataset, int, np.random.Generator], Prototypes]
+) -> list[Prototypes]:
+    """A set for each start of k-means."""
     classes = np.unique(subject.run.dataset.y_train)
     one_a_class = subject.size <= len(classes)  # then every start finds the mean
     starts = range(1 if one_a_class else min(K_MEANS_SETS, subject.protocol.baseline_sets))
-    seed = subject.run.config.seed
-    return [k_means(subject.run.dataset, subject.size, seed + i) for i in starts]
+    rngs = [subject.rng(Stream.BASELINES, i) for i in starts]
+    return [make(subject.run.dataset, subject.size, rng) for rng in rngs]
 
 
 def _trained(subject: Subject, sets: list[Prototypes], what: str) -> Measured:
     """The network trained on each set, with rates tuned for sets of this kind."""
+    return trained_by(subject.bench, subject, sets, what)
+
+
+def trained_by(bench: Bench, subject: Subject, sets: list[Prototypes], what: str) -> Measured:
+    """The same under the conditions of a bench."""
     samples = [as_samples(s, subject.samples, subject.samples.lr.numpy()) for s in sets]
-    lr = subject.bench.tune(samples)
-    how = (
-        f"{what}, one-hot labels. The best of {len(RATES)} learning rates on training data, then "
-        f"one for each inner step learned by hypergradients in {LEARNING_STEPS} steps. "
-        f"{shortage(subject.run.dataset, subject.size)}"
+    lr = bench.tune(samples)
+    further = (
+        f": {lr[0]:g}"
+        if bench.conditions.recipe.shuffled
+        else f", then one for each inner step learned by hypergradients in {LEARNING_STEPS} steps"
     )
-    accuracies = subject.bench.test([with_rate(s, lr) for s in samples])
+    how = (
+        f"{what}, one-hot labels. The best of {len(RATES)} learning rates on training data"
+        f"{further}. {shortage(subject.run.dataset, subject.size)}"
+    )
+    accuracies = bench.test([with_rate(s, lr) for s in samples])
     return Measured(accuracies, how.strip(), lr.tolist())
 
 

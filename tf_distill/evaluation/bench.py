@@ -14,19 +14,19 @@ import tensorflow as tf
 from tf_distill.common import Stream, UserError, numpy_generator, seed_key
 from tf_distill.config import Protocol
 from tf_distill.core import (
-    GRADIENT_DESCENT,
+    REPLAY,
     Distillation,
     DistilledSet,
-    Fit,
     Learner,
-    Optimizer,
     OuterStep,
+    Recipe,
     Samples,
     Weights,
     compiled_train,
     distill,
     fixed_network,
     outer_update,
+    parallel,
     test_networks,
     tester,
 )
@@ -41,6 +41,10 @@ SCALES = (1.0, 0.5, 2.0, 0.2, 5.0, 0.1, 10.0, 0.03, 30.0)
 """Factors tried where a set meets another network, the first for choice."""
 TRIALS = 10
 """Sets, and networks if these are random, that a rate is tried on."""
+TRIALS_IN_TRAINING = 5
+"""The same for ordinary training, which takes many more steps."""
+MOST = 20
+"""Random networks, at most, where one of them takes long."""
 LEARNING_STEPS = 100
 """Outer steps in which the rates of the single inner steps are then learned."""
 LEARNING_RATE, LEARNING_MOMENTUM = 0.05, 0.5
@@ -51,14 +55,15 @@ class Conditions(NamedTuple):
 
     init: "fixed" or "random"; networks: how many to test with if random; batch_size: real
     examples in an outer step, where rates are learned by `Bench.tune`; seed: of the run;
-    optimizer: of the inner steps.
+    recipe: how networks are trained; trials: sets and networks that choices are made on.
     """
 
     init: str
     networks: int
     batch_size: int
     seed: int
-    optimizer: Optimizer = GRADIENT_DESCENT
+    recipe: Recipe = REPLAY
+    trials: int = TRIALS
 
 
 class Bench:
@@ -68,14 +73,11 @@ class Bench:
         learner: the network.
         dataset: with the test split to report on.
         conditions: equal for all sets.
-        fit: trains weights on samples; None for `inner.train`.
     """
 
-    def __init__(
-        self, learner: Learner, dataset: Dataset, conditions: Conditions, fit: Fit | None = None
-    ):
+    def __init__(self, learner: Learner, dataset: Dataset, conditions: Conditions):
         self.learner, self.dataset, self.conditions = learner, dataset, conditions
-        fit = fit or compiled_train(learner, conditions.optimizer)
+        fit = compiled_train(learner, conditions.recipe)
         self._test = tester(learner, dataset, fit)
         self._train = tester(learner, training_view(dataset, conditions.seed), fit)
         self._rates: RateLearner | None = None
@@ -90,16 +92,17 @@ class Bench:
         c = self.conditions
         if c.init == "fixed":
             weights = fixed_network(self.learner, c.seed)
-            return [self._test(s, weights) for s in sets]
-        networks = test_networks(self.learner, c.init, max(most or c.networks, len(sets)), c.seed)
-        return [self._test(*pair) for pair in zip(itertools.cycle(sets), networks)]
+            return parallel.each(self._test, [(s, weights) for s in sets])
+        enough = min(most or c.networks, c.networks)
+        networks = test_networks(self.learner, c.init, max(enough, len(sets)), c.seed)
+        return parallel.each(self._test, zip(itertools.cycle(sets), networks, itertools.count()))
 
     def training_accuracy(self, sets: Sequence[Samples]) -> float:
         """The mean accuracy on a fixed part of the training split, over a few pairs."""
         networks = _tuning_networks(self.learner, self.conditions)
         pairs = max(len(sets), len(networks))
-        together = zip(itertools.cycle(sets), itertools.cycle(networks))
-        return float(np.mean([self._train(*p) for p in itertools.islice(together, pairs)]))
+        together = zip(itertools.cycle(sets), itertools.cycle(networks), range(pairs))
+        return float(np.mean(parallel.each(self._train, together)))
 
     def best_rate(self, sets: Sequence[Samples]) -> float:
         """The one learning rate of `RATES` with the best accuracy on training data."""
@@ -122,17 +125,19 @@ class Bench:
         return tried[int(np.argmax(scores))]
 
     def tune(self, sets: Sequence[Samples]) -> np.ndarray:
-        """Learning rates for sets of one kind, learned like the rates of a distilled set.
+        """Learning rates for sets of one kind, found like the rates of a distilled set.
 
-        It starts from the best constant rate. From there the hypergradients of the sets, in turn,
-        learn a rate for each inner step. The better of the two on training data is kept. The
-        first `TRIALS` sets stand for all.
+        It starts from the best constant rate, which is all for shuffled minibatches. Otherwise
+        the hypergradients of the sets, in turn, learn a rate for each inner step from there, and
+        the better of the two on training data is kept. The first `trials` sets stand for all.
 
         Returns:
             float32 `[epochs * steps]`.
         """
-        sets = sets[:TRIALS]
+        sets = sets[: self.conditions.trials]
         constant = with_rate(sets[0], self.best_rate(sets)).lr.numpy()
+        if self.conditions.recipe.shuffled:
+            return constant
         self._rates = self._rates or RateLearner(
             self.learner, self.dataset, self.conditions, sets[0]
         )
@@ -154,7 +159,7 @@ class RateLearner:
             DistilledSet(like, learned=("lr",)), LEARNING_RATE, LEARNING_STEPS, LEARNING_MOMENTUM
         )
         c = conditions
-        self._settings = OuterStep(c.batch_size, init=c.init, seed=c.seed, optimizer=c.optimizer)
+        self._settings = OuterStep(c.batch_size, init=c.init, seed=c.seed, recipe=c.recipe)
         self._update = outer_update(self._distillation, learner, dataset, self._settings)
         self._dataset = dataset
 
@@ -200,7 +205,7 @@ def _tuning_networks(learner: Learner, conditions: Conditions) -> list[Weights]:
     if conditions.init == "fixed":
         return [fixed_network(learner, conditions.seed)]
     stream = seed_key(conditions.seed, Stream.TUNING)
-    return [learner.init(tf.random.fold_in(stream, i)) for i in range(TRIALS)]
+    return [learner.init(tf.random.fold_in(stream, i)) for i in range(conditions.trials)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,9 +221,20 @@ class Subject:
 
     @property
     def conditions(self) -> Conditions:
-        """Those of the run, with the protocol's number of networks."""
+        """Those of the run, with the protocol's number of networks.
+
+        For ordinary training at most as many as tested the run: these fit the network's size.
+        """
         c, networks = self.run.config, self.protocol.baseline_networks
-        return Conditions(c.init, networks, c.batch_size, c.seed, self.run.optimizer)
+        own = Conditions(c.init, networks, c.batch_size, c.seed, self.run.recipe)
+        if not self.run.recipe.shuffled:
+            return own
+        return own._replace(networks=min(networks, c.eval_networks), trials=TRIALS_IN_TRAINING)
+
+    def other_bench(self, recipe: Recipe) -> Bench:
+        """Tests sets in the run's network, trained in another way."""
+        conditions = self.conditions._replace(recipe=recipe)
+        return Bench(self.run.learner, self.run.dataset, conditions)
 
     @functools.cached_property
     def bench(self) -> Bench:
@@ -287,3 +303,13 @@ class Row(NamedTuple):
     title: str
     measure: Callable[[Subject, Done], Measured]
     applies: Callable[[Subject], bool] = lambda subject: True
+
+
+def for_training(subject: Subject) -> bool:
+    """Whether the set is for ordinary training."""
+    return subject.run.config.use == "training"
+
+
+def for_replay(subject: Subject) -> bool:
+    """Whether the set is for its own steps."""
+    return subject.run.config.use == "replay"

@@ -19,12 +19,13 @@ from tf_distill.evaluation import baselines, controls
 from tf_distill.evaluation.bench import Row, Subject, check_finished, check_set
 from tf_distill.evaluation.original import original_of
 from tf_distill.networks import Training
-from tf_distill.report import report
+from tf_distill.report import Record, report, scores
 from tf_distill.runs import Run
 
 NAME = "comparison.json"
-CURVE_NETWORKS = 20
-CURVE_POINTS = 31
+CURVE_NETWORKS = {"replay": 20, "training": 5}
+CURVE_POINTS = {"replay": 31, "training": 11}
+"""At most; each point is a training of its own."""
 Json = dict[str, Any]
 
 
@@ -112,11 +113,21 @@ def _fill(subject: Subject, comparison: Json, original: Json, save: Callable[[Js
     if "curve" not in comparison:
         comparison["curve"] = curve(subject)
         save(comparison)
+    config = dataclasses.asdict(subject.run.config)
+    if told := scores.describe(
+        Record(Path(), config, {"original": original}, comparison).dd_ranking
+    ):
+        say(told)
 
 
 def rows_of(subject: Subject) -> list[Row]:
     """The rows that apply to the run, in their order."""
-    every = (*baselines.ROWS, *controls.ROWS, *controls.rows_of_other_networks(subject))
+    every = (
+        *baselines.ROWS,
+        *controls.ROWS,
+        *controls.rows_of_other_training(subject),
+        *controls.rows_of_other_networks(subject),
+    )
     return [row for row in every if row.applies(subject)]
 
 
@@ -150,14 +161,14 @@ def curve(subject: Subject) -> Json:
     Returns:
         Lists "step", "mean" and "std", and the number of networks.
     """
-    networks = min(CURVE_NETWORKS, subject.protocol.baseline_networks)
+    use = subject.run.config.use
     samples, total = subject.samples, subject.samples.lr.shape[0]
-    shown = np.unique(np.linspace(0, total, CURVE_POINTS).round().astype(int)).tolist()
+    shown = np.unique(np.linspace(0, total, CURVE_POINTS[use]).round().astype(int)).tolist()
     # Steps with a rate of zero change nothing, so one compiled training serves for all.
     stopped = [
         samples._replace(lr=tf.where(tf.range(total) < step, samples.lr, 0.0)) for step in shown
     ]
-    accuracies = [Accuracy.of(subject.bench.test([s], networks)) for s in stopped]
+    accuracies = [Accuracy.of(subject.bench.test([s], CURVE_NETWORKS[use])) for s in stopped]
     return {
         "step": shown,
         "mean": [a.mean for a in accuracies],

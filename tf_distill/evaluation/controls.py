@@ -1,26 +1,27 @@
 """Controls: the distilled set with one thing changed, to see what makes it work."""
 
+import dataclasses
 import functools
 import math
 
 import numpy as np
 import tensorflow as tf
 
-from tf_distill.common import Progress, Stream, seed_key
+from tf_distill.common import Progress, Stream
 from tf_distill.core import (
+    OPTIMIZERS,
     Distillation,
     DistilledSet,
-    Fit,
     Learner,
+    Recipe,
     Samples,
-    compiled,
-    descend,
     distill,
     outer_update,
 )
-from tf_distill.datasets import TextEncoding
-from tf_distill.evaluation.baselines import as_samples, real_sets
+from tf_distill.datasets import TextEncoding, augmentation
+from tf_distill.evaluation.baselines import as_samples, real_sets, trained_by
 from tf_distill.evaluation.bench import (
+    MOST,
     RATES,
     SCALES,
     Bench,
@@ -28,11 +29,19 @@ from tf_distill.evaluation.bench import (
     Measured,
     Row,
     Subject,
+    for_replay,
+    for_training,
     with_rate,
 )
 from tf_distill.networks import NETWORKS, fitting_names
+from tf_distill.runs import OPTIMIZER_WORDS, new_distillation, recipe_words
 
 SGD_BATCH = 10
+TIMES = (4, 10)
+"""How many times as long the set is trained."""
+KERAS_TIMES, KERAS_RATE = 4, 0.001
+AUGMENT = "shift"
+"""The change of a set that is made without one."""
 
 
 def shuffled(samples: Samples, rng: np.random.Generator) -> Samples:
@@ -61,37 +70,20 @@ def decoded(samples: Samples, encoding: TextEncoding) -> Samples:
     return samples._replace(x=tf.reshape(embedded, samples.x.shape))
 
 
-def sgd(learner: Learner, epochs: int, seed: tf.Tensor) -> Fit:
-    """Ordinary training on a distilled set, without its order and its rates.
+def in_minibatches(samples: Samples, epochs: int) -> Samples:
+    """All samples in minibatches of up to ten, for so many epochs at the first rate.
 
-    Minibatches of up to ten samples are drawn from all of them, in a new order each epoch;
-    the last one of an epoch is filled up with the epoch's first samples.
-
-    Args:
-        learner: the network.
-        epochs: passes over the samples.
-        seed: int32 `[2]`, of the orders.
-
-    Returns:
-        A compiled function of samples and initial weights to trained weights. Of the
-        samples' learning rates the first is used for every step.
+    The last minibatch is filled up with the first samples.
     """
-
-    def fit(samples: Samples, weights: list[tf.Tensor]) -> list[tf.Tensor]:
-        x, y = _flat(samples.x), _flat(samples.y)
-        size = x.shape[0]
-        batch = min(SGD_BATCH, size)
-        per_epoch = -(-size // batch)
-
-        def draw(t: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            keys = tf.random.stateless_uniform([size], tf.random.fold_in(seed, t // per_epoch))
-            places = ((t % per_epoch) * batch + tf.range(batch)) % size
-            index = tf.gather(tf.argsort(keys), places)
-            return tf.gather(x, index), tf.gather(y, index), samples.lr[0]
-
-        return descend(learner, draw, epochs * per_epoch, weights)[0]
-
-    return compiled(fit)
+    size = samples.x.shape[0] * samples.x.shape[1]
+    batch = min(SGD_BATCH, size)
+    steps = -(-size // batch)
+    place = tf.range(steps * batch) % size
+    x, y = (
+        tf.reshape(tf.gather(_flat(v), place), [steps, batch, *v.shape[2:]])
+        for v in (samples.x, samples.y)
+    )
+    return Samples(x, y, tf.fill([epochs * steps], samples.lr[0]))
 
 
 def _flat(v: tf.Tensor) -> tf.Tensor:
@@ -108,13 +100,41 @@ def learned_labels(subject: Subject, done: Done) -> Measured:
     distillation = Distillation(
         DistilledSet(start, ("lr", "y")), config.outer_lr, steps, config.outer_momentum
     )
-    update = outer_update(distillation, subject.run.learner, subject.run.dataset, subject.run.step)
-    going = distill(distillation, update, subject.run.dataset, subject.run.step, steps)
-    losses = [loss for _, loss in Progress(steps, 0).steps(going)]
     how = (
         f"One draw of real training examples; their labels and rates learned in {steps} outer "
         f"steps (the set itself: {config.outer_steps})."
     )
+    return _learned(subject, distillation, steps, how)
+
+
+def learned_probabilities(subject: Subject, done: Done) -> Measured:
+    """Real samples that stay as they are, with learned labels: a run of learn=labels."""
+    config = subject.run.config
+    steps = min(subject.protocol.control_steps, config.outer_steps)
+    rate = done["random_real"]["lr"][0]
+    own = dataclasses.replace(
+        config,
+        labels="probabilities",
+        learn="labels",
+        label_init="one_hot",
+        sample_init="real",
+        sample_scale=1.0,
+        inner_lr=rate,
+        outer_steps=steps,
+    )
+    how = (
+        f"One draw of real training examples; their labels learned in {steps} outer steps (the set "
+        f"itself: {config.outer_steps}), learning rate {rate:g}, that of random real."
+    )
+    return _learned(subject, new_distillation(own, subject.run.dataset), steps, how)
+
+
+def _learned(subject: Subject, distillation: Distillation, steps: int, how: str) -> Measured:
+    """The set after so many outer steps, or at its start if it diverges."""
+    start = distillation.distilled.samples
+    update = outer_update(distillation, subject.run.learner, subject.run.dataset, subject.run.step)
+    going = distill(distillation, update, subject.run.dataset, subject.run.step, steps)
+    losses = [loss for _, loss in Progress(steps, 0).steps(going)]
     if not math.isfinite(losses[-1]):
         return Measured(subject.bench.test([start]), f"{how} It diverged: this is its start.")
     return Measured(subject.bench.test([distillation.distilled.samples]), how)
@@ -134,15 +154,15 @@ def shuffled_row(subject: Subject, done: Done) -> Measured:
 def ordinary_sgd(subject: Subject, done: Done) -> Measured:
     """Minibatches in random order at one constant rate."""
     epochs = subject.protocol.sgd_epochs
-    fit = sgd(subject.run.learner, epochs, seed_key(subject.run.config.seed, Stream.SHUFFLES))
-    bench = Bench(subject.run.learner, subject.run.dataset, subject.conditions, fit)
-    rate = bench.best_rate([subject.samples])
+    bench = subject.other_bench(Recipe(shuffled=True))
+    samples = in_minibatches(subject.samples, epochs)
+    rate = bench.best_rate([samples])
     how = (
         f"{epochs} epochs of minibatches of up to {SGD_BATCH} samples in random order, "
         f"{subject.run.config.labels} labels, learning rate {rate:g}: the best of {len(RATES)} on "
         "training data."
     )
-    return Measured(bench.test([with_rate(subject.samples, rate)]), how)
+    return Measured(bench.test([with_rate(samples, rate)]), how)
 
 
 def hard_labels(subject: Subject, done: Done) -> Measured:
@@ -175,15 +195,36 @@ def other_initial_networks(subject: Subject, done: Done) -> Measured:
     return Measured(bench.test([subject.samples]), how)
 
 
+def more_steps(subject: Subject, done: Done, times: int) -> Measured:
+    """The same training, so many times as long."""
+    how = f"{recipe_words(subject.run.config, subject.samples)}, but {times} times as many epochs."
+    return Measured(subject.bench.test([longer(subject.samples, times)], MOST), how)
+
+
+def keras_defaults(subject: Subject, done: Done) -> Measured:
+    """What one gets who asks Keras for Adam, and does not tune it."""
+    bench = subject.other_bench(subject.run.recipe._replace(optimizer=OPTIMIZERS["adam"]))
+    samples = with_rate(longer(subject.samples, KERAS_TIMES), KERAS_RATE)
+    how = f"Adam at {KERAS_RATE:g}, Keras's default rate, with {KERAS_TIMES} times as many epochs."
+    return Measured(bench.test([samples], MOST), how)
+
+
+def longer(samples: Samples, times: int) -> Samples:
+    """The samples for so many times the epochs, at their first rate."""
+    return samples._replace(lr=tf.fill([times * samples.lr.shape[0]], samples.lr[0]))
+
+
 def is_text(subject: Subject) -> bool:
     """Whether the samples are sentences."""
     return isinstance(subject.run.dataset.encoding, TextEncoding)
 
 
+LEARNED = "random real, learned labels"
 ROWS = (
-    Row("learned_labels", "control", "random real, learned labels", learned_labels),
-    Row("shuffled", "control", "order shuffled", shuffled_row),
-    Row("sgd", "control", "ordinary SGD", ordinary_sgd),
+    Row("learned_labels", "control", LEARNED, learned_labels, for_replay),
+    Row("learned_labels", "control", LEARNED, learned_probabilities, for_training),
+    Row("shuffled", "control", "order shuffled", shuffled_row, for_replay),
+    Row("sgd", "control", "ordinary SGD", ordinary_sgd, for_replay),
     Row("hard_labels", "control", "hard labels", hard_labels),
     Row("decoded_words", "control", "nearest words", decoded_words, is_text),
     Row("decoded_words_hard", "control", "nearest words, hard labels", decoded_words_hard, is_text),
@@ -194,6 +235,17 @@ ROWS = (
         other_initial_networks,
         lambda subject: subject.run.config.init == "fixed",
     ),
+    *(
+        Row(
+            f"steps_{times}",
+            "control",
+            f"{times} times the steps",
+            functools.partial(more_steps, times=times),
+            for_training,
+        )
+        for times in TIMES
+    ),
+    Row("keras_defaults", "control", "Keras's defaults", keras_defaults, for_training),
 )
 
 
@@ -202,8 +254,64 @@ def _encoding(subject: Subject) -> TextEncoding:
     return subject.run.dataset.encoding
 
 
-MOST = 20
-"""Random networks of each other kind, at most: some are a hundred times as large as LeNet."""
+def rows_of_other_training(subject: Subject) -> list[Row]:
+    """Rows of the set under other optimizers, and with or without augmentation."""
+    run = subject.run
+    others = [name for name in OPTIMIZERS if OPTIMIZERS[name] != run.recipe.optimizer]
+    rows = [
+        Row(
+            f"optimizer_{name}",
+            "control",
+            OPTIMIZER_WORDS[name],
+            functools.partial(other_optimizer, name=name),
+            for_training,
+        )
+        for name in others
+    ]
+    title = f"with {AUGMENT}" if run.config.augment == "none" else f"without {run.config.augment}"
+    return [
+        *rows,
+        Row("augmentation", "control", title, other_augmentation, _is_image_training),
+        Row(
+            "random_real_augmentation",
+            "control",
+            f"random real, {title}",
+            random_real_other_augmentation,
+            _is_image_training,
+        ),
+    ]
+
+
+def other_optimizer(subject: Subject, done: Done, name: str) -> Measured:
+    """The set trained by an optimizer that it was not made for."""
+    bench = subject.other_bench(subject.run.recipe._replace(optimizer=OPTIMIZERS[name]))
+    rate = bench.best_rate([subject.samples])
+    how = f"{OPTIMIZER_WORDS[name]} at {rate:g}, the best of {len(RATES)} on training data."
+    return Measured(bench.test([with_rate(subject.samples, rate)]), how)
+
+
+def other_augmentation(subject: Subject, done: Done) -> Measured:
+    """The set trained with augmentation, or without if it was made with it."""
+    bench = subject.other_bench(_other_augment(subject))
+    how = "The set at its own rate; its samples are changed at random, or no longer so."
+    return Measured(bench.test([subject.samples]), how)
+
+
+def random_real_other_augmentation(subject: Subject, done: Done) -> Measured:
+    """Random real examples under the same training."""
+    sets, bench = real_sets(subject), subject.other_bench(_other_augment(subject))
+    return trained_by(bench, subject, sets, f"{len(sets)} draws of real training examples")
+
+
+def _other_augment(subject: Subject) -> Recipe:
+    recipe, described = subject.run.recipe, subject.run.dataset.encoding.metadata()
+    augment = None if recipe.augment else augmentation(AUGMENT, described)
+    return recipe._replace(augment=augment)
+
+
+def _is_image_training(subject: Subject) -> bool:
+    kind = subject.run.dataset.encoding.metadata()["kind"]
+    return for_training(subject) and kind == "image"
 
 
 def rows_of_other_networks(subject: Subject) -> list[Row]:

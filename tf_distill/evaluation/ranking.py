@@ -61,7 +61,7 @@ def both_ways(run: Run, name: str, build: Build, samples: Samples, networks: int
     """Trains one variant on the distilled set and on all data: its entry of ranking.json."""
     dataset, start = run.dataset, time.monotonic()
     learner = Learner(build(dataset.encoding.shape, dataset.outputs))
-    conditions = Conditions("random", networks, 1, run.config.seed, run.optimizer)
+    conditions = Conditions("random", networks, 1, run.config.seed, run.recipe)
     scale, accuracies = Bench(learner, dataset, conditions).test_scaled(samples)
     seconds = round(time.monotonic() - start, 1)
     training = run.choice.training(len(dataset.y_train))

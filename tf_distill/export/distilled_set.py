@@ -23,22 +23,21 @@ from tf_distill.common import (
     network_name,
     read_json,
     size_of_set,
-    unknown_name,
     whole,
     without_operation,
     write_json,
 )
 from tf_distill.core import (
-    GRADIENT_DESCENT,
     Learner,
     Optimizer,
+    Recipe,
     Samples,
     Weights,
     call_once,
-    compiled,
+    compiled_train,
     give_weights,
     graph_function,
-    train,
+    recipe_of,
 )
 from tf_distill.export import versions
 from tf_distill.networks import NETWORKS, check_outputs, outputs_for
@@ -47,6 +46,12 @@ HOW_TO_TRAIN = (
     "for t in range(len(lr)): take samples x[t % steps] and labels y[t % steps], all of them as "
     "one batch; weights -= lr[t] * gradient of the mean over the batch of -sum(y * "
     "log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with labels y"
+)
+BY_TRAINING = (
+    "any ordinary training; it was measured so: for t in range(len(lr)), each epoch deals all "
+    "samples anew to len(x) minibatches; inner_optimizer (momentum is 0.9, the rest Keras's own "
+    "defaults) takes lr[t] and the gradient of the mean over the minibatch of "
+    "-sum(y * log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with labels y"
 )
 METADATA = Path("assets", "metadata.json")
 FROZEN_NAME = "frozen_weights.npz"
@@ -90,8 +95,6 @@ class LoadedSet:
                 f"the set was distilled for a network of your own, {self._network_name}; make it, "
                 "and hand it to train()"
             )
-        elif name not in NETWORKS:
-            raise unknown_name("network of a distilled set", name, NETWORKS)
         else:
             model = NETWORKS[name].build(self._shape, self.samples.y.shape[-1])
         if self.initial_weights or self.frozen_weights:
@@ -99,14 +102,29 @@ class LoadedSet:
             self._give_weights(model)
         return model
 
-    def train(self, model: keras.Model, optimizer: Optimizer = GRADIENT_DESCENT) -> keras.Model:
-        """Trains a Keras model on the set, as the set expects it (equation 2).
+    @property
+    def recipe(self) -> Recipe:
+        """How networks are trained on the set."""
+        return recipe_of(self.metadata, self.metadata.get("input", {}))
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """The samples as NumPy arrays for Keras's fit: x `[M, ...]`, y `[M, outputs]`."""
+        x, y = (np.asarray(v) for v in self.samples[:2])
+        return x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
+
+    def train(
+        self, model: keras.Model, optimizer: Optimizer | None = None, order: int = 0
+    ) -> keras.Model:
+        """Trains a Keras model on the set, as the set expects it.
+
+        That is its own steps (equation 2), or ordinary training by shuffled minibatches.
 
         Args:
             model: from embedded inputs to logits; functional, sequential or subclassed, built
                 or not. It starts from the set's initial weights if the set has some, else from
                 its own. Its frozen layers take the set's frozen weights.
-            optimizer: the one that the set was distilled with.
+            optimizer: in place of the set's own.
+            order: the number of the random order of shuffled minibatches.
 
         Returns:
             The same model, trained.
@@ -121,8 +139,10 @@ class LoadedSet:
         learner = Learner(model, self._shape)
         start = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
         samples = Samples(*(tf.cast(v, start[0].dtype) for v in self.samples))
-        fit = compiled(lambda samples, start: train(learner, samples, start, optimizer))
-        give_weights(model.trainable_variables, fit(samples, start))
+        recipe = self.recipe._replace(optimizer=optimizer or self.recipe.optimizer)
+        give_weights(
+            model.trainable_variables, compiled_train(learner, recipe)(samples, start, order)
+        )
         return model
 
     @property
@@ -218,7 +238,7 @@ def save(path: Path, loaded: LoadedSet) -> None:
     """Writes a set as a SavedModel to `path`, whole or not at all."""
     described = {
         "format": FORMAT,
-        "how_to_train": HOW_TO_TRAIN,
+        "how_to_train": BY_TRAINING if loaded.metadata.get("use") == "training" else HOW_TO_TRAIN,
         **loaded.metadata,
         "initial_weights": len(loaded.initial_weights),
         "frozen_weights": len(loaded.frozen_weights),

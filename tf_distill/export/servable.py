@@ -11,14 +11,13 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tf_distill import datasets
 from tf_distill.common import UserError, read_checked, whole
 from tf_distill.core import (
-    GRADIENT_DESCENT,
+    REPLAY,
     Learner,
-    Optimizer,
+    Recipe,
     Samples,
     Weights,
-    compiled,
+    compiled_train,
     test_networks,
-    train,
 )
 from tf_distill.datasets import ArrayEncoding, Encoding, ImageEncoding
 from tf_distill.export import distilled_set, versions, warmup
@@ -55,10 +54,10 @@ def trained(
     dataset: datasets.Dataset,
     init: str,
     seed: int,
-    optimizer: Optimizer = GRADIENT_DESCENT,
+    recipe: Recipe = REPLAY,
 ) -> Classifier:
     """The classifier that a set trains: the run's network, or the first of its random ones."""
-    weights = _fit(learner, samples, _first_network(learner, init, seed), optimizer)
+    weights = compiled_train(learner, recipe)(samples, _first_network(learner, init, seed), 0)
     return classifier_for(learner, weights, dataset.classes, dataset.encoding)
 
 
@@ -90,18 +89,12 @@ def rebuild(run_dir: Path) -> Classifier:
     learner = Learner(loaded.network())
     described = loaded.metadata
     start = loaded.initial_weights or _first_network(learner, "random", described["seed"])
-    weights = _fit(learner, loaded.samples, start)
+    weights = compiled_train(learner, loaded.recipe)(loaded.samples, start, 0)
     return classifier_for(learner, weights, described["classes"], _encoding(described, run_dir))
 
 
 def _first_network(learner: Learner, init: str, seed: int) -> Weights:
     return next(iter(test_networks(learner, init, 1, seed)))
-
-
-def _fit(
-    learner: Learner, samples: Samples, start: Weights, optimizer: Optimizer = GRADIENT_DESCENT
-) -> Weights:
-    return compiled(lambda x, w: train(learner, x, w, optimizer))(samples, start)
 
 
 def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:

@@ -17,10 +17,12 @@ from tf_distill.config import network_of
 from tf_distill.core import Learner, give_weights
 from tf_distill.datasets import DATASETS, Dataset, usual_model
 from tf_distill.networks import checks, second_derivative
-from tf_distill.networks.registry import NETWORKS, ByInit, Defaults, Training
+from tf_distill.networks.registry import IMAGES, NETWORKS, ByUse, Defaults, Training
 
-OWN_DEFAULTS = ByInit(
-    Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3), NETWORKS["lenet"].defaults.random
+OWN_DEFAULTS = ByUse(
+    Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3),
+    NETWORKS["lenet"].defaults.random,
+    IMAGES._replace(eval_networks=20),
 )
 """The settings that a user's own network starts from."""
 STEPS, EPOCHS = 2_000, 20
@@ -37,7 +39,7 @@ class Choice(NamedTuple):
 
     name: str
     build: Callable[[], keras.Model]
-    defaults: ByInit
+    defaults: ByUse
     shape: tuple[int, ...]
     outputs: int
 

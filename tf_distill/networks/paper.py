@@ -17,9 +17,9 @@ from keras import layers
 
 from tf_distill.networks.convolutions import ConvGlobalMaxPool1D
 from tf_distill.networks.layers import ChannelNormalization, ConvMaxPool2D
+from tf_distill.networks.parts import Shape, dense, dropping, head, scaled, xavier
 from tf_distill.networks.recurrent import Bidirectional
 
-Shape = tuple[int, ...]
 WORD_DROPOUT = 0.4
 """The text CNN's rate of dropout on words over its rate on features; by held-out TREC-50."""
 
@@ -31,11 +31,11 @@ def lenet(
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            ConvMaxPool2D(_scaled(6, width), 5, padding="same", kernel_initializer=_xavier()),
-            ConvMaxPool2D(_scaled(16, width), 5, kernel_initializer=_xavier()),
+            ConvMaxPool2D(scaled(6, width), 5, padding="same", kernel_initializer=xavier()),
+            ConvMaxPool2D(scaled(16, width), 5, kernel_initializer=xavier()),
             layers.Flatten(),
-            _dense(_scaled(120, width), "relu"),
-            *_head([_scaled(84, width)] * (1 + depth), outputs, dropout),
+            dense(scaled(120, width), "relu"),
+            *head([scaled(84, width)] * (1 + depth), outputs, dropout),
         ],
         name="lenet",
     )
@@ -48,7 +48,7 @@ def alexcifarnet(
 
     depth: dense layers of 192.
     """
-    filters = _scaled(64, width)
+    filters = scaled(64, width)
     return keras.Sequential(
         [
             keras.Input(input_shape),
@@ -61,8 +61,8 @@ def alexcifarnet(
             layers.ZeroPadding2D(1),
             layers.MaxPooling2D(3, 2),
             layers.Flatten(),
-            _dense(_scaled(384, width), "relu"),
-            *_head([_scaled(192, width)] * (1 + depth), outputs, dropout),
+            dense(scaled(384, width), "relu"),
+            *head([scaled(192, width)] * (1 + depth), outputs, dropout),
         ],
         name="alexcifarnet",
     )
@@ -77,12 +77,12 @@ def textconvnet(
     """
     inputs = keras.Input(input_shape)
     x = layers.Dropout(WORD_DROPOUT * dropout, name="drop_words")(inputs) if dropout else inputs
-    filters, initial = _scaled(100, width), _xavier
+    filters, initial = scaled(100, width), xavier
     features = [
         ConvGlobalMaxPool1D(filters, size, initial(), name=f"width_{size}")(x) for size in (3, 4, 5)
     ]
     x = layers.Concatenate()(features)
-    for layer in _head([filters] * depth, outputs, dropout):
+    for layer in head([filters] * depth, outputs, dropout):
         x = layer(x)
     return keras.Model(inputs, x, name="textconvnet")
 
@@ -103,33 +103,8 @@ def bilstm(
     return _bidirectional("bilstm", lstm, input_shape, outputs, width, depth, dropout)
 
 
-def _xavier() -> keras.initializers.Initializer:
-    """Xavier normal without truncation; a new object for each weight makes draws independent."""
-    return keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
-
-
-def _scaled(units: int, width: float) -> int:
-    return max(1, round(units * width))
-
-
-def _dense(units: int, activation: str | None = None) -> layers.Layer:
-    return layers.Dense(units, activation, kernel_initializer=_xavier())
-
-
 def _conv(filters: int) -> layers.Layer:
-    return layers.Conv2D(
-        filters, 5, padding="same", activation="relu", kernel_initializer=_xavier()
-    )
-
-
-def _dropout(rate: float) -> list[layers.Layer]:
-    """A layer of dropout, or no layer for rate 0."""
-    return [layers.Dropout(rate)] if rate else []
-
-
-def _head(hidden: list[int], outputs: int, dropout: float) -> list[layers.Layer]:
-    """Hidden dense layers, dropout, and the logits."""
-    return [*(_dense(units, "relu") for units in hidden), *_dropout(dropout), _dense(outputs)]
+    return layers.Conv2D(filters, 5, padding="same", activation="relu", kernel_initializer=xavier())
 
 
 def _bidirectional(
@@ -139,11 +114,11 @@ def _bidirectional(
     stack: list[layers.Layer] = []
     for i in range(2 + depth):
         recurrent = layer(
-            _scaled(100, width),
+            scaled(100, width),
             return_sequences=i < 1 + depth,
-            kernel_initializer=_xavier(),
-            recurrent_initializer=_xavier(),
+            kernel_initializer=xavier(),
+            recurrent_initializer=xavier(),
         )
-        stack += [*_dropout(dropout), Bidirectional(recurrent)]
-    head = _head([], outputs, dropout)
-    return keras.Sequential([keras.Input(shape), *stack, *head], name=name)
+        stack += [*dropping(dropout), Bidirectional(recurrent)]
+    stack += head([], outputs, dropout)
+    return keras.Sequential([keras.Input(shape), *stack], name=name)

@@ -2,12 +2,15 @@
 
 import functools
 import itertools
+import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
+from tf_distill.common import UserError, unknown_name
 from tf_distill.networks import paper
+from tf_distill.networks.convnet import BLOCKS, convnet
 
 Build = Callable[..., keras.Model]
 """`build(input_shape, outputs)` makes a Keras model; width, depth, dropout are keywords."""
@@ -16,10 +19,11 @@ WIDTHS, DEPTHS = (0.1, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
 
 
 class Defaults(NamedTuple):
-    """Default settings that belong to a network rather than to a dataset.
+    """Default settings that belong to a network rather than to a dataset; None: not to it.
 
     inner_lr: first learning rate of the inner steps; outer_lr, outer_momentum: of the outer
-    optimizer; epochs: passes over the distilled samples; sample_init: how these start.
+    optimizer; epochs: passes over the distilled samples; sample_init: how these start. The rest
+    is for use=training.
     """
 
     inner_lr: float
@@ -27,17 +31,25 @@ class Defaults(NamedTuple):
     epochs: int
     outer_momentum: float = 0.5
     sample_init: str = "normal"
+    inner_optimizer: str = "sgd"
+    unroll: int | None = None
+    window: int | None = None
+    outer_steps: int | None = None
+    eval_networks: int | None = None
 
 
-class ByInit(NamedTuple):
-    """The defaults for one fixed initial network and for random ones."""
+class ByUse(NamedTuple):
+    """The defaults for one fixed initial network, for random ones, and for ordinary training."""
 
     fixed: Defaults
     random: Defaults
+    training: Defaults
 
-    def of(self, init: str) -> Defaults:
-        """The defaults for `init`, "fixed" or "random"."""
-        return self.random if init == "random" else self.fixed
+    def of(self, use: str, init: str) -> dict[str, Any]:
+        """The defaults for `use`, "replay" or "training", and `init`, "fixed" or "random"."""
+        if use == "training":
+            return self.training._asdict()
+        return (self.random if init == "random" else self.fixed)._asdict()
 
 
 class Training(NamedTuple):
@@ -73,36 +85,79 @@ class Network(NamedTuple):
 
     build: Build
     kind: str
-    defaults: ByInit
+    defaults: ByUse
     training: Training
     least: int = 1
 
 
-NETWORKS: dict[str, Network] = {
+IMAGES = Defaults(
+    0.002, 0.02, epochs=50, outer_momentum=0.9, sample_init="real", inner_optimizer="adam",
+    unroll=80, window=20, outer_steps=150)  # fmt: skip
+"""For ordinary training."""
+TEXTS = IMAGES._replace(unroll=60, window=15, outer_steps=200, eval_networks=20)
+
+
+class Networks(dict[str, Network]):
+    """Networks by name. `convnet-64` is a ConvNet of 64 filters too, `convnet-64-2` of 2 blocks.
+
+    Iteration and `in` know the plain names alone.
+    """
+
+    def __missing__(self, name: str) -> Network:
+        """The ConvNet whose width and depth a name tells.
+
+        Raises:
+            UserError: there is no network of that name.
+        """
+        if not str(name).startswith("convnet-"):
+            raise unknown_name("model", name, self)
+        size = re.fullmatch(r"convnet-([1-9]\d{0,3})(?:-([1-9]))?", name, re.ASCII)
+        if size is None:
+            raise UserError(
+                f"model={name}, expected convnet-WIDTH or convnet-WIDTH-DEPTH, with a width "
+                "up to 9999 and a depth up to 9, such as convnet-64 or convnet-64-2"
+            )
+        filters, blocks = int(size[1]), int(size[2] or BLOCKS)
+        build = functools.partial(convnet, filters=filters, blocks=blocks)
+        return self["convnet"]._replace(build=build)
+
+
+NETWORKS = Networks({
     "lenet": Network(
         paper.lenet, "image",
-        ByInit(Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
-               Defaults(0.02, 0.02, 10, outer_momentum=0.9, sample_init="real")),
+        ByUse(Defaults(inner_lr=0.1, outer_lr=0.02, epochs=3),
+               Defaults(0.02, 0.02, 10, outer_momentum=0.9, sample_init="real"),
+              IMAGES),
         Training(lr=0.001, batch_size=64, epochs=20, steps=20_000), least=12),
     "alexcifarnet": Network(
         paper.alexcifarnet, "image",
-        ByInit(Defaults(0.02, 0.01, 3),
-               Defaults(0.02, 0.02, 3, outer_momentum=0.9, sample_init="real")),
+        ByUse(Defaults(0.02, 0.01, 3),
+               Defaults(0.02, 0.02, 3, outer_momentum=0.9, sample_init="real"),
+              IMAGES._replace(eval_networks=20)),
         Training(0.001, 128, epochs=40, steps=20_000), least=12),
+    "convnet": Network(
+        convnet, "image",
+        ByUse(Defaults(0.02, 0.02, 3),
+              Defaults(0.02, 0.02, 10, outer_momentum=0.9, sample_init="real"),
+              IMAGES._replace(eval_networks=20)),
+        Training(0.001, 128, epochs=20, steps=20_000), least=12),
     "textconvnet": Network(
         paper.textconvnet, "text",
-        ByInit(Defaults(0.01, 0.05, 5),
-               Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real")),
+        ByUse(Defaults(0.01, 0.05, 5),
+               Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real"),
+              TEXTS),
         Training(0.002, 64, epochs=80, steps=8_000, dropout=0.5), least=5),
     "birnn": Network(
         paper.birnn, "text",
-        ByInit(Defaults(0.5, 0.05, 2), Defaults(0.5, 0.05, 2)),
+        ByUse(Defaults(0.5, 0.05, 2), Defaults(0.5, 0.05, 2),
+              TEXTS),
         Training(0.001, 64, epochs=12, steps=8_000, dropout=0.2, weight_decay=1.0)),
     "bilstm": Network(
         paper.bilstm, "text",
-        ByInit(Defaults(1.5, 0.1, 2), Defaults(1.5, 0.02, 2, outer_momentum=0.9)),
+        ByUse(Defaults(1.5, 0.1, 2), Defaults(1.5, 0.02, 2, outer_momentum=0.9),
+              TEXTS),
         Training(0.002, 64, epochs=20, steps=8_000, dropout=0.3)),
-}  # fmt: skip
+})  # fmt: skip
 ITSELF = "width 1, depth 0"
 """The variant that is the network itself."""
 

@@ -1,6 +1,7 @@
 """What a person reads: the report of a run, and several runs in one table.
 
 - `record`: what a folder's files say, and what follows from it: ratios r_M, sizes d_A.
+- `scores`: DD-Ranking's, from the accuracies of a comparison.
 - `report`: `report.write(folder)` draws the figures and writes report.html.
 - `table`: several runs in one table, as text, CSV or HTML (`--mode=compare`).
 - `pages`: HTML from `templates/`.

@@ -17,6 +17,7 @@ from tf_distill.common import (
     read_checked,
     read_metrics,
 )
+from tf_distill.report import scores
 
 if TYPE_CHECKING:
     from tf_distill.export.distilled_set import LoadedSet
@@ -93,6 +94,19 @@ class Record:
     def rows(self) -> list[Json]:
         """The rows of the comparison that are measured, each with its ratio."""
         return with_ratios(map(_complete, self.comparison.get("rows", [])), self.original)
+
+    @property
+    def for_training(self) -> bool:
+        """Whether the set is for ordinary training, not for its own steps."""
+        return self.config.get("use") == "training"
+
+    @property
+    def dd_ranking(self) -> dict[str, float]:
+        """DD-Ranking's scores of a set for ordinary training, as far as rows are measured."""
+        if not self.for_training:
+            return {}
+        means = {row["name"]: row["mean"] for row in self.rows}
+        return scores.dd_ranking(means, self.original, self.config.get("augment") != "none")
 
     @property
     def curve(self) -> Json | None:

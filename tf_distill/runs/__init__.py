@@ -15,6 +15,7 @@ from tf_distill.runs.experiment import (
     describe_estimate,
     evaluation,
     finished_run,
+    new_distillation,
     write_model,
 )
 from tf_distill.runs.folder import (
@@ -25,6 +26,6 @@ from tf_distill.runs.folder import (
     check_settings,
     handling,
 )
-from tf_distill.runs.results import describe_results
+from tf_distill.runs.results import OPTIMIZER_WORDS, describe_results, recipe_words
 from tf_distill.runs.run import Run, configure, named_run, recall
 from tf_distill.runs.warm_start import prepared

@@ -47,9 +47,14 @@ from tf_distill.runs.run import Run
 
 DONE, TO_DO = 0, 1
 """What the chief tells the other workers about the run."""
-NETWORKS_ON_THE_WAY = 20
+NETWORKS_ON_THE_WAY = {"replay": 20, "training": 3}
 """At most so many networks test the set on the way, and are tested untrained."""
-LEARNED = {"soft": ("x", "lr", "y"), "hard": ("x", "lr")}
+LEARNED = {"samples": "x", "rates": "lr", "labels": "y"}
+"""The variables that `learn` names, in the order of the optimizer's moments."""
+BOUND = 4.0
+"""The most that the learned rate of ordinary training grows to, over its start."""
+CERTAINTY = 0.9
+"""The probability of a sample's own class, at the start."""
 Evaluate = Callable[[Samples | None, int], Accuracy]
 
 
@@ -80,6 +85,7 @@ def carry_out(run: Run) -> Finished | None:
         WorkerLost: another worker is gone; there is a checkpoint then.
         Interrupted: on SIGINT or SIGTERM, if there is a folder.
     """
+    say(results.describe_use(run.config))
     run.check()
     shared = run.distribution
     with shared.watched():
@@ -129,7 +135,7 @@ def write_model(run: Run, samples: Samples, path: Path) -> None:
     """Trains the network on the set and writes it as a servable SavedModel."""
     config = run.config
     model = servable.trained(
-        run.learner, samples, run.dataset, config.init, config.seed, run.optimizer
+        run.learner, samples, run.dataset, config.init, config.seed, run.recipe
     )
     servable.write(path, model)
 
@@ -212,12 +218,12 @@ def _restored(run: Run, state: Distillation) -> Checkpoints | None:
 
 def _few(config: Config) -> int:
     """How many networks test, except for the result."""
-    return min(config.eval_networks, NETWORKS_ON_THE_WAY)
+    return min(config.eval_networks, NETWORKS_ON_THE_WAY[config.use])
 
 
 def evaluation(run: Run, dataset: Dataset) -> Evaluate:
     """A function that trains networks on samples, or for None does not, and tests them."""
-    test = evaluator(run.learner, dataset, run.optimizer)
+    test = evaluator(run.learner, dataset, run.recipe)
 
     def evaluate(samples: Samples | None, networks: int) -> Accuracy:
         weights = test_networks(run.learner, run.config.init, networks, run.config.seed)
@@ -336,12 +342,14 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     """The last evaluation, with the results."""
     config, dataset, learner = run.config, run.dataset, run.learner
     samples = state.distilled.samples
+    kept = "samples" not in config.learn.split(",") and not config.start
+    texts = state.texts if kept else None
     before = evaluate(None, _few(config))
     after = evaluate(samples, config.eval_networks)
     distilled = LoadedSet(
         samples,
         fixed_network(learner, config.seed) if config.init == "fixed" else [],
-        results.describe_set(config, dataset, samples, after),
+        results.describe_set(config, dataset, samples, after, texts),
         run.choice.build,
         [tf.constant(value) for value in learner.frozen],
     )
@@ -368,9 +376,21 @@ def new_distillation(config: Config, dataset: Dataset) -> Distillation:
         epochs=config.epochs,
         inner_lr=config.inner_lr,
         label_init=config.label_init,
+        certainty=CERTAINTY if config.labels == "probabilities" else 1.0,
         seed=config.seed,
         scale=config.sample_scale,
         real=real,
     )
-    distilled = DistilledSet(samples, LEARNED[config.labels])
-    return Distillation(distilled, config.outer_lr, config.outer_steps, config.outer_momentum)
+    training = config.use == "training"
+    distilled = DistilledSet(
+        samples,
+        [variable for name, variable in LEARNED.items() if name in config.learn.split(",")],
+        probabilities=config.labels == "probabilities",
+        growth=BOUND if training else None,
+    )
+    state = Distillation(
+        distilled, config.outer_lr, config.outer_steps, config.outer_momentum, usual=training
+    )
+    if real and real.places is not None and dataset.raw_train is not None:
+        state.texts = dataset.raw_train[real.places]
+    return state

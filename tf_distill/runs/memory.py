@@ -37,6 +37,8 @@ RUNTIME, OPERATION = 60e6, 14e3
 """Bytes that a graph takes beside its tensors, and for each of its operations."""
 COPIES = 4
 """Of a set that is learned: itself, its gradient and Adam's two moments."""
+MOMENTS = {"sgd": 1, "momentum": 2, "adam": 3}
+"""Tensors that an inner step keeps for each weight."""
 SMALL, HOLES = 32 * 2**20, 1.5
 """Tensors below this size, in bytes, take so many times as much on a CPU."""
 
@@ -93,7 +95,8 @@ def estimate_memory(
         (inner if f"{TRAINING}/" in name or f"{WAY_BACK}/" in name else others).append(size)
     one = sum(tf.TensorShape(s).num_elements() * 4 for s in learner.shapes)
     together = min(config.networks, parallel.at_once())
-    weights = float(config.steps * config.epochs * one * together)
+    kept = config.window or config.steps * config.epochs
+    weights = float(kept * MOMENTS[config.inner_optimizer] * one * together)
     tested = min(len(dataset.y_test), TEST_BATCH * parallel.at_once())
     inputs = (tested, *dataset.encoding.shape)
     logits = graph_function(lambda weights: learner.apply(weights, tf.zeros(inputs)))
@@ -134,7 +137,7 @@ def _advice(found: Estimate, config: Config, room: float) -> str:
     takes = {
         "batch_size": found.real_batch,
         "samples_per_step": found.inner_step,
-        "epochs" if config.epochs > config.steps else "steps": found.weights,
+        _length(config): found.weights,
     }
     name, most = max(takes.items(), key=lambda item: item[1])
     if max(most, found.evaluation) < found.peak / 4:
@@ -150,13 +153,21 @@ def _advice(found: Estimate, config: Config, room: float) -> str:
     return f"{name}={now} takes {_gb(most)} of it: lower it{to}"
 
 
+def _length(config: Config) -> str:
+    """The setting that most decides how many inner steps are kept."""
+    return "window" if config.window else "epochs" if config.epochs > config.steps else "steps"
+
+
 def describe_memory(found: Estimate, config: Config) -> str:
     """A table of the parts, for a person."""
     networks = f" of {found.together} networks" if found.together > 1 else ""
     rows = [
         ("program, data and network, as they are now", found.program),
         ("compiled outer step", found.graph),
-        (f"weights of {config.steps * config.epochs} inner steps{networks}", found.weights),
+        (
+            f"weights of {config.window or config.steps * config.epochs} inner steps{networks}",
+            found.weights,
+        ),
         (f"a real batch of {config.batch_size}", found.real_batch),
         (f"an inner step of {config.samples_per_step} samples", found.inner_step),
         (f"an evaluation, {found.tested} at a time", found.evaluation),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_distill.common import __version__, accuracy_over, count, machine, output_names
 from tf_distill.config import PLACES, Config
 from tf_distill.core import Accuracy, Distillation, Samples
-from tf_distill.datasets import Dataset, TextEncoding
+from tf_distill.datasets import DATASETS, Dataset, TextEncoding
 
 
 def summarize(
@@ -29,6 +31,7 @@ def summarize(
     skipped = int(distillation.guard.skipped)
     return {
         **{name: value for name, value in settings.items() if name not in PLACES},
+        "recipe": recipe_words(config, distillation.distilled.samples),
         "distilled_samples": config.steps * config.samples_per_step,
         "learned_lr": distillation.distilled.samples.lr.numpy().tolist(),
         "seconds": round(float(distillation.seconds), 1),
@@ -55,38 +58,87 @@ def describe_results(results: dict[str, Any], config: Config) -> str:
         f"accuracy {accuracy_over(**after)} on {results['test_examples']} "
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
         f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
-        f"{results['seconds']:.0f} s\n"
+        f"{results['seconds']:.0f} s\ntrained by {results['recipe']}\n"
         f"{skipped}report.html, distilled/1 (the set) and model/1 (the network that it trains) are "
         f"in {config.run_dir}"
     )
 
 
+OPTIMIZER_WORDS = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam"}
+
+
+def recipe_words(config: Config, samples: Samples) -> str:
+    """How networks are trained on the set, in words."""
+    optimizer = OPTIMIZER_WORDS[config.inner_optimizer]
+    total = count(config.steps * config.epochs, "step", "steps")
+    if config.use == "replay":
+        return f"{total} of {optimizer} in the set's own order, each at a learned rate"
+    rate = f"{float(samples.lr[0]):.3g}"  # a set to start from has its own
+    change = "" if config.augment == "none" else f", changed by {config.augment}"
+    return (
+        f"{optimizer} at {rate}, shuffled minibatches of {config.samples_per_step}{change}, "
+        f"{count(config.epochs, 'epoch', 'epochs')} ({total})"
+    )
+
+
+def describe_use(config: Config) -> str:
+    """What the set is for, and why, in a line for a person."""
+    entry = DATASETS.get(config.dataset)
+    own = "own data" if entry is None else config.dataset
+    usual = "training" if entry is None else entry.use
+    why = f"the default for {own}" if config.use == usual else "as asked"
+    other = "training" if config.use == "replay" else "replay"
+    what = {
+        "training": "the set serves any ordinary training",
+        "replay": "the set serves in its own steps alone",
+    }
+    return f"use={config.use}, {why}: {what[config.use]}; for the other way use={other}"
+
+
 def describe_set(
-    config: Config, dataset: Dataset, samples: Samples, accuracy: Accuracy
+    config: Config,
+    dataset: Dataset,
+    samples: Samples,
+    accuracy: Accuracy,
+    texts: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """The metadata of the exported set: the meaning of its numbers, and its accuracy."""
-    names = ("dataset", "init", "labels", "steps", "epochs", "seed", "keep")
+    """The metadata of the exported set: the meaning of its numbers, and its accuracy.
+
+    `texts`, bytes `[M]`, are what people wrote, if the samples are real texts.
+    """
+    names = ("dataset", "use", "init", "labels", "steps", "epochs", "inner_optimizer", "augment",
+             "seed", "keep")  # fmt: skip
     described = {name: getattr(config, name) for name in names}
     described |= {"network": config.model, "classes": dataset.classes}
+    described |= {"recipe": recipe_words(config, samples)}
     described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
     described["input"] = dataset.encoding.metadata()
     if isinstance(dataset.encoding, TextEncoding):
-        described["sentences"] = sentences(samples, dataset.encoding, dataset.classes).splitlines()
+        written = sentences(samples, dataset.encoding, dataset.classes, texts)
+        described["sentences"] = written.splitlines()
     return described
 
 
-def sentences(samples: Samples, encoding: TextEncoding, classes: Sequence[str]) -> str:
-    """Every distilled sentence as its nearest words, under its whole label (Table 6)."""
+def sentences(
+    samples: Samples,
+    encoding: TextEncoding,
+    classes: Sequence[str],
+    texts: np.ndarray | None = None,
+) -> str:
+    """Every distilled sentence under its whole label (Table 6).
+
+    It is given as its nearest words, or as people wrote it if the samples are the real `texts`.
+    """
     lines = []
+    number = itertools.count()
     for s, (x, y) in enumerate(zip(samples.x.numpy(), samples.y.numpy(), strict=True), 1):
         for j, (sentence, label) in enumerate(zip(x, y, strict=True), 1):
             names = output_names(classes, len(label))
             values = "  ".join(f"{n} {v:+.2f}" for n, v in zip(names, label, strict=True))
-            lines += [
-                f"step {s}, sentence {j}: {values}",
-                " ".join(encoding.decode(sentence)),
-                "",
-            ]
+            i = next(number)
+            real = None if texts is None else " ".join(texts[i].decode(errors="replace").split())
+            words = real or " ".join(encoding.decode(sentence))
+            lines += [f"step {s}, sentence {j}: {values}", words, ""]
     return "\n".join(lines)
 
 

@@ -9,13 +9,15 @@ from typing import Any
 from tf_distill.common import OWN, UserError
 from tf_distill.config import DATASET, FREE, Config, completed, data_dir, resolve
 from tf_distill.core import (
-    GRADIENT_DESCENT,
     Callback,
     Distribution,
     Learner,
     Optimizer,
     OuterStep,
+    Recipe,
     Samples,
+    Window,
+    recipe_of,
 )
 from tf_distill.datasets import DATASETS, Dataset, Entry, hold_out, is_own, load, registry
 from tf_distill.networks import NETWORKS, Choice, choose
@@ -29,7 +31,7 @@ class Run:
 
     config: all settings. whole: the dataset, before anything is held out. choice: the network.
     files: a folder, or memory. callbacks: called after each outer step. distribution: the replicas
-    that share the outer steps. optimizer: of the inner steps.
+    that share the outer steps. optimizer: of the inner steps, in place of `inner_optimizer`.
     """
 
     config: Config
@@ -38,7 +40,7 @@ class Run:
     files: Files
     callbacks: Sequence[Callback] = ()
     distribution: Distribution = dataclasses.field(default_factory=Distribution)
-    optimizer: Optimizer = GRADIENT_DESCENT
+    optimizer: Optimizer | None = None
 
     @classmethod
     def of(cls, config: Config, whole: Dataset, choice: Choice, files: Files, **more: Any) -> "Run":
@@ -69,11 +71,19 @@ class Run:
         read = functools.partial(warm_start.read_start, self.config, self.dataset, self.learner)
         return functools.cache(read)
 
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """How networks are trained on the set."""
+        named = recipe_of(vars(self.config), self.whole.encoding.metadata())
+        return named._replace(optimizer=self.optimizer or named.optimizer)
+
     @property
     def step(self) -> OuterStep:
         """The settings of an outer step."""
         c = self.config
-        return OuterStep(c.batch_size, c.networks, c.init, c.seed, c.jit_compile, self.optimizer)
+        window = Window(c.unroll, c.window) if c.unroll and c.window else None
+        sizes = (c.batch_size, c.networks, c.init, c.seed, c.jit_compile)
+        return OuterStep(*sizes, self.recipe, window)
 
     @functools.cached_property
     def inputs(self) -> dict[str, Any]:

@@ -78,7 +78,14 @@ def read_start(config: Config, dataset: Dataset, learner: Learner) -> Samples:
     _check(samples, loaded.metadata, config, dataset)
     for difference in _differences(loaded, config, dataset, learner):
         say(f"the set to start from was learned {difference}")
+    if (before := _optimizer(loaded)) != config.inner_optimizer:
+        say(f"the learning rates of the set to start from are for {before}: {config.inner_lr} now")
+        samples = samples._replace(lr=np.full_like(samples.lr, config.inner_lr))
     return samples
+
+
+def _optimizer(loaded: LoadedSet) -> str:
+    return loaded.metadata.get("inner_optimizer", "sgd")
 
 
 def _newest(start: Path) -> Path:
@@ -119,10 +126,20 @@ def _check(samples: Samples, metadata: Mapping[str, Any], config: Config, datase
         )
     if config.labels == "hard" and not _one_hot(samples.y):
         raise UserError(f"{set_} has soft labels, got labels=hard; use labels=soft")
+    if config.labels == "probabilities" and not _probabilities(samples.y):
+        raise UserError(
+            f"{set_} has labels that are no probabilities, got labels=probabilities; give "
+            "use=replay or labels=soft"
+        )
 
 
 def _one_hot(y: np.ndarray) -> bool:
     return bool(np.isin(y, (0, 1)).all() and (y.shape[-1] == 1 or (y.sum(-1) == 1).all()))
+
+
+def _probabilities(y: np.ndarray) -> bool:
+    inside = (y >= 0).all() and (y <= 1).all()
+    return bool(inside and (y.shape[-1] == 1 or np.allclose(y.sum(-1), 1, atol=1e-4)))
 
 
 def _differences(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from tf_distill.core import Samples
@@ -36,6 +37,15 @@ def _set(record: Any) -> tuple[Samples, list[str]]:
     return record.distilled.samples, record.distilled.metadata["classes"]
 
 
+def _images(record: Any) -> tuple[Samples, list[str]]:
+    """The set; one for ordinary training as a single step, since its steps mean nothing."""
+    found, classes = _set(record)
+    if record.for_training:
+        x, y = (np.asarray(v).reshape(1, -1, *v.shape[2:]) for v in found[:2])
+        found = Samples(x, y, found.lr)
+    return found, classes
+
+
 PLATES = (
     Plate(
         "images", "Distilled images", "Figures 1, 5, 7, 8",
@@ -43,7 +53,7 @@ PLATES = (
         "All that the network sees in training, step by step. Each image is stretched to the "
         "range of grey or colour; below it are the largest values of its label.",
         lambda r: _has(r, "image"),
-        lambda r: samples.draw_images(*_set(r)),
+        lambda r: samples.draw_images(*_images(r)),
     ),
     Plate(
         "embeddings", "Distilled sentences in embedding space", "Figures 9, 10",
@@ -55,7 +65,8 @@ PLATES = (
     Plate(
         "labels", "Labels", "Table 1",
         "Heat map of the label matrix, a row a sample and a column a class, values written in.",
-        "Labels are real numbers and need not sum to one. Of several classes the top one is bold.",
+        "For ordinary training labels are probabilities; otherwise they are real numbers and need "
+        "not sum to one. Of several classes the top one is bold.",
         lambda r: r.distilled,
         lambda r: samples.draw_labels(*_set(r)),
     ),
@@ -87,7 +98,7 @@ PLATES = (
         "learning_rates", "Learning rates", "",
         "Line chart of the learned learning rate of each inner step, an epoch a colour.",
         "Learned together with the samples: one for every inner step.",
-        lambda r: r.distilled,
+        lambda r: r.distilled and not r.for_training,
         lambda r: curves.draw_learning_rates(r.distilled.samples.lr, len(r.distilled.samples.x)),
     ),
     Plate(

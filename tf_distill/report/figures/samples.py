@@ -11,6 +11,8 @@ from tf_distill.core import Samples
 from tf_distill.report.figures.style import COLUMN, DPI, PAGE, sheet, top_labels
 
 STEPS_SHOWN, IMAGES_SHOWN, IMAGES_A_ROW = 10, 20, 10
+ALONE_SHOWN = 30
+"""Images of a set of a single step."""
 SENTENCES_SHOWN, SENTENCES_A_ROW = 24, 6
 LABELS_SHOWN, CLASSES_SHOWN = 20, 20
 
@@ -20,16 +22,18 @@ def draw_images(samples: Samples, classes: Sequence[str]) -> Figure:
 
     Learned pixels know no limits, so each image is stretched to the range of grey or colour.
     """
-    x, y = (np.asarray(v)[:STEPS_SHOWN, :IMAGES_SHOWN] for v in (samples.x, samples.y))
+    alone = len(samples.x) == 1
+    most, what = (ALONE_SHOWN, "images") if alone else (IMAGES_SHOWN, "images of a step")
+    x, y = (np.asarray(v)[:STEPS_SHOWN, :most] for v in (samples.x, samples.y))
     steps, n = x.shape[:2]
     columns, rows = min(n, IMAGES_A_ROW), -(-n // IMAGES_A_ROW)
-    cell, margin = PAGE / IMAGES_A_ROW, 0.25 if len(samples.x) > 1 else 0.04
+    cell, margin = PAGE / IMAGES_A_ROW, 0.04 if alone else 0.25
     longest = _longest(top_labels(label, classes) for label in np.concatenate(y))
     size = min(6.5, cell * 72 / (0.6 * longest))
     pitch = cell * 0.92 + 0.08 + 3.8 * size / 72
     hidden = (
         shown_part(STEPS_SHOWN, len(samples.x), "steps"),
-        shown_part(IMAGES_SHOWN, samples.x.shape[1], "images of a step"),
+        shown_part(most, samples.x.shape[1], what),
     )
     note = "; ".join(filter(None, hidden))
     height = steps * rows * pitch + (0.2 if note else 0.0)
@@ -38,7 +42,7 @@ def draw_images(samples: Samples, classes: Sequence[str]) -> Figure:
     axis.axis("off")
     for s in range(steps):
         top = height - s * rows * pitch
-        if len(samples.x) > 1:
+        if not alone:
             words = f"step {s + 1}"
             axis.text(0.1, top - cell / 2, words, rotation=90, ha="center", va="center", size=7)
         for j in range(n):
