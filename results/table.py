@@ -30,7 +30,7 @@ ORIGINALS_BEGIN, ORIGINALS_END = "<!-- originals -->\n", "<!-- end of originals 
 SHOWN = (
     "digits_lenet",
     "mnist_lenet_fixed",
-    "mnist_lenet_random_100",
+    "mnist_lenet_training",
     "cifar10_alexcifarnet_fixed_100",
     "trec6_bilstm_fixed",
     "imdb_textconvnet_fixed",

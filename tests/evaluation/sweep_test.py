@@ -95,6 +95,12 @@ def test_sizes_are_added_to_a_sweep(tmp_path, at_once):
     assert swept(tmp_path) == [1, 2, 4]
 
 
+def test_a_size_that_can_not_be_cut_into_the_minibatches_is_a_single_one(tmp_path):
+    config = small.config(tmp_path, use="training", steps=4, samples_per_step=3, epochs=5)
+    sized = [sweep.of_size(config, size) for size in (8, 6)]
+    assert [(c.steps, c.samples_per_step, c.epochs) for c in sized] == [(4, 2, 5), (1, 6, 20)]
+
+
 @pytest.mark.parametrize("sizes", [[3], [0], [-2], [2, 5]])
 def test_sizes_that_can_not_be_are_refused_before_anything_runs(tmp_path, original, sizes):
     config = small.config(tmp_path / "sweep", steps=2)

@@ -69,7 +69,13 @@ def _check_earlier(config: Config, folder: RunFolder) -> None:
 
 
 def of_size(config: Config, size: int) -> Config:
-    """The run of one size within the sweep's folder."""
+    """The run of one size within the sweep's folder.
+
+    A set for ordinary training that is not to be cut into its minibatches is a single one.
+    """
+    if config.use == "training" and size % config.steps:
+        longer = config.epochs * config.steps  # as many inner steps as the others
+        config = dataclasses.replace(config, steps=1, epochs=longer)
     if size < 1 or size % config.steps:
         raise UserError(
             f"sizes={size}, expected positive multiples of steps={config.steps}: each "
