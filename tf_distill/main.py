@@ -79,7 +79,7 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _text(
             "init",
             help="fixed: one initial network, the same for distillation and use; random: any "
-            "network drawn by the same initializers. Default: fixed.",
+            "network drawn by the same initializers. Default: random, for replay fixed.",
         ),
     ],
     "Distillation": [
@@ -156,7 +156,10 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
             "Default: by network.",
         ),
         _number("outer_momentum", help="Beta1 of the outer Adam. Default: by network."),
-        _count("outer_steps", help="Updates of the distilled set. Default: by dataset."),
+        _count(
+            "outer_steps",
+            help="Updates of the distilled set. Default: by dataset; of --use=training by network.",
+        ),
         _count("batch_size", help="Real examples in an outer step. Default: by dataset."),
         _count(
             "networks",
@@ -168,7 +171,8 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _count(
             "eval_networks",
             help="New random networks that test the final set; earlier evaluations take at most "
-            "20. Default: 200 with --init=random, else 1.",
+            "20, of --use=training 3. Default: 200 with --init=random, but 20 where training one "
+            "takes long; else 1.",
         ),
         _count(
             "eval_every",
@@ -224,7 +228,7 @@ _MODE = flags.DEFINE_string(
     "mode",
     "distill",
     "distill: make a set, evaluate and export it; estimate: only tell the memory that it would "
-    "take; baselines: compare it with six baselines and the controls; original: train its network "
+    "take; baselines: compare it with baselines and controls; original: train its network "
     "on all of the real data, for the ratio; sweep: distill sets of several --sizes; ranking: does "
     "the set rank variants of its network as full training does; report: draw the figures and "
     "report.html again; compare: the runs in the given folders, in one table; each: run the given "

@@ -108,7 +108,10 @@ class LoadedSet:
         return recipe_of(self.metadata, self.metadata.get("input", {}))
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """The samples as NumPy arrays for Keras's fit: x `[M, ...]`, y `[M, outputs]`."""
+        """The samples as NumPy arrays for Keras's fit: x `[M, ...]`, y `[M, outputs]`.
+
+        For two classes y is the probability of the second: use a binary cross-entropy.
+        """
         x, y = (np.asarray(v) for v in self.samples[:2])
         return x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
 
