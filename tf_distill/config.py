@@ -137,7 +137,7 @@ class Config:
 
     def _check_learn(self) -> None:
         told = [name.strip() for name in str(self.learn).split(",")]
-        if not told or set(told) - set(LEARN):
+        if set(told) - set(LEARN):
             raise UserError(
                 f"learn={self.learn}, expected some of {', '.join(LEARN)}, such as learn=labels"
             )
@@ -302,7 +302,7 @@ def complete(
         "steps": MINIBATCHES if training else 1,
         "batch_size": batch_size,
         "outer_steps": outer_steps,
-        "eval_networks": 200 if init == "random" else 1,
+        "eval_networks": 200,
         **{name: value for name, value in network.of(use, init).items() if value is not None},
     }
     if init == "fixed":

@@ -40,6 +40,7 @@ from tf_distill.core.inner import (
     REPLAY,
     Recipe,
     Samples,
+    pick,
     recipe_of,
     train,
     value_and_gradients,
@@ -75,4 +76,5 @@ from tf_distill.core.starts import (
     initial_samples,
     k_means,
     medoids,
+    real_examples,
 )

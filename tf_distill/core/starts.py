@@ -53,12 +53,8 @@ def by_class(
         size: of the set.
         make: from the places of a class's training examples and a count to `[count, *shape]`.
     """
-    y = class_plan(dataset.y_train, size)
     x = np.empty((size, *dataset.encoding.shape), np.float32)
-    for c in np.unique(y):
-        places = np.flatnonzero(y == c)
-        x[places] = make(np.flatnonzero(dataset.y_train == c), len(places))
-    return Prototypes(x, y.astype(np.int32))
+    return Prototypes(x, _fill(dataset, x, make))
 
 
 def real_examples(
@@ -71,12 +67,20 @@ def real_examples(
         size: of the set.
         choose: from the places of a class's training examples and a count to as many places.
     """
-    y = class_plan(dataset.y_train, size)
-    index = np.empty(size, np.int64)
+    places = np.empty(size, np.int64)
+    y = _fill(dataset, places, choose)
+    return Prototypes(embed(dataset, places), y, places)
+
+
+def _fill(
+    dataset: Dataset, values: np.ndarray, make: Callable[[np.ndarray, int], np.ndarray]
+) -> np.ndarray:
+    """Fills a value for each sample, class by class; gives their classes."""
+    y = class_plan(dataset.y_train, len(values))
     for c in np.unique(y):
-        places = np.flatnonzero(y == c)
-        index[places] = choose(np.flatnonzero(dataset.y_train == c), len(places))
-    return Prototypes(embed(dataset, index), y.astype(np.int32), index)
+        own = np.flatnonzero(y == c)
+        values[own] = make(np.flatnonzero(dataset.y_train == c), len(own))
+    return y.astype(np.int32)
 
 
 def embed(dataset: Dataset, index: np.ndarray) -> np.ndarray:

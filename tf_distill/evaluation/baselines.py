@@ -23,6 +23,7 @@ from tf_distill.core import (
     encode,
     k_means,
     medoids,
+    real_examples,
 )
 from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import (
@@ -100,11 +101,12 @@ def _chosen(
 ) -> Prototypes:
     """A real subset, by a choice of places from a class's `[N, values]` and a count up to N."""
 
-    def make(own: np.ndarray, count: int) -> np.ndarray:
-        x = embed(dataset, rng.permutation(own)[:MOST_OF_CLASS])
-        return x[np.resize(choose(x.reshape(len(x), -1), min(count, len(x))), count)]
+    def some(own: np.ndarray, count: int) -> np.ndarray:
+        own = rng.permutation(own)[:MOST_OF_CLASS]
+        x = embed(dataset, own).reshape(len(own), -1)
+        return np.resize(own[choose(x, min(count, len(own)))], count)
 
-    return by_class(dataset, size, make)
+    return real_examples(dataset, size, some)
 
 
 def shortage(dataset: Dataset, size: int) -> str:

@@ -17,6 +17,7 @@ from tf_distill.core import (
     Samples,
     distill,
     outer_update,
+    pick,
 )
 from tf_distill.datasets import TextEncoding, augmentation
 from tf_distill.evaluation.baselines import as_samples, real_sets, trained_by
@@ -47,9 +48,8 @@ AUGMENT = "shift"
 def shuffled(samples: Samples, rng: np.random.Generator) -> Samples:
     """The samples, with their labels, dealt to the inner steps anew; learning rates stay."""
     steps, n = samples.x.shape[:2]
-    order = rng.permutation(steps * n)
-    deal = lambda v: tf.reshape(tf.gather(_flat(v), order), v.shape)  # noqa: E731
-    return samples._replace(x=deal(samples.x), y=deal(samples.y))
+    x, y = pick(samples, rng.permutation(steps * n).reshape(steps, n))
+    return samples._replace(x=x, y=y)
 
 
 def hardened(samples: Samples) -> Samples:
@@ -78,17 +78,8 @@ def in_minibatches(samples: Samples, epochs: int) -> Samples:
     size = samples.x.shape[0] * samples.x.shape[1]
     batch = min(SGD_BATCH, size)
     steps = -(-size // batch)
-    place = tf.range(steps * batch) % size
-    x, y = (
-        tf.reshape(tf.gather(_flat(v), place), [steps, batch, *v.shape[2:]])
-        for v in (samples.x, samples.y)
-    )
+    x, y = pick(samples, np.resize(np.arange(size), (steps, batch)))
     return Samples(x, y, tf.fill([epochs * steps], samples.lr[0]))
-
-
-def _flat(v: tf.Tensor) -> tf.Tensor:
-    """`[steps, n, ...]` to `[steps * n, ...]`."""
-    return tf.reshape(v, [v.shape[0] * v.shape[1], *v.shape[2:]])
 
 
 def learned_labels(subject: Subject, done: Done) -> Measured:

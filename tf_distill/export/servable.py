@@ -57,7 +57,7 @@ def trained(
     recipe: Recipe = REPLAY,
 ) -> Classifier:
     """The classifier that a set trains: the run's network, or the first of its random ones."""
-    weights = compiled_train(learner, recipe)(samples, _first_network(learner, init, seed), 0)
+    weights = compiled_train(learner, recipe)(samples, _first_network(learner, init, seed))
     return classifier_for(learner, weights, dataset.classes, dataset.encoding)
 
 
@@ -89,7 +89,7 @@ def rebuild(run_dir: Path) -> Classifier:
     learner = Learner(loaded.network())
     described = loaded.metadata
     start = loaded.initial_weights or _first_network(learner, "random", described["seed"])
-    weights = compiled_train(learner, loaded.recipe)(loaded.samples, start, 0)
+    weights = compiled_train(learner, loaded.recipe)(loaded.samples, start)
     return classifier_for(learner, weights, described["classes"], _encoding(described, run_dir))
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from tf_distill.core import Samples
@@ -41,8 +40,8 @@ def _images(record: Any) -> tuple[Samples, list[str]]:
     """The set; one for ordinary training as a single step, since its steps mean nothing."""
     found, classes = _set(record)
     if record.for_training:
-        x, y = (np.asarray(v).reshape(1, -1, *v.shape[2:]) for v in found[:2])
-        found = Samples(x, y, found.lr)
+        x, y = record.distilled.arrays()
+        found = Samples(x[None], y[None], found.lr)
     return found, classes
 
 
