@@ -64,7 +64,7 @@ REFUSED = [
     ((NAN - 1 + 1e300, Y), {}, "input 0 has .* beyond float32"),
     ((np.ones((20, 4)), Y, NAN, Y), {}, "x_test, y_test: input 3 has a NaN"),
     ((np.array([["a"]] * 20), Y), {}, "inputs are of type <U1, expected numbers"),
-    ((tf.data.Dataset.range(3), None), {}, "x_train is a tf.data.Dataset; put it into arrays"),
+    ((tf.data.Dataset.range(3), None), {}, "x_train is a tf.data.Dataset; make a dataset of it by"),
     (([[1], [1, 2]], Y), {}, "x_train, y_train: inputs are"),
     ((np.ones(20), Y), {}, r"inputs have shape \(20,\)"),
     ((np.ones((20, 4)), Y[:5]), {}, "got 20 inputs and 5 labels"),
@@ -81,16 +81,6 @@ def test_refuses(given, settings, text):
     with pytest.raises(UserError, match=text) as error:
         from_arrays(*given, **settings)
     assert "\n" not in str(error.value)
-
-
-def test_the_arrays_of_a_stream_are_what_its_refusal_tells_to_make():
-    data = tf.data.Dataset.from_tensor_slices((PIXELS, Y))
-    with pytest.raises(UserError) as error:
-        from_arrays(data, None)
-    made = {"data": data, "np": np}
-    exec(str(error.value).split("first: ")[1].split(", then")[0], made)
-    np.testing.assert_array_equal(made["x"], PIXELS)
-    np.testing.assert_array_equal(made["y"], Y)
 
 
 def test_an_archive_as_keras_has_it(tmp_path):

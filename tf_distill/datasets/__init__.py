@@ -4,7 +4,7 @@
 | --- | --- |
 | known | the registry of names, and the loaders of the named datasets |
 | user_data | `csv:FILE`, `folder:PATH`, `npz:FILE`, `tfds:NAME` |
-| arrays, tables, image_folder, tfds | a form of data each: its reader, and `from_...` for Python |
+| arrays, tables, image_folder, tfds, containers | a form of data each: reader and `from_...` |
 | images, texts | from pixels or texts to a dataset: sizes, augmentation; lengths, word vectors |
 | words | splitting, numbering and decoding of texts |
 | embeddings | word vectors from a file, or made of the training texts |
@@ -24,6 +24,7 @@ from tf_distill.datasets.base import (
     refuse_stream,
     usual_model,
 )
+from tf_distill.datasets.containers import from_dataset
 from tf_distill.datasets.image_folder import from_directory
 from tf_distill.datasets.images import ImageEncoding, augmentation
 from tf_distill.datasets.known import DATASETS, load, registry
@@ -42,5 +43,6 @@ from tf_distill.datasets.words import (
 
 __all__ = [
     "DATASETS", "Dataset", "Entry", "fingerprint", "from_arrays", "from_csv", "from_dataframe",
-    "from_directory", "from_texts", "from_tfds", "hold_out", "is_own", "load", "registry",
+    "from_dataset", "from_directory", "from_texts", "from_tfds", "hold_out", "is_own", "load",
+    "registry",
 ]  # fmt: skip

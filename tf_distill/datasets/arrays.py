@@ -39,8 +39,9 @@ def from_arrays(
 ) -> Dataset:
     """A dataset of arrays with a class each.
 
-    uint8 `[N, height, width]` or `[N, height, width, 1 or 3]` are images, and so are floats
-    of the latter shape that are exact steps of 1/255 in 0..1; they can be served as images.
+    uint8 `[N, height, width]` or `[N, height, width, 1 or 3]` are images, and so are other numbers
+    of the latter shape that are whole from 0 to 255, or floats of exact steps of 1/255 in 0..1;
+    they can be served as images.
     A network sees all other arrays as numbers: vectors, sequences of vectors, or images of
     real numbers.
 
@@ -120,10 +121,11 @@ def _as_images(x: np.ndarray) -> np.ndarray | None:
         return None
     if x.dtype == np.uint8:
         return x
-    if x.dtype.kind != "f" or x.min() < 0 or not 0 < x.max() <= 1:
+    if not len(x) or x.min() < 0 or not 0 < x.max() <= 255:
         return None
-    bytes_ = np.round(x * 255).astype(np.uint8)
-    return bytes_ if np.abs(bytes_ - x * 255).max() < 1e-3 else None
+    scaled = x * 255 if x.dtype.kind == "f" and x.max() <= 1 else x
+    bytes_ = np.round(scaled).astype(np.uint8)
+    return bytes_ if np.abs(bytes_ - scaled).max() < 1e-3 else None
 
 
 def _number_dataset(name: str, parts: Parts, standardise: bool) -> Dataset:

@@ -126,8 +126,8 @@ def refuse_stream(data: object, what: str) -> None:
     """Raises UserError if the data are a tf.data.Dataset, not arrays."""
     if isinstance(data, tf.data.Dataset):
         raise UserError(
-            f"{what} is a tf.data.Dataset; put it into arrays first: x, y = map(np.array, "
-            "zip(*data.as_numpy_iterator())), then tf_distill.datasets.from_arrays(x, y)"
+            f"{what} is a tf.data.Dataset; make a dataset of it by "
+            "tf_distill.datasets.from_dataset(train, test)"
         )
 
 

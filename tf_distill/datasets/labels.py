@@ -68,9 +68,11 @@ def _held_out(classes: tuple[str, ...], x: np.ndarray, y: np.ndarray, seed: int)
 def label_names(labels: Iterable[Any], where: str) -> list[str]:
     """Labels, strings, bytes or whole numbers of `[N]` or `[N, 1]`, as strings.
 
-    UserError for any other label, with its position counted from 0.
+    A tensor or a Series is as good as an array. UserError for any other label, with its position
+    counted from 0.
     """
-    if isinstance(labels, np.ndarray):
+    if hasattr(labels, "__array__"):
+        labels = np.asarray(labels)
         labels = (labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels).tolist()
     return [_label_name(label, i, where) for i, label in enumerate(labels)]
 
