@@ -65,6 +65,20 @@ def test_frozen_weights_are_given_to_a_users_network():
     np.testing.assert_allclose(learner.apply(weights, x), learner.model(x))
 
 
+def test_a_model_itself_is_copied_with_new_weights_but_the_frozen_ones():
+    model = frozen_model()
+    model.build((None, small.FEATURES))
+    choice = choose(model, small.dataset())
+    assert choice.name == "python:sequential"
+    one, other = choice.build(), choice.build()
+    for made in (one, other):
+        made.build((None, small.FEATURES))
+    assert not np.array_equal(one.trainable_weights[0], other.trainable_weights[0])
+    for made in (one, other):
+        for new, old in zip(made.non_trainable_weights, model.non_trainable_weights, strict=True):
+            np.testing.assert_array_equal(new, old)
+
+
 def functional(activation="relu", skip=0, units=6, initializer="glorot_uniform"):
     """Two layers of one size beside each other, one of which is added; by operations too."""
     x = keras.Input((small.FEATURES,))

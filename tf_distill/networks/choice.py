@@ -5,14 +5,15 @@ import functools
 import hashlib
 import inspect
 import json
+import re
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
 
-from tf_distill.common import OWN, UserError, say
+from tf_distill.common import OWN, UserError, reason, say
 from tf_distill.config import network_of
 from tf_distill.core import Learner, give_weights
 from tf_distill.datasets import DATASETS, Dataset, usual_model
@@ -27,7 +28,7 @@ OWN_DEFAULTS = ByUse(
 """The settings that a user's own network starts from."""
 STEPS, EPOCHS = 2_000, 20
 """How long a user's network is trained on all of the data, at least; at most 10 * STEPS."""
-Model = str | Callable[..., keras.Model]
+Model: TypeAlias = str | keras.Model | Callable[..., keras.Model]
 
 
 class Choice(NamedTuple):
@@ -114,10 +115,11 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
     """The network for a dataset; a user's own model is not made yet.
 
     `model` is a name of the registry; a function that makes a Keras model, without arguments or
-    with (input_shape, outputs); or None for the default network of the data.
+    with (input_shape, outputs); a Keras model, which is copied; or None for the default network of
+    the data.
 
     Raises:
-        UserError: no such name, a network of another kind than the dataset, or no function.
+        UserError: no such name, a network of another kind than the dataset, or no model.
     """
     shape, outputs = dataset.encoding.shape, dataset.outputs
     what = "the default network" if model is None else f"model {model!r}"
@@ -126,19 +128,45 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
         _check_fits(model, dataset, what)
         build = functools.partial(NETWORKS[model].build, shape, outputs)
         return Choice(model, build, NETWORKS[model].defaults, shape, outputs)
-    if isinstance(model, keras.Model) or not callable(model):
+    make: Any = _copies(model) if isinstance(model, keras.Model) else model
+    if not callable(make):
         raise UserError(
-            f"model is {type(model).__name__}, expected a name or a function that makes a Keras "
-            "model, such as model=build_model"
+            f"model is {type(model).__name__}, expected a name, a Keras model or a function that "
+            "makes one, such as model=build_model"
         )
-    name = getattr(model, "__name__", type(model).__name__).strip("<>")
+    name = getattr(make, "__name__", type(make).__name__).strip("<>")
     try:
-        inspect.signature(model).bind()
+        inspect.signature(make).bind()
     except TypeError:
-        model = functools.partial(model, shape, outputs)
+        make = functools.partial(make, shape, outputs)
     except ValueError:  # a builtin that does not tell
         pass
-    return Choice(f"{OWN}{name}", model, OWN_DEFAULTS, shape, outputs)
+    return Choice(f"{OWN}{name}", make, OWN_DEFAULTS, shape, outputs)
+
+
+def _copies(model: keras.Model) -> Callable[[], keras.Model]:
+    """A function that makes copies of a model: new weights, but frozen ones stay as they are."""
+
+    def copy() -> keras.Model:
+        try:
+            made = keras.models.clone_model(model)
+        except (ValueError, NotImplementedError, TypeError) as error:
+            own = type(model).__name__
+            raise UserError(
+                f"the model {model.name} can't be copied for new weights ({reason(error)}); give "
+                f"its class or a function in its place, such as model=lambda: {own}(...)"
+            ) from error
+        for new, old in zip(made.non_trainable_weights, model.non_trainable_weights, strict=True):
+            new.assign(old)
+        return made
+
+    copy()  # a mistake is told before anything is done
+    say(
+        f"each network is a copy of the model {model.name} with new weights; frozen layers keep "
+        "theirs"
+    )
+    copy.__name__ = re.sub(r"_\d+$", "", model.name)  # Keras counts the models of a process
+    return copy
 
 
 def _usual(dataset: Dataset) -> str:
