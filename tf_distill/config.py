@@ -235,7 +235,7 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
     entry = datasets[name]
     model = entry.model if given.get("model") is None else given["model"]
     network = network_of(model, networks, f"dataset={name}", entry.kind)
-    run_dir = str(Path("runs", f"{entry.name or name}_{model}"))
+    run_dir = str(Path("runs", f"{entry.name or name}_{model}".replace(":", "_")))
     named = {"dataset": name, "model": model, "data_dir": data_dir(), "run_dir": run_dir}
     named["use"] = entry.use
     sizes = (entry.classes, entry.batch_size, entry.outer_steps)
@@ -256,7 +256,7 @@ def network_of(model: str, networks: Mapping[str, Any], data: str, kind: str | N
     """
     network = networks[model]
     fitting = sorted(name for name, network in networks.items() if network.kind == kind)
-    if fitting and network.kind != kind:
+    if fitting and network.kind not in (kind, ""):
         raise UserError(
             f"model={model} takes {network.kind}s, but {data} has {kind}s; use one of "
             f"{', '.join(fitting)}"

@@ -74,7 +74,8 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _text(
             "model",
             help="lenet, alexcifarnet, convnet (or convnet-WIDTH-DEPTH, such as convnet-64 or "
-            "convnet-64-2); textconvnet, birnn, bilstm. Default: by dataset.",
+            "convnet-64-2); textconvnet, birnn, bilstm; or your own, as module:function, such as "
+            "my_networks:build for my_networks.py here. Default: by dataset.",
         ),
         _text(
             "init",

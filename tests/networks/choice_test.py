@@ -12,6 +12,7 @@ import tf_distill as td
 from tf_distill.core import Learner
 from tf_distill.datasets import images as images_
 from tf_distill.networks import NETWORKS, choose, fitting_names
+from tf_distill.runs import configure
 
 
 def images(side, channels=1):
@@ -77,6 +78,22 @@ def test_a_model_itself_is_copied_with_new_weights_but_the_frozen_ones():
     for made in (one, other):
         for new, old in zip(made.non_trainable_weights, model.non_trainable_weights, strict=True):
             np.testing.assert_array_equal(new, old)
+
+
+def test_a_name_can_be_that_of_a_function_in_this_folder(tmp_path, monkeypatch):
+    code = "import keras\n\n\ndef build(shape, outputs):\n    return keras.Sequential([keras.Input("
+    code += "shape), keras.layers.Flatten(), keras.layers.Dense(outputs)])\n"
+    (tmp_path / "my_networks.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    config = configure({"dataset": "digits", "model": "my_networks:build"})
+    assert config.run_dir == "runs/digits_my_networks_build"
+    choice = choose(config.model, images(28))
+    assert choice.own
+    assert choice.learner().shapes[0] == (784, 1)
+    with pytest.raises(td.UserError, match="my_networks has no bild; it has the functions build"):
+        choose("my_networks:bild", images(28))
+    with pytest.raises(td.UserError, match="No module named 'networks_of_mine'; expected module:"):
+        choose("networks_of_mine:build", images(28))
 
 
 def functional(activation="relu", skip=0, units=6, initializer="glorot_uniform"):

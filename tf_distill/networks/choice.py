@@ -3,9 +3,7 @@
 import contextlib
 import functools
 import hashlib
-import inspect
 import json
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -13,29 +11,23 @@ from typing import Any, NamedTuple, TypeAlias
 import keras
 import numpy as np
 
-from tf_distill.common import OWN, UserError, reason, say
+from tf_distill.common import OWN, UserError, say
 from tf_distill.config import network_of
 from tf_distill.core import Learner, give_weights
 from tf_distill.datasets import DATASETS, Dataset, usual_model
-from tf_distill.networks import checks, second_derivative
-from tf_distill.networks.registry import IMAGES, NETWORKS, ByUse, Defaults, Training
+from tf_distill.networks import checks, own, second_derivative
+from tf_distill.networks.registry import NETWORKS, OWN_DEFAULTS, OWN_TRAINING, ByUse, Training
 
-OWN_DEFAULTS = ByUse(
-    Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3),
-    NETWORKS["lenet"].defaults.random,
-    IMAGES._replace(eval_networks=20),
-)
-"""The settings that a user's own network starts from."""
-STEPS, EPOCHS = 2_000, 20
-"""How long a user's network is trained on all of the data, at least; at most 10 * STEPS."""
+STEPS = 2_000
+"""How long a user's network is trained on all of the data, at least."""
 Model: TypeAlias = str | keras.Model | Callable[..., keras.Model]
 
 
 class Choice(NamedTuple):
     """A network that fits a dataset.
 
-    name: of the registry, or `python:` and the function's; build: makes the Keras model;
-    defaults: its own settings; shape: of one embedded input; outputs: logits.
+    name: of the registry, module:function, or `python:` and the function's; build: makes the
+    Keras model; defaults: its own settings; shape: of one embedded input; outputs: logits.
     """
 
     name: str
@@ -47,7 +39,7 @@ class Choice(NamedTuple):
     @property
     def own(self) -> bool:
         """Whether it is a user's own network."""
-        return self.name.startswith(OWN)
+        return own.is_imported(self.name)
 
     @property
     def short_name(self) -> str:
@@ -75,8 +67,8 @@ class Choice(NamedTuple):
         """How the network is trained on all of the data, by default."""
         if not self.own:
             return NETWORKS[self.name].training
-        usual = Training(lr=0.001, batch_size=64, epochs=EPOCHS, steps=10 * STEPS)
-        return usual._replace(epochs=max(EPOCHS, -(-STEPS // usual.per_epoch(examples))))
+        least = -(-STEPS // OWN_TRAINING.per_epoch(examples))
+        return OWN_TRAINING._replace(epochs=max(OWN_TRAINING.epochs, least))
 
     def identity(self, learner: Learner) -> dict[str, Any]:
         """What tells a user's own network from another one; {} for a network of the registry.
@@ -114,9 +106,9 @@ class Choice(NamedTuple):
 def choose(model: Model | None, dataset: Dataset) -> Choice:
     """The network for a dataset; a user's own model is not made yet.
 
-    `model` is a name of the registry; a function that makes a Keras model, without arguments or
-    with (input_shape, outputs); a Keras model, which is copied; or None for the default network of
-    the data.
+    `model` is a name of the registry, or module:function; a function that makes a Keras model,
+    without arguments or with (input_shape, outputs); a Keras model, which is copied; or None for
+    the default network of the data.
 
     Raises:
         UserError: no such name, a network of another kind than the dataset, or no model.
@@ -124,49 +116,21 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
     shape, outputs = dataset.encoding.shape, dataset.outputs
     what = "the default network" if model is None else f"model {model!r}"
     model = _usual(dataset) if model is None else model
-    if isinstance(model, str):
+    if isinstance(model, str) and not own.is_imported(model):
         _check_fits(model, dataset, what)
         build = functools.partial(NETWORKS[model].build, shape, outputs)
         return Choice(model, build, NETWORKS[model].defaults, shape, outputs)
-    make: Any = _copies(model) if isinstance(model, keras.Model) else model
-    if not callable(make):
-        raise UserError(
-            f"model is {type(model).__name__}, expected a name, a Keras model or a function that "
-            "makes one, such as model=build_model"
-        )
-    name = getattr(make, "__name__", type(make).__name__).strip("<>")
-    try:
-        inspect.signature(make).bind()
-    except TypeError:
-        make = functools.partial(make, shape, outputs)
-    except ValueError:  # a builtin that does not tell
-        pass
-    return Choice(f"{OWN}{name}", make, OWN_DEFAULTS, shape, outputs)
-
-
-def _copies(model: keras.Model) -> Callable[[], keras.Model]:
-    """A function that makes copies of a model: new weights, but frozen ones stay as they are."""
-
-    def copy() -> keras.Model:
-        try:
-            made = keras.models.clone_model(model)
-        except (ValueError, NotImplementedError, TypeError) as error:
-            own = type(model).__name__
+    if isinstance(model, str):
+        name, make = model, own.imported(model)
+    else:
+        make = own.copies(model) if isinstance(model, keras.Model) else model
+        if not callable(make):
             raise UserError(
-                f"the model {model.name} can't be copied for new weights ({reason(error)}); give "
-                f"its class or a function in its place, such as model=lambda: {own}(...)"
-            ) from error
-        for new, old in zip(made.non_trainable_weights, model.non_trainable_weights, strict=True):
-            new.assign(old)
-        return made
-
-    copy()  # a mistake is told before anything is done
-    say(
-        f"each network is a copy of the model {model.name} with new weights; frozen layers keep "
-        "theirs"
-    )
-    copy.__name__ = re.sub(r"_\d+$", "", model.name)  # Keras counts the models of a process
-    return copy
+                f"model is {type(model).__name__}, expected a name, a Keras model or a function "
+                "that makes one, such as model=build_model"
+            )
+        name = OWN + getattr(make, "__name__", type(make).__name__).strip("<>")
+    return Choice(name, own.for_data(make, shape, outputs), OWN_DEFAULTS, shape, outputs)
 
 
 def _usual(dataset: Dataset) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 
 from tf_distill.common import UserError, unknown_name
-from tf_distill.networks import paper
+from tf_distill.networks import own, paper
 from tf_distill.networks.convnet import BLOCKS, convnet
 
 Build = Callable[..., keras.Model]
@@ -79,8 +79,8 @@ class Training(NamedTuple):
 class Network(NamedTuple):
     """An entry of the registry: `build(input_shape, outputs)` makes the Keras model.
 
-    kind: "image" or "text"; training: for the original accuracy; least: pixels a side, or words,
-    that an input must have.
+    kind: "image" or "text", or "" for any; training: for the original accuracy; least: pixels a
+    side, or words, that an input must have.
     """
 
     build: Build
@@ -100,15 +100,19 @@ TEXTS = IMAGES._replace(unroll=60, window=15, outer_steps=200, eval_networks=20)
 class Networks(dict[str, Network]):
     """Networks by name. `convnet-64` is a ConvNet of 64 filters too, `convnet-64-2` of 2 blocks.
 
-    Iteration and `in` know the plain names alone.
+    `module:function` is a user's own. Iteration and `in` know the plain names alone.
     """
 
     def __missing__(self, name: str) -> Network:
-        """The ConvNet whose width and depth a name tells.
+        """The ConvNet whose width and depth a name tells, or a user's own network.
 
         Raises:
             UserError: there is no network of that name.
         """
+        if own.is_imported(str(name)):
+            make = own.imported(name)
+            build = lambda shape, outputs: own.for_data(make, shape, outputs)()  # noqa: E731
+            return Network(build, "", OWN_DEFAULTS, OWN_TRAINING)
         if not str(name).startswith("convnet-"):
             raise unknown_name("model", name, self)
         size = re.fullmatch(r"convnet-([1-9]\d{0,3})(?:-([1-9]))?", name, re.ASCII)
@@ -158,6 +162,13 @@ NETWORKS = Networks({
               TEXTS),
         Training(0.002, 64, epochs=20, steps=8_000, dropout=0.3)),
 })  # fmt: skip
+OWN_DEFAULTS = ByUse(
+    Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3),
+    NETWORKS["lenet"].defaults.random,
+    IMAGES._replace(eval_networks=20),
+)
+OWN_TRAINING = Training(lr=0.001, batch_size=64, epochs=20, steps=20_000)
+"""The settings that a user's own network starts from."""
 ITSELF = "width 1, depth 0"
 """The variant that is the network itself."""
 
