@@ -14,7 +14,7 @@ from tf_distill.common.errors import UserError
 from tf_distill.evaluation import comparison, sweep
 from tf_distill.networks.registry import NETWORKS
 from tf_distill.report import report, table
-from tf_distill.runs.run import configure, recall
+from tf_distill.runs.run import configure, only_resumes, recall
 
 NO_MEMORY = "tf_distill: error: not enough memory"
 QUICK = ("--baseline_sets=2", "--sgd_epochs=2", "--control_steps=2")
@@ -23,7 +23,11 @@ QUICK = ("--baseline_sets=2", "--sgd_epochs=2", "--control_steps=2")
 def test_a_run_by_its_folder_alone_has_its_settings(tmp_path):
     config = small.config(tmp_path / "run", seed=7, inner_lr=0.3)
     small.begun(config)
-    assert recall({"run_dir": str(tmp_path / "run"), "seed": None}) == config
+    alone = {"run_dir": str(tmp_path / "run"), "seed": None}
+    assert recall(alone) == config
+    assert only_resumes(alone)
+    assert not only_resumes({"run_dir": str(tmp_path / "other")})
+    assert not only_resumes(alone | {"seed": 7})
     with pytest.raises(UserError, match=r"seed=8 \(it was 7\)"):
         recall({"run_dir": str(tmp_path / "run"), "seed": 8})
     with pytest.raises(UserError, match="there is no run in"):

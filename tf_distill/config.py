@@ -417,6 +417,8 @@ def checked_number(name: str, value: Any, called: str) -> Any:
         UserError: it is no number of its kind and range.
     """
     limit = LIMITS[name]
+    if limit.kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1e3
     kind: Any = numbers.Integral if limit.kind is int else numbers.Real
     if not isinstance(value, kind) or isinstance(value, bool) or not limit.holds(value):
         raise UserError(f"{called}={brief(value)}, expected {limit.words}")

@@ -23,7 +23,9 @@ from tf_distill.common import UserError, cli, startup, unknown_name
 from tf_distill.report import table
 
 _text = functools.partial(flags.DEFINE_string, default=None)
-_count = functools.partial(flags.DEFINE_integer, default=None)
+_count = functools.partial(
+    flags.DEFINE, cli.Whole(), default=None, serializer=flags.ArgumentSerializer()
+)
 _number = functools.partial(flags.DEFINE_float, default=None)
 _truth = functools.partial(flags.DEFINE_boolean, default=None)
 

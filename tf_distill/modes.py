@@ -21,6 +21,7 @@ from tf_distill.runs import (
     describe_results,
     finished_run,
     named_run,
+    only_resumes,
     recall,
 )
 
@@ -65,7 +66,9 @@ def _resumable(do: Callable[[Call], str]) -> Callable[[Call], str]:
 
 @_resumable
 def _distill(call: Call) -> str:
-    run = named_run(configure(call.settings), call.distribution)
+    settings = call.settings
+    config = recall(settings) if only_resumes(settings) else configure(settings)
+    run = named_run(config, call.distribution)
     if not (finished := carry_out(run)):
         return "this worker's part is done; the chief has the results"
     return describe_results(finished.results, run.config)

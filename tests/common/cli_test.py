@@ -7,7 +7,7 @@ import pytest
 from main_test import assert_one_line
 from places import ROOT
 
-from tf_distill.common.cli import with_dashes
+from tf_distill.common.cli import Whole, with_dashes
 
 
 @pytest.mark.parametrize("file", [["--flagfile={}"], ["--flagfile", "{}"]])
@@ -51,6 +51,17 @@ NAMES = ("seed", "model", "inner_lr", "inner_lr_2", "text_column", "data_dir", "
 def test_flags_in_messages_get_their_dashes(text, printed):
     assert with_dashes(text, NAMES) == printed
     assert with_dashes(f"seed=1 has {text}", NAMES, ["seed=1"]) == f"seed=1 has {printed}"
+
+
+@pytest.mark.parametrize(("text", "number"), [("7", 7), ("1e3", 1000), ("1.5e1", 15)])
+def test_whole_numbers_may_have_an_exponent(text, number):
+    assert Whole().parse(text) == number
+
+
+@pytest.mark.parametrize("text", ["1.5", "1.55e1", "e", "1e"])
+def test_other_numbers_are_not_whole(text):
+    with pytest.raises(ValueError, match=text):
+        Whole().parse(text)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["--help", "own"], ["--version"]])

@@ -74,6 +74,16 @@ def run(
         signal.signal(signal.SIGTERM, before)
 
 
+class Whole(flags.IntegerParser):
+    """Reads whole numbers, also as 1e3."""
+
+    def convert(self, argument: Any) -> int:
+        """The number; ValueError for another text."""
+        if isinstance(argument, str) and "e" in argument and float(argument).is_integer():
+            return int(float(argument))
+        return super().convert(argument)
+
+
 def with_dashes(text: str, names: Iterable[str], given: Sequence[str] = ()) -> str:
     """A message of the library for the command line: `--` stands before its flags.
 

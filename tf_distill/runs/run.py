@@ -136,6 +136,12 @@ def _completed(given: dict[str, Any]) -> tuple[Config, Entry]:
     return config, known[config.dataset]
 
 
+def only_resumes(given: dict[str, Any]) -> bool:
+    """Whether no more is given than the folder of a run that has begun."""
+    told = {name for name, value in given.items() if value is not None}
+    return "run_dir" in told <= {*FREE} and RunFolder(given["run_dir"]).begun
+
+
 def recall(given: dict[str, Any]) -> Config:
     """All settings of a run: those that were given, and for the rest those of the run in `run_dir`.
 
