@@ -132,6 +132,7 @@ class Result:
         sgd_epochs: int | None = None,
         control_steps: int | None = None,
         training: Training | None = None,
+        rows: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Measures baselines, controls, and other networks beside the set.
 
@@ -150,11 +151,13 @@ class Result:
             control_steps: at most so many outer steps for the control with learned labels; 2000.
             training: on all of the data, as for `original`; by default the last original
                 accuracy is taken, if there is one.
+            rows: measure only these now, by their "name", such as "random_real" and "k_means".
 
         Returns:
             The content of comparison.json with "original", the full training, and ratios to it.
-            "rows" are dicts of "title", "group", "mean", "std", "networks", "ratio", "how" and
-            more (`pandas.DataFrame(found["rows"])`); "curve" is the accuracy after each inner step.
+            "rows" are dicts of "name", "title", "group", "mean", "std", "networks", "ratio", "how"
+            and more (`pandas.DataFrame(found["rows"])`); "curve" is the accuracy after each inner
+            step.
 
         Raises:
             UserError: a setting is out of its range, or differs from an earlier comparison in
@@ -169,7 +172,7 @@ class Result:
             "control_steps": control_steps,
         }
         told = None if training is None else checked_training(training)
-        found, original = comparison.compare(self._run, self.distilled.samples, given, told)
+        found, original = comparison.compare(self._run, self.distilled.samples, given, told, rows)
         self.results = _with_ratio(self.results | {"original": original})
         rows = with_ratios(found["rows"], original["accuracy"])
         return found | {"rows": rows, "original": original}

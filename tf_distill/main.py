@@ -237,6 +237,11 @@ _MODE = flags.DEFINE_string(
     "report.html again; compare: the runs in the given folders, in one table; each: run the given "
     "flag files, one after the other.",
 )
+_ROWS = flags.DEFINE_list(
+    "rows",
+    [],
+    "baselines: measure only these now, such as random_real,k_means. A wrong name lists all.",
+)
 _SIZES = flags.DEFINE_list(
     "sizes", ["1", "2", "3", "5", "10", "20"], "sweep: numbers of distilled samples."
 )
@@ -248,14 +253,14 @@ _OUT = flags.DEFINE_string("out", None, "compare: file of the table: .csv, .html
 _VERSION = flags.DEFINE_boolean("version", False, "Only print the version.")
 _GROUPS: dict[str, list[flags.FlagHolder]] = {
     **_SETTINGS,
-    "Mode": [_MODE, *_PROTOCOL, _SIZES, _SEEDS, _SHARD, _OUT, _VERSION],
+    "Mode": [_MODE, *_PROTOCOL, _ROWS, _SIZES, _SEEDS, _SHARD, _OUT, _VERSION],
 }
 _PATHS = ("data_dir", "run_dir", "embeddings", "test_data")
 
 MODES: dict[str, tuple[str, ...]] = {
     "distill": (),
     "estimate": (),
-    "baselines": tuple(holder.name for holder in _PROTOCOL),
+    "baselines": (*(holder.name for holder in _PROTOCOL), "rows"),
     "original": (),
     "sweep": ("sizes", "shard"),
     "ranking": (),
@@ -330,6 +335,7 @@ def main(argv: list[str]) -> int:
     call = modes.Call(
         settings=settings,
         protocol={holder.name: holder.value for holder in _PROTOCOL},
+        rows=_ROWS.value,
         sizes=_SIZES.value,
         shard=shard,
         distribution=replicas,

@@ -30,12 +30,13 @@ class Call(NamedTuple):
     """What a user asked for.
 
     settings: of the run; protocol: of a comparison; both have None for a value that is not given.
-    sizes: of a sweep, as text; shard: the part of them that this process does. distribution: the
-    replicas that share the outer steps.
+    rows: of the comparison; all without a name. sizes: of a sweep, as text; shard: the part of them
+    that this process does. distribution: the replicas that share the outer steps.
     """
 
     settings: dict[str, Any]
     protocol: dict[str, int | None]
+    rows: Sequence[str]
     sizes: Sequence[str]
     shard: jobs.Shard
     distribution: Distribution
@@ -86,7 +87,7 @@ def _baselines(call: Call) -> str:
         if not run.files.read("results.json"):
             carry_out(run)
         samples = finished_run(run).distilled.samples
-        comparison.compare(run, samples, protocol)
+        comparison.compare(run, samples, protocol, rows=call.rows)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped{comparison.so_far(run)}") from None
     return f"the comparison is in {_folder(run) / report.NAME}"

@@ -58,10 +58,11 @@ def small_work():
         yield
 
 
-def compare(config, **changed):
+def compare(config, rows=(), **changed):
     """The comparison of a run in a folder, and the original accuracy."""
     run = named_run(config)
-    return comparison.compare(run, finished_run(run).distilled.samples, PROTOCOL | changed)
+    samples = finished_run(run).distilled.samples
+    return comparison.compare(run, samples, PROTOCOL | changed, rows=rows)
 
 
 @pytest.fixture(scope="module")
@@ -163,11 +164,17 @@ def test_it_continues_where_it_stopped_with_the_same_numbers(
     some = {"distilled", "random_real", "optimized_real", "learned_labels", "shuffled", "deep"}
     every = comparison.rows_of
     monkeypatch.setattr(comparison, "rows_of", lambda s: [r for r in every(s) if r.name in some])
-    cut = {**found, "rows": found["rows"][:2]}
+    cut = {**found, "rows": [row for row in found["rows"] if row["name"] in ("distilled", "deep")]}
     del cut["curve"]
     path.write_text(json.dumps(cut))
+    with pytest.raises(td.UserError, match="unknown row 'randm_real'; did you mean random_real"):
+        compare(config, rows=["randm_real"])
+    part, _ = compare(config, rows=["optimized_real"])
+    assert measured == ["random_real", "optimized_real"]  # which needs the other
+    assert [row["name"] for row in part["rows"]] == ["distilled", *measured, "deep"]
+    assert "curve" not in part
     again = compare(config)
-    assert {*measured} == some - {"distilled", "random_real"}
+    assert {*measured} == some - {"distilled", "deep"}
     assert accuracies(again[0]) == {k: v for k, v in accuracies(found).items() if k in some}
     assert again[0]["curve"] == found["curve"]
     assert again[1] == full

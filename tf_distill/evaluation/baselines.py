@@ -257,7 +257,7 @@ def k_means_neighbours(subject: Subject, done: Done) -> Measured:
 ROWS = (
     Row("distilled", "distilled", "distilled set", distilled_set),
     Row("random_real", "baseline", "random real", random_real),
-    Row("optimized_real", "baseline", "optimized real", optimized_real),
+    Row("optimized_real", "baseline", "optimized real", optimized_real, needs=("random_real",)),
     Row("k_means", "baseline", "k-means", k_means_row),
     Row("medoids", "baseline", "medoids", medoids_row, for_training),
     Row("average", "baseline", "average real", average_row),

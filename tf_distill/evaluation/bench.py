@@ -296,13 +296,14 @@ Done = dict[str, dict[str, Any]]
 
 
 class Row(NamedTuple):
-    """An entry of the comparison; `measure` may look at earlier rows."""
+    """An entry of the comparison; `measure` may look at the rows that it needs."""
 
     name: str
     group: str
     title: str
     measure: Callable[[Subject, Done], Measured]
     applies: Callable[[Subject], bool] = lambda subject: True
+    needs: tuple[str, ...] = ()
 
 
 def for_training(subject: Subject) -> bool:

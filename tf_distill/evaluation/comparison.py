@@ -5,14 +5,14 @@ Each row is kept in comparison.json as soon as it is measured, and not measured 
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tf_distill.common import UserError, accuracy_words, full_training, named, say
+from tf_distill.common import UserError, accuracy_words, full_training, named, say, unknown_name
 from tf_distill.config import Protocol, plain_numbers
 from tf_distill.core import Accuracy, Samples
 from tf_distill.evaluation import baselines, controls
@@ -34,6 +34,7 @@ def compare(
     samples: Samples,
     given: Mapping[str, int | None],
     training: Training | None = None,
+    rows: Sequence[str] = (),
 ) -> tuple[Json, Json]:
     """Measures baselines and controls beside a finished run; continues an earlier comparison.
 
@@ -43,19 +44,23 @@ def compare(
         given: how much is measured, by the names of `Protocol`; None for as much as before or,
             at first, as usual.
         training: on all of the data, for the original accuracy; None for as before or usual.
+        rows: the names of those to measure now; without any, all rows and the curve.
 
     Returns:
         The content of comparison.json, and the original accuracy that its ratios are to.
 
     Raises:
         UserError: an earlier comparison had other settings, or was of another set; the run is no
-            longer in its folder.
+            longer in its folder; there is no such row.
     """
     check_finished(run)
     with run.files.locked():
         subject, found = _begun(run, samples, given)
+        asked = _asked(rows_of(subject), rows)
         original = original_of(run, training)
-        _fill(subject, found, original, lambda value: run.files.write(NAME, value))
+        _fill(subject, found, original, asked, lambda value: run.files.write(NAME, value))
+        if not rows:
+            _complete(subject, found, original, lambda value: run.files.write(NAME, value))
         if run.files.path:
             report.write(run.files.path)
     return found, original
@@ -97,7 +102,23 @@ def _begun(run: Run, samples: Samples, given: Mapping[str, int | None]) -> tuple
     return subject, new | earlier
 
 
-def _fill(subject: Subject, comparison: Json, original: Json, save: Callable[[Json], None]) -> None:
+def _asked(every: list[Row], names: Sequence[str]) -> list[Row]:
+    """The rows of these names and those that they need; all without a name."""
+    known = {row.name: row for row in every}
+    for name in names:
+        if name not in known:
+            raise unknown_name("row", name, known)
+    wanted = {*names, *(need for name in names for need in known[name].needs)}
+    return [row for row in every if not names or row.name in wanted]
+
+
+def _fill(
+    subject: Subject,
+    comparison: Json,
+    original: Json,
+    asked: list[Row],
+    save: Callable[[Json], None],
+) -> None:
     """Measures the rows that a comparison lacks; saves and prints each."""
     save(comparison)
     told = f"{'original, all data':28} {original['accuracy']:.4f}"
@@ -105,11 +126,20 @@ def _fill(subject: Subject, comparison: Json, original: Json, save: Callable[[Js
     for row in comparison["rows"]:
         say(line(row))
     done = {row["name"] for row in comparison["rows"]}
-    left = [row for row in rows_of(subject) if row.name not in done]
+    order = [row.name for row in rows_of(subject)]
+    left = [row for row in asked if row.name not in done]
     for row in named(left, "measured {} of {} rows", lambda row: row.title):
-        comparison["rows"].append(measure(row, subject, comparison))
+        measured = measure(row, subject, comparison)
+        comparison["rows"].append(measured)
+        comparison["rows"].sort(key=lambda row: order.index(row["name"]))
         save(comparison)
-        say(line(comparison["rows"][-1]))
+        say(line(measured))
+
+
+def _complete(
+    subject: Subject, comparison: Json, original: Json, save: Callable[[Json], None]
+) -> None:
+    """Adds what needs all rows: the curve, and the scores in words."""
     if "curve" not in comparison:
         comparison["curve"] = curve(subject)
         save(comparison)

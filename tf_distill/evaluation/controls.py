@@ -212,8 +212,10 @@ def is_text(subject: Subject) -> bool:
 
 LEARNED = "random real, learned labels"
 ROWS = (
-    Row("learned_labels", "control", LEARNED, learned_labels, for_replay),
-    Row("learned_labels", "control", LEARNED, learned_probabilities, for_training),
+    Row("learned_labels", "control", LEARNED, learned_labels, for_replay, ("random_real",)),
+    Row(
+        "learned_labels", "control", LEARNED, learned_probabilities, for_training, ("random_real",)
+    ),
     Row("shuffled", "control", "order shuffled", shuffled_row, for_replay),
     Row("sgd", "control", "ordinary SGD", ordinary_sgd, for_replay),
     Row("hard_labels", "control", "hard labels", hard_labels),
