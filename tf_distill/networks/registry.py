@@ -92,9 +92,9 @@ class Network(NamedTuple):
 
 IMAGES = Defaults(
     0.002, 0.02, epochs=50, outer_momentum=0.9, sample_init="real", inner_optimizer="adam",
-    unroll=80, window=20, outer_steps=150)  # fmt: skip
+    unroll=80, window=60, outer_steps=80)  # fmt: skip
 """For ordinary training."""
-TEXTS = IMAGES._replace(unroll=60, window=15, outer_steps=200, eval_networks=20)
+TEXTS = IMAGES._replace(inner_lr=0.003, epochs=20, outer_steps=120, eval_networks=20)
 
 
 class Networks(dict[str, Network]):
