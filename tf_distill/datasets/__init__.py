@@ -5,6 +5,7 @@
 | known | the registry of names, and the loaders of the named datasets |
 | user_data | `csv:FILE`, `folder:PATH`, `npz:FILE`, `tfds:NAME` |
 | arrays, tables, image_folder, tfds | a form of data each: its reader, and `from_...` for Python |
+| picture_files | files of images to pixels, for training and for a served model |
 | images, texts | from pixels or texts to a dataset: sizes, augmentation; lengths, word vectors |
 | words | splitting, numbering and decoding of texts |
 | embeddings | word vectors from a file, or made of the training texts |

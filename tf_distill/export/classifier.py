@@ -124,7 +124,7 @@ class ImageClassifier(Classifier):
 
     @graph_function
     def predict_encoded(self, image_bytes: tf.Tensor) -> Answer:
-        """The answer for PNG or JPEG files `[batch]` of any size, grey or colour."""
+        """The answer for files `[batch]` of `datasets.picture_files.FORMATS`, of any size."""
         return self.answer(self._decode(image_bytes))
 
     @graph_function
@@ -147,16 +147,7 @@ class ImageClassifier(Classifier):
         return tf.ensure_shape(images, [None, *self._encoding.shape])
 
     def _decode(self, files: tf.Tensor) -> tf.Tensor:
-        height, width, channels = self._encoding.shape
-
-        def decode(file: tf.Tensor) -> tf.Tensor:
-            image = tf.io.decode_image(file, channels, expand_animations=False)
-            image = tf.cast(image, tf.float32) / 255.0
-            image = tf.image.resize(image, (height, width), antialias=True)
-            return tf.ensure_shape(image, self._encoding.shape)
-
-        images = tf.map_fn(decode, files, fn_output_signature=tf.float32)
-        return self._encoding.normalise(images)
+        return tf.map_fn(self._encoding.read, files, fn_output_signature=tf.float32)
 
 
 class ArrayClassifier(Classifier):
