@@ -32,7 +32,7 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _text(
             "dataset",
             help="Name: digits, mnist, cifar10, imdb, sst5, trec6, trec50, toy_questions. Or own "
-            "data: csv:FILE (labelled texts as CSV, TSV or JSON lines, also .gz), folder:PATH (a "
+            "data: csv:FILE (labelled texts as CSV, TSV or JSON, also .gz, .zip), folder:PATH (a "
             "folder of images for each class), npz:FILE (images, in the format of "
             "Keras's archives), tfds:NAME (a dataset of tensorflow-datasets that has an image or a "
             "text, and a class). Default: digits.",
@@ -46,7 +46,7 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
             "text_column",
             help="Column of csv:FILE with the texts, or feature of tfds:NAME. Default: one with a "
             "usual name (text, sentence, review ...), else the only one with several words in a "
-            "value.",
+            "value. In a file without names of columns: its position, from 1.",
         ),
         _text(
             "label_column",

@@ -41,7 +41,7 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
     outcome = cli(*arguments)
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.count("use=training, the default for own data: the set serves any ord") == 1
-    for text in ("21 texts in column 'text', 3 classes in column 'label'",
+    for text in ("21 texts in column 'text', labels in column 'label'; 3 classes: billing 7, ",
                  "made of the training texts"):  # fmt: skip
         assert outcome.out.count(text) == 1
     served = tf.saved_model.load(str(folder / "model" / "1"))

@@ -7,6 +7,7 @@
 | arrays, tables, image_folder, tfds | a form of data each: its reader, and `from_...` for Python |
 | picture_files | files of images to pixels, for training and for a served model |
 | images, texts | from pixels or texts to a dataset: sizes, augmentation; lengths, word vectors |
+| text_files | lines of text files, packed or not, in any usual encoding |
 | words | splitting, numbering and decoding of texts |
 | embeddings | word vectors from a file, or made of the training texts |
 | labels | from labels to class indices; a fifth that is held out |

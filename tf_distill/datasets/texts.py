@@ -108,7 +108,9 @@ def _checked(
         )
     for i, text in enumerate(texts):
         if not isinstance(text, str | bytes):
-            raise UserError(f"x_{split}[{i}] is {text!r}, expected a string")
+            raise UserError(
+                f"x_{split}[{i}] is {text!r}, expected a string; turn all into strings, by str"
+            )
     return drop_empty(texts, labels, f"x_{split}")
 
 
