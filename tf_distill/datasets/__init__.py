@@ -11,6 +11,7 @@
 | words | splitting, numbering and decoding of texts |
 | embeddings | word vectors from a file, or made of the training texts |
 | labels | from labels to class indices; a fifth that is held out |
+| checks | warnings of data that look wrong |
 | sst5, toy_questions | two datasets that are made here |
 | base | `Dataset`, `Encoding`, `Entry`; held-out data, fingerprints |
 """

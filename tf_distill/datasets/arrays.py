@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_distill.common import UserError, read_npz_arrays, say
 from tf_distill.datasets.base import Dataset, NumberEncoding, Parts, refuse_stream
+from tf_distill.datasets.checks import warn
 from tf_distill.datasets.images import Size, choose_size, image_dataset, scale_images
 from tf_distill.datasets.labels import classes_in_words, make_parts
 
@@ -134,7 +135,7 @@ def _number_dataset(name: str, parts: Parts, standardise: bool) -> Dataset:
         f"{'standardised' if standardise else 'as they are'}; {classes_in_words(parts)}"
     )
     encoding = ArrayEncoding(train.shape[1:], tuple(mean.tolist()), tuple(std.tolist()))
-    return Dataset(name, *parts._replace(x_train=train, x_test=test), encoding)
+    return warn(Dataset(name, *parts._replace(x_train=train, x_test=test), encoding))
 
 
 def _spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tf_distill.common import UserError, brief, say
 from tf_distill.datasets.base import Augment, Dataset, NumberEncoding, Parts
+from tf_distill.datasets.checks import warn
 from tf_distill.datasets.labels import classes_in_words
 from tf_distill.datasets.picture_files import WHITE, read_picture
 
@@ -67,7 +68,7 @@ def image_dataset(name: str, parts: Parts, standardise: bool = True, white: int 
         f"{name}: {len(parts.y_train)} training and {len(parts.y_test)} test images of "
         f"{'x'.join(map(str, shape))}, pixels {values} a channel; {classes_in_words(parts)}"
     )
-    return Dataset(name, *parts, ImageEncoding(shape, mean, std, white))
+    return warn(Dataset(name, *parts, ImageEncoding(shape, mean, std, white)))
 
 
 def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -84,7 +84,8 @@ class TextClassifier(Classifier):
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
         numbers = tf.lookup.TextFileInitializer(str(file), tf.string, line, tf.int64, number)
-        self.table = tf.lookup.StaticHashTable(numbers, UNKNOWN)
+        of_lines = tf.lookup.StaticHashTable(numbers, UNKNOWN)
+        self.tables = [of_lines, *encoding.tables()[1:]]  # further normal forms are no lines
 
     @graph_function
     def predict(self, text: tf.Tensor) -> Answer:
@@ -104,7 +105,7 @@ class TextClassifier(Classifier):
         }
 
     def _embed(self, text: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self.vectors, number_words(text, self.table, self._encoding.length))
+        return tf.gather(self.vectors, number_words(text, self.tables, self._encoding.length))
 
 
 class ImageClassifier(Classifier):
