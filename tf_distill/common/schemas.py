@@ -78,7 +78,7 @@ SCHEMAS = {
         "distilled_samples seconds accuracy",
         {**SETTINGS, "distilled_samples": int, "seconds": NUMBER, "accuracy": MEAN,
          "accuracy_before": MEAN, "original": ORIGINAL, "original_accuracy": NUMBER,
-         "learned_lr": [NUMBER], "test_examples": int, "recipe": str},
+         "learned_lr": [NUMBER], "test_examples": int, "recipe": str, "class_examples": dict},
     ),
     "comparison.json": Object(
         "",

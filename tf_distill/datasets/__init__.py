@@ -30,6 +30,7 @@ from tf_distill.datasets.base import (
 from tf_distill.datasets.image_folder import from_directory
 from tf_distill.datasets.images import ImageEncoding, augmentation
 from tf_distill.datasets.known import DATASETS, load, registry
+from tf_distill.datasets.labels import class_counts, counts_in_words
 from tf_distill.datasets.tables import from_csv, from_dataframe
 from tf_distill.datasets.texts import from_texts
 from tf_distill.datasets.tfds import from_tfds

@@ -149,9 +149,14 @@ def names_of_positions(labels: Sequence[str], classes: Sequence[str], where: str
 
 def classes_in_words(parts: Parts) -> str:
     """The classes with the number of their examples in both splits: 2 classes: cat 12, dog 9."""
-    labels = np.concatenate([parts.y_train, parts.y_test])
-    numbers = np.bincount(labels, minlength=len(parts.classes)).tolist()
-    return counts_in_words(dict(zip(parts.classes, numbers, strict=True)))
+    return counts_in_words(
+        class_counts(parts.classes, np.concatenate([parts.y_train, parts.y_test]))
+    )
+
+
+def class_counts(classes: Sequence[str], y: np.ndarray) -> dict[str, int]:
+    """The number of examples of each class, by class indices `[N]`."""
+    return dict(zip(classes, np.bincount(y, minlength=len(classes)).tolist(), strict=True))
 
 
 def counts_in_words(numbers: Mapping[str, int], most: int = 12) -> str:
