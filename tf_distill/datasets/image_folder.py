@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_distill.common import UserError, count, say
+from tf_distill.common import UserError, count, counted, say
 from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.images import Size, choose_size, image_dataset
 from tf_distill.datasets.labels import make_parts, shown
@@ -253,9 +252,14 @@ def _load(
 ) -> tuple[np.ndarray, dict[Path, str]]:
     """The images that can be read, uint8 `[N, *shape]`, and the causes for the others."""
     images = np.zeros((len(files), *shape), np.uint8)
+    read = tf.function(
+        lambda file: tf.cast(tf.round(255 * read_picture(file, shape, white)), tf.uint8),
+        input_signature=[tf.TensorSpec([], tf.string)],
+        autograph=False,
+    )
 
     def read_into(i: int) -> None:
-        images[i] = np.round(255 * read_picture(tf.constant(files[i].read_bytes()), shape, white))
+        images[i] = read(tf.constant(files[i].read_bytes()))
 
     bad = _tried(read_into, files)
     return images[[file not in bad for file in files]] if bad else images, bad
@@ -263,19 +267,15 @@ def _load(
 
 def _tried(work: Callable[[int], None], files: Sequence[Path]) -> dict[Path, str]:
     """Does the work for each file, by its position; gives the causes of what fails."""
-
-    def attempt(i: int) -> str | None:
+    bad = {}
+    for i, file in enumerate(counted(files, len(files), "{} of {} images are read")):
         try:
             work(i)
-            return None
         except _Bad as error:
-            return str(error)
+            bad[file] = str(error)
         except Exception as error:  # decoders raise many kinds for a damaged file
-            return _cause(files[i], error)
-
-    with ThreadPoolExecutor() as pool:
-        causes = list(pool.map(attempt, range(len(files))))
-    return {file: cause for file, cause in zip(files, causes, strict=True) if cause}
+            bad[file] = _cause(file, error)
+    return bad
 
 
 def _header(file: Path) -> Header:

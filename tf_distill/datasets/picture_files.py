@@ -50,7 +50,12 @@ def _scaled(file: tf.Tensor, size: tf.Tensor, white: tf.Tensor) -> tf.Tensor:
         default=lambda: _other(file, head),
         exclusive=True,
     )
-    return tf.image.resize(tf.ensure_shape(colours, [None, None, 3]), size, antialias=True)
+    colours = tf.ensure_shape(colours, [None, None, 3])
+    return tf.cond(
+        tf.reduce_all(tf.shape(colours)[:2] == size),
+        lambda: colours,
+        lambda: tf.image.resize(colours, size, antialias=True),
+    )
 
 
 def largest_value(file: tf.Tensor) -> tf.Tensor:
@@ -88,7 +93,9 @@ def _bmp(file: tf.Tensor) -> tf.Tensor:
 def _jpeg(file: tf.Tensor) -> tf.Tensor:
     # The default is fast and off by up to 22 of 255.
     pixels = tf.io.decode_jpeg(file, 3, dct_method="INTEGER_ACCURATE")
-    return _turned(tf.cast(pixels, tf.float32) / 255.0, orientation(file))
+    plain = tf.cast(pixels, tf.float32) / 255.0
+    has_notes = tf.strings.regex_full_match(tf.strings.substr(file, 0, EXIF_BYTES), r"\C*Exif\C*")
+    return tf.cond(has_notes, lambda: _turned(plain, orientation(file)), lambda: plain)
 
 
 def _other(file: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
