@@ -147,7 +147,8 @@ def _pictures(root: Path) -> list[Place]:
             f"{root} has no images in folders ({len(pictures)} in itself), expected one folder "
             f"for each class, with files that end in {', '.join(ENDINGS[:8])}"
         )
-    if others := Counter(Path(p[-1]).suffix or p[-1] for p in seen if p not in set(pictures)):
+    known = set(pictures)
+    if others := Counter(Path(p[-1]).suffix or p[-1] for p in seen if p not in known):
         told = ", ".join(f"{number} {ending}" for ending, number in others.most_common(5))
         say(f"{root}: {others.total()} files that are no pictures are passed over ({told})")
     if loose := len(pictures) - len(in_folders):
