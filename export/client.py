@@ -26,7 +26,7 @@ _URL = flags.DEFINE_string(
 )
 _MODEL = flags.DEFINE_string("model", None, "Name of the model on the server.", required=True)
 _VERSION = flags.DEFINE_integer("version", None, "Version of the model. Default: the newest.")
-_IMAGES = flags.DEFINE_bool("images", False, "The arguments are PNG or JPEG files, not texts.")
+_IMAGES = flags.DEFINE_bool("images", False, "The arguments are image files, not texts.")
 _TIMEOUT = flags.DEFINE_float("timeout", 10.0, "Seconds to wait for the answer.", lower_bound=0.001)
 
 
@@ -162,7 +162,7 @@ def read(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        raise UserError(f"can't read {file}: {error.strerror}; name a PNG or JPEG file") from error
+        raise UserError(f"can't read {file}: {error.strerror}; name an image file") from error
 
 
 def _another_model(address: str) -> UserError:

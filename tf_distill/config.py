@@ -104,6 +104,7 @@ class Config:
     text_column: str | None = None
     label_column: str | None = None
     image_size: str | None = None
+    skip_bad: bool | None = None
     embeddings: str | None = None
     checkpoint_minutes: float = 2.0
     deterministic: bool = False

@@ -34,8 +34,8 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _text(
             "dataset",
             help="Name: digits, mnist, cifar10, imdb, sst5, trec6, trec50, toy_questions. Or own "
-            "data: csv:FILE (labelled texts as CSV, TSV or JSON lines, also .gz), folder:PATH (a "
-            "folder of PNG, JPEG or BMP for each class), npz:FILE (images, in the format of "
+            "data: csv:FILE (labelled texts as CSV, TSV or JSON, also .gz, .zip), folder:PATH (a "
+            "folder of images for each class), npz:FILE (images, in the format of "
             "Keras's archives), tfds:NAME (a dataset of tensorflow-datasets that has an image or a "
             "text, and a class). Default: digits.",
         ),
@@ -48,7 +48,7 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
             "text_column",
             help="Column of csv:FILE with the texts, or feature of tfds:NAME. Default: one with a "
             "usual name (text, sentence, review ...), else the only one with several words in a "
-            "value.",
+            "value. In a file without names of columns: its position, from 1.",
         ),
         _text(
             "label_column",
@@ -59,6 +59,11 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
             "image_size",
             help="Pixels that own images are scaled to: 28, or height and width as 28x32. "
             "Default: the size of most images, within 12 to 64.",
+        ),
+        _truth(
+            "skip_bad",
+            help="Leave out the images of folder:PATH that can't be read. Default: an error names "
+            "them.",
         ),
         _text(
             "embeddings",

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,35 @@ def test_reads_the_wanted_words(tmp_path):
     np.testing.assert_array_equal(found["cat"], [1, 2, 3])  # the first of two lines
     np.testing.assert_array_equal(found[". . ."], [4, 5, 6])
     assert {v.dtype for v in found.values()} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("packed", ["v.vec", "v.npz", "v.vec.zip"])
+def test_words_with_capital_letters_and_in_other_forms_are_found(tmp_path, packed):
+    words = ["Apple", "apple", "APPLE", "Nomen", "Cafe\u0301"]
+    text = "".join(f"{word} {i} 1\n" for i, word in enumerate(words))
+    path = tmp_path / packed
+    if packed.endswith("npz"):
+        np.savez(path, words=words, vectors=np.stack([np.arange(5), np.ones(5)], 1))
+    elif packed.endswith("zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("v.vec", text)
+    else:
+        path.write_text(text, encoding="utf-8")
+    found = read_vectors(path, {"apple", "nomen", "caf\u00e9", "verb"})
+    assert {word: vector[0] for word, vector in found.items()} == {
+        "apple": 1, "nomen": 3, "caf\u00e9": 4
+    }  # fmt: skip
+
+
+def test_an_archive_of_several_files_is_refused_with_a_way_out(tmp_path):
+    with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
+        for name in ("v.50d.txt", "v.100d.txt"):
+            archive.writestr(name, "the 1 2\n")
+    with pytest.raises(UserError, match=r"has 2 files .* unpack it and name one") as error:
+        read_vectors(tmp_path / "v.zip", {"the"})
+    zipfile.ZipFile(tmp_path / "v.zip").extractall(tmp_path)
+    named = re.search(r"\((.*?),", str(error.value))[1]
+    assert list(read_vectors(tmp_path / named, {"the"})) == ["the"]
 
 
 FORMS = {

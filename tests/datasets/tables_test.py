@@ -4,9 +4,12 @@ import csv
 import gzip
 import json
 import random
+import re
+import zipfile
 
 import numpy as np
 import pytest
+from places import case
 
 from tf_distill.common.errors import UserError
 from tf_distill.datasets import from_csv, from_dataframe, from_texts, tables
@@ -17,6 +20,12 @@ ROWS = [("a good film", "good"), ('he said "no, thanks"', "bad"), ("caf\u00e9; t
 
 def write(path, text):
     data = text if isinstance(text, bytes) else text.encode()
+    if path.suffix == ".zip":
+        path = path.with_suffix(".csv.zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("one.csv", data)
+            archive.writestr("__MACOSX/._one.csv", data)
+        return path
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
 
@@ -36,7 +45,29 @@ FORMS = {
     "t.jsonl": "\n".join(LINES),
     "t.ndjson.gz": "\n\n".join(LINES) + "\n",
     "t.json": "[\n" + ",\n".join(LINES) + "]",
-}
+    "pipe.csv": CSV.replace(",", "|").replace("no|", "no,"),
+    "tab.csv": CSV.replace(",", "\t").replace("no\t", "no,"),
+    "tab.txt": CSV.replace(",", "\t").replace("no\t", "no,"),
+    "quoted.tsv": CSV.replace(",", "\t").replace("no\t", "no,"),
+    "excel.csv": "sep=;\r\n" + CSV.replace(",", ";").replace("no;", "no,"),
+    "blanks.csv": CSV.replace('",', '", "').replace("good\n", 'good"\n').replace("bad\n", 'bad"\n'),
+    "backslash.csv": CSV.replace('""', '\\"'),
+    "more.csv": re.sub("\n", ",,\n", CSV),
+    "ends.csv": CSV.replace("good\n", "good,\n"),
+    "index.csv": "\n".join(f"{i or ''},{x}" for i, x in enumerate(CSV.splitlines())),
+    "utf16.csv": CSV.encode("utf-16"),
+    "no_mark.csv": CSV.encode("utf-16-le"),
+    "western.csv": CSV.encode("cp1252"),
+    "latin.csv": CSV.encode("latin-1"),
+    "wrapped.json": json.dumps({"version": 1, "data": [*map(json.loads, LINES)]}, indent=1),
+    "one_line.json": json.dumps({"version": 1, "data": [*map(json.loads, LINES)]}),
+    "columns.json": json.dumps({"text": [t for t, _ in ROWS], "label": [y for _, y in ROWS]}),
+    "pandas.json": json.dumps({"text": {str(i): t for i, (t, _) in enumerate(ROWS)},
+                               "label": {str(i): y for i, (_, y) in enumerate(ROWS)}}),
+    "split.json": json.dumps({"columns": ["text", "label"], "index": [], "data": ROWS}),
+    "one.zip": CSV,
+    "lines.json": "\n".join(LINES),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -65,6 +96,7 @@ def test_empty_texts_are_left_out_and_counted(tmp_path, capsys):
     assert "2 rows with an empty text are left out" in capsys.readouterr().out
 
 
+RUSSIAN = "text,label\n" + "\u0434\u043e\u0431\u0440\u044b\u0439,a\n" * 4
 BROKEN = [
     ("t.csv", "text,label\na,b\nc\n", "line 3: got 1 fields, expected 2"),
     ("t.csv", 'text,label\n"a\nb",x\n1,2,3\n', "line 4: got 3 fields, expected 2"),
@@ -73,8 +105,16 @@ BROKEN = [
     ("t.csv", "text,text\na,b\n", "two columns have one name"),
     ("t.csv", "text,label\n", "has no rows"),
     ("t.csv", "", "has no rows"),
-    ("t.csv", b"text,label\n\xff\xfe,b\n", "from Latin-1 by iconv -f latin1 -t utf-8"),
+    (
+        "t.csv",
+        "text,label\ncafé,b\n".encode() + b"\xff\xfe,b\n",
+        "line 3: got bytes that are no UTF",
+    ),
     ("t.csv", bytes(range(256)) * 20, "bytes that are no UTF-8"),
+    ("t.csv", RUSSIAN.encode("cp1251"), "its letters are not Latin"),
+    ("t.csv", "text,label\na,b\n".encode("utf-16")[:-1], "no whole text in utf-16"),
+    ("t.json", '{"train": [{"a": 1}], "test": [{"a": 1}]}', "several lists of records: 'train'"),
+    ("t.json", '{"a": 1,\n "b": [2, 3]}', "the fields 'a', 'b'"),
     ("t.jsonl", '{"text": "a", "label": 1}\n{"text": \n', "line 2: got no JSON"),
     ("t.jsonl", '{"text": "a", "label": 1}\n[1]\n', "line 2: got JSON of list"),
     ("t.jsonl", '{"text": "a", "label": 1}\n{"label": 1}\n', "line 2: got no text in 'text'"),
@@ -95,6 +135,113 @@ def test_what_is_broken_is_named(tmp_path, name, text, expected):
     assert str(path) in str(error.value)
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_encodings_are_told(tmp_path, capsys):
+    for name in ("windows-1252", "latin-1"):
+        more = b"\x81 \xe9,x\n" if name == "latin-1" else b""
+        tables.read_table(write(tmp_path / f"{name}.csv", CSV.encode(name) + more))
+        assert f"is no UTF-8: read as {name.title()}" in capsys.readouterr().out
+
+
+def test_open_quotes_of_a_tsv_do_not_swallow_lines(tmp_path):
+    lines = ['"open', "plain", 'close"', '"both"'] * 4
+    text = "".join(f"{line} words here\t{i % 2}\n" for i, line in enumerate(lines))
+    table = tables.read_table(write(tmp_path / "t.tsv", "text\tlabel\n" + text))
+    assert len(table.texts) == 16
+    assert table.texts[0] == b'"open words here'
+
+
+def test_a_file_without_names_of_columns_is_read_by_position(tmp_path, capsys):
+    rows = [f'"{i % 2 + 1}","a title of words {i}","what is told there {i}"\n' for i in range(12)]
+    path = write(tmp_path / "t.csv", "".join(rows))
+    with pytest.raises(UserError, match="line 1 looks like a row") as error:
+        tables.read_table(path)
+    told = re.search(
+        r"label_column=(\d) text_column=(\d) \('a title of words 0'\)", str(error.value)
+    )
+    table = tables.read_table(path, told[2], told[1])
+    assert (len(table.texts), table.texts[0], table.labels[:3]) == (
+        12,
+        b"a title of words 0",
+        ["1", "2", "1"],
+    )
+    assert tables.read_table(path, "3").texts[0] == b"what is told there 0"
+    test = write(tmp_path / "test.csv", "".join(rows[:3]))
+    assert len(tables.read_tables(path, test, "2", "1").x_test) == 3
+    named = write(tmp_path / "named.csv", "class,title,told\n" + "".join(rows))
+    assert len(tables.read_table(named, "2", "1").texts) == 12
+    assert "line 1 is taken for names of columns" in capsys.readouterr().out
+    two = write(
+        tmp_path / "two.csv", "".join(f"some text of words {i},{i % 2}\n" for i in range(9))
+    )
+    with pytest.raises(UserError, match="label_column=2 text_column=1"):
+        tables.read_table(two)
+    assert len(tables.read_table(two, "1", "2").texts) == 9
+
+
+def test_advice_leads_out(tmp_path):
+    """Each message's own words, followed."""
+    path = write(tmp_path / "t.csv", RUSSIAN.encode("cp1251"))
+    with pytest.raises(UserError, match=r"-t UTF-8 .*-f CP1251"):
+        tables.read_table(path)
+    assert len(tables.read_table(write(path, path.read_bytes().decode("CP1251"))).texts) == 4
+
+    broken = write(path, "text,label\na,b\nc\nd,e\n")
+    with pytest.raises(UserError, match=r"line 3: .* mend or delete this line"):
+        tables.read_table(broken)
+    write(path, "text,label\na,b\nd,e\n")
+    assert len(tables.read_table(path).texts) == 2
+
+    double = write(path, "text,x,x\na,b,c\n")
+    with pytest.raises(UserError, match="two columns have one name, 'x'; rename one"):
+        tables.read_table(double)
+    assert tables.read_table(write(path, "text,x,label\na,b,c\n")).labels == ["c"]
+
+    wrapped = write(
+        tmp_path / "t.json", json.dumps({"train": [{"text": "a", "label": 1}], "test": [{}]})
+    )
+    with pytest.raises(
+        UserError, match="write the records alone to a file, as a list or one a line"
+    ):
+        tables.read_table(wrapped)
+    write(wrapped, json.dumps(json.loads(wrapped.read_text())["train"]))
+    assert tables.read_table(wrapped).labels == ["1"]
+
+    several = write(tmp_path / "t.csv", "a,b,c\n" + "some text of words,more text of words,x\n" * 9)
+    with pytest.raises(UserError, match="name it with text_column: one of 'a', 'b', 'c'"):
+        tables.read_table(several)
+    assert tables.read_table(several, "b", "c").text_column == "b"
+
+    packed = tmp_path / "t.csv.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("one.csv", CSV)
+        archive.writestr("two.csv", CSV)
+    with pytest.raises(UserError, match="unpack it and name one of them"):
+        tables.read_table(packed)
+    zipfile.ZipFile(packed).extractall(tmp_path)
+    assert len(tables.read_table(tmp_path / "two.csv").texts) == len(ROWS)
+
+
+CASES = [
+    ("spam.csv", {}, ("ham", "spam")), ("spam_utf8.csv", {}, ("ham", "spam")),
+    ("spam.csv", {"text_column": "v2", "label_column": "v1"}, ("ham", "spam")),
+    *((name, {}, ("place", "price", "time")) for name in
+      ("sep.csv", "tab.csv", "pipe.csv", "utf16.csv", "space_after.csv")),
+    ("wrapped.json", {}, ("0", "1")),
+    ("ag.csv", {"text_column": "2", "label_column": "1"}, ("1", "2", "3")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings", "classes"), CASES)
+def test_inputs_as_people_have_them(name, settings, classes):
+    path = case("tables", name)
+    table = tables.read_table(path, **settings)
+    assert tuple(sorted(set(table.labels))) == classes
+    rows = len(path.read_bytes().splitlines()) - 1
+    if name.startswith("utf16") or name.endswith(".json"):
+        return
+    assert len(table.texts) == rows + (name == "ag.csv") - (name == "sep.csv")
 
 
 def test_long_documents_are_read(tmp_path):
@@ -184,9 +331,58 @@ def test_tables(form):
     np.testing.assert_array_equal(dataset.y_test, expected.y_test)
 
 
+class NAType:
+    """As pandas' NA: it is neither true nor false."""
+
+    def __bool__(self):
+        raise TypeError("boolean value of NA is ambiguous")
+
+    def __ne__(self, other):
+        return self
+
+    __eq__ = __ne__
+    __hash__ = None
+
+
 def test_missing_texts_of_a_table_are_left_out(capsys):
-    from_dataframe({"text": [None, float("nan"), *TEXTS], "label": ["cat", "dog", *LABELS]})
-    assert "2 empty texts are left out" in capsys.readouterr().out
+    missing = [None, float("nan"), NAType()]
+    from_dataframe({"text": [*missing, *TEXTS], "label": ["cat", "dog", "cat", *LABELS]})
+    assert "3 empty texts are left out" in capsys.readouterr().out
+
+
+def test_pandas_frames_of_every_type():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    texts = ["when does the film start", "where is the market today", None, "how much is it"] * 6
+    labels = ["time", "place", "price", "price"] * 6
+    frames = [
+        pandas.DataFrame({"text": pandas.Series(texts, dtype=kind), "label": labels})
+        for kind in (object, "string", None)
+    ]
+    for frame in (*frames, frames[2].convert_dtypes()):
+        data = from_dataframe(frame)
+        assert (data.classes, len(data.y_train) + len(data.y_test)) == (
+            ("place", "price", "time"),
+            18,
+        )
+    words = ["some words of one", "other words of two"] * 10
+    for values, classes in [
+        (pandas.Series([0, 1] * 10, dtype="Int64"), ("0", "1")),
+        (pandas.Series([True, False] * 10, dtype="boolean"), ("False", "True")),
+        (pandas.Series(["x y", "z"] * 10, dtype="category"), ("x y", "z")),
+        (pandas.Series([0.0, 1.0] * 10), ("0", "1")),
+    ]:
+        assert from_dataframe(pandas.DataFrame({"text": words, "label": values})).classes == classes
+    for kind in ("Int64", "float"):
+        frame = pandas.DataFrame(
+            {"text": words, "label": pandas.Series([0, None] + [0, 1] * 9, dtype=kind)}
+        )
+        with pytest.raises(UserError, match=r"label 1 is .*, expected .* or leave it out"):
+            from_dataframe(frame)
+        assert from_dataframe(frame.dropna()).classes == ("0", "1")
+    numbers = pandas.DataFrame({"text": [1, 2] * 10, "label": ["a", "b"] * 10})
+    with pytest.raises(UserError, match="is 1, expected a string; turn all into strings"):
+        from_dataframe(numbers)
+    assert from_dataframe(numbers.astype({"text": str})).classes == ("a", "b")
 
 
 def test_refuses_tables():

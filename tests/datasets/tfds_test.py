@@ -48,7 +48,19 @@ def folder(tmp_path_factory):
     store(folder, "small_texts", text, {"train": texts(12), "validation": texts(4)})
     store(folder, "other_texts", text, {"train": texts(20)})
     store(folder, "numbers", {"x": tfds.features.Scalar(np.int64)}, {"train": {"x": [1, 2]}})
+    whole = {"stars": tfds.features.Scalar(np.int64), "id": tfds.features.Scalar(np.int32),
+             "sentence": tfds.features.Text()}  # fmt: skip
+    rows = {"stars": np.arange(12) % 3 - 1, "id": np.arange(12), "sentence": texts(12)["sentence"]}
+    store(folder, "stars", whole, {"train": rows, "test": rows})
     return folder
+
+
+def test_whole_numbers_are_labels_if_there_are_no_classes(folder):
+    with pytest.raises(UserError, match="label_column") as error:
+        from_tfds("stars", folder, embeddings="train")
+    assert "stars (Scalar)" in str(error.value)
+    dataset = from_tfds("stars", folder, label_feature="stars", embeddings="train")
+    assert (dataset.classes, len(dataset.y_test)) == (("-1", "0", "1"), 12)
 
 
 def test_images(folder):

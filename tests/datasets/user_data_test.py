@@ -41,7 +41,7 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
     outcome = cli(*arguments)
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.count("use=training, the default for own data: the set serves any ord") == 1
-    for text in ("21 texts in column 'text', 3 classes in column 'label'",
+    for text in ("21 texts in column 'text', labels in column 'label'; 3 classes: billing 7, ",
                  "made of the training texts"):  # fmt: skip
         assert outcome.out.count(text) == 1
     served = tf.saved_model.load(str(folder / "model" / "1"))
@@ -49,7 +49,7 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
     assert answer["label"].numpy()[0].decode() in TEXTS
     assert answer["probabilities"].shape == (1, 3)
     report = (folder / "report.html").read_text()
-    assert "billing" in report
+    assert "Training examples of 3 classes: billing 7, refund 7, shipping 7." in report
     command = f"--dataset=csv:{train} --model=textconvnet --epochs=1 --outer_steps=2"
     command += f" --eval_networks=2 --eval_every=2 --test_data={test} --embeddings=train"
     command = f"python -m tf_distill.main {command}"

@@ -1,5 +1,7 @@
 """Words: splitting, numbering, embedding and decoding."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -30,7 +32,10 @@ TOKENS = [
     ("U.S. $5.00 50% a-b", "u . s . $ 5 . 00 50 % a - b"),
     ("``quoted''", "` ` quoted ' '"),
     ("Caf\u00e9 \u00c9COLE na\u00efve", "caf\u00e9 \u00e9cole na\u00efve"),
-    ("\u65e5\u672c\u8a9e \U0001f600!", "\u65e5\u672c\u8a9e \U0001f600 !"),
+    ("\u65e5\u672c\u8a9e \U0001f600!", "\u65e5 \u672c \u8a9e \U0001f600 !"),
+    ("C3\u306e\u30ab\u3099", "c3 \u306e \u30ab\u3099"),  # the last letter is of two parts
+    ("\u0e17\u0e35\u0e48\u0e19\u0e35\u0e48", "\u0e17\u0e35\u0e48 \u0e19\u0e35\u0e48"),
+    ("\ud55c\uad6d\uc5b4 \u0439\u043e\u0434", "\ud55c\uad6d\uc5b4 \u0439\u043e\u0434"),
     (b"bad \xff byte", "bad \ufffd byte"),
     (" \t\n tabs\tand\nlines ", "tabs and lines"),
     ("", ""),
@@ -78,9 +83,27 @@ def test_number_pads_cuts_and_knows_the_unknown():
     got = encoding.number(texts)
     np.testing.assert_array_equal(got, expected)
     assert got.dtype == np.int32
-    table = encoding.table()
-    graph = tf.function(lambda t: number_words(t, table, 3))(texts)
+    tables = encoding.tables()
+    graph = tf.function(lambda t: number_words(t, tables, 3))(texts)
     np.testing.assert_array_equal(graph, expected)
+
+
+def test_a_word_is_the_same_in_every_normal_form():
+    words = [
+        "caf\u00e9",
+        "vi\u1ec7t",
+        "\ud55c\uad6d",
+        "\u0932\u0921\u093c\u0915\u093e",
+        "\u00e5ngstr\u00f6m",
+    ]
+    forms = [unicodedata.normalize(form, " ".join(words)) for form in ("NFC", "NFD")]
+    forms.append(forms[0].replace("\u0921\u093c", "\u095c"))  # as many keyboards write it
+    forms.append(forms[0].upper())
+    texts = tf.constant(forms)
+    found, _ = survey(texts, 10)
+    assert sorted(found) == sorted(words)
+    encoding = TextEncoding(words, np.eye(5), 5)
+    np.testing.assert_array_equal(encoding.number(texts), [[2, 3, 4, 5, 6]] * 4)
 
 
 def test_embedding_gives_padding_and_unknown_words_zero_vectors():

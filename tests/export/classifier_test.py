@@ -5,6 +5,7 @@ import small
 import tensorflow as tf
 from served import dataset, example, in_cpp, in_keras, strings
 
+from tf_distill.datasets import TextEncoding
 from tf_distill.export import classifier
 
 BATCHES = (0, 1, 7, 1024)
@@ -89,3 +90,15 @@ def test_other_inputs_are_served_as_arrays():
     x = tf.random.stateless_normal([4, small.FEATURES], [0, 0])
     expected = tf.nn.softmax(learner.apply(weights, x))
     np.testing.assert_allclose(model.predict(x)["probabilities"], expected, rtol=1e-5)
+
+
+def test_every_script_and_normal_form_is_served_as_it_is_trained_on():
+    words = ["\u65e5", "caf\u00e9", "\u0e17\u0e35\u0e48", "\u0932\u0921\u093c\u0915\u093e"]
+    encoding = TextEncoding(words, np.eye(4), 6)
+    learner = small.learner()
+    model = classifier.TextClassifier(learner, learner.init(tf.constant([0, 1])), "ab", encoding)
+    line = "\u672c\u65e5 CAFE\u0301 \u0e17\u0e35\u0e48\u0e17\u0e35\u0e48 \u0932\u095c\u0915\u093e"
+    texts = tf.constant([line, "caf\u00e9"])
+    served = tf.function(model._embed)(texts)
+    np.testing.assert_array_equal(served, encoding(encoding.number(texts)))
+    assert served.numpy()[0].any(axis=1).tolist() == [False, True, True, True, True, True]

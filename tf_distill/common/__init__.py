@@ -36,6 +36,7 @@ from tf_distill.common.files import (
     read_lines,
     read_npz_arrays,
     remove,
+    unpacked,
     whole,
     write_bytes,
     write_json,

@@ -135,17 +135,41 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def read_lines(path: Path) -> Iterator[bytes]:
-    """Reads the lines of a file with their ends, unpacked if its name ends in .gz.
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[Any]:
+    """Opens a file to read its bytes, unpacked if its name ends in .gz or .zip.
 
-    UserError if the file can't be read or is no whole gzip file.
+    UserError if the file can't be read, is no whole archive, or one of several files.
     """
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            yield from file
-    except (OSError, EOFError, zlib.error) as error:
+        with contextlib.ExitStack() as stack:
+            if path.suffix.lower() == ".gz":
+                yield stack.enter_context(gzip.open(path))
+            elif path.suffix.lower() == ".zip":
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                yield stack.enter_context(archive.open(_only_file(archive, path)))
+            else:
+                yield stack.enter_context(path.open("rb"))
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         told = getattr(error, "strerror", None) or error
         raise UserError(f"can't read {path}: {told}; name a file that is whole") from None
+
+
+def _only_file(archive: zipfile.ZipFile, path: Path) -> str:
+    hidden = ("__MACOSX/", ".")
+    names = [n for n in archive.namelist() if not n.endswith("/") and not n.startswith(hidden)]
+    if len(names) != 1:
+        told = ", ".join(names[:5]) or "none"
+        raise UserError(
+            f"{path} has {len(names)} files ({told}), expected one; unpack it and name one of them"
+        )
+    return names[0]
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Reads the lines of a file with their ends; it may be packed, as for `unpacked`."""
+    with unpacked(path) as file:
+        yield from file
 
 
 def read_npz_arrays(

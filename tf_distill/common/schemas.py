@@ -47,7 +47,14 @@ CURVE = Object(
 )
 INPUT = Object(
     "kind shape",
-    {"kind": str, "shape": [int], "mean": [NUMBER], "std": [NUMBER], "vocabulary": [str]},
+    {
+        "kind": str,
+        "shape": [int],
+        "mean": [NUMBER],
+        "std": [NUMBER],
+        "white": int,
+        "vocabulary": [str],
+    },
 )
 SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "model", "use", "init", "labels", "learn", "label_init"), str),
@@ -58,6 +65,7 @@ SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("unroll", "window"), int | None),
     **dict.fromkeys(("test_data", "text_column", "label_column"), MAYBE_TEXT),
     **dict.fromkeys(("image_size", "embeddings", "start"), MAYBE_TEXT),
+    "skip_bad": bool | None,
 }
 PROTOCOL = dict.fromkeys(("baseline_sets", "baseline_networks", "sgd_epochs", "control_steps"), int)
 SIZES = dict.fromkeys(("train", "test", "classes"), int)
@@ -70,7 +78,7 @@ SCHEMAS = {
         "distilled_samples seconds accuracy",
         {**SETTINGS, "distilled_samples": int, "seconds": NUMBER, "accuracy": MEAN,
          "accuracy_before": MEAN, "original": ORIGINAL, "original_accuracy": NUMBER,
-         "learned_lr": [NUMBER], "test_examples": int, "recipe": str},
+         "learned_lr": [NUMBER], "test_examples": int, "recipe": str, "class_examples": dict},
     ),
     "comparison.json": Object(
         "",

@@ -5,10 +5,13 @@
 | known | the registry of names, and the loaders of the named datasets |
 | user_data | `csv:FILE`, `folder:PATH`, `npz:FILE`, `tfds:NAME` |
 | arrays, tables, image_folder, tfds, containers | a form of data each: reader and `from_...` |
+| picture_files | files of images to pixels, for training and for a served model |
 | images, texts | from pixels or texts to a dataset: sizes, augmentation; lengths, word vectors |
+| text_files | lines of text files, packed or not, in any usual encoding |
 | words | splitting, numbering and decoding of texts |
 | embeddings | word vectors from a file, or made of the training texts |
 | labels | from labels to class indices; a fifth that is held out |
+| checks | warnings of data that look wrong |
 | sst5, toy_questions | two datasets that are made here |
 | base | `Dataset`, `Encoding`, `Entry`; held-out data, fingerprints |
 """
@@ -28,6 +31,7 @@ from tf_distill.datasets.containers import from_dataset
 from tf_distill.datasets.image_folder import from_directory
 from tf_distill.datasets.images import ImageEncoding, augmentation
 from tf_distill.datasets.known import DATASETS, load, registry
+from tf_distill.datasets.labels import class_counts, counts_in_words
 from tf_distill.datasets.tables import from_csv, from_dataframe
 from tf_distill.datasets.texts import from_texts
 from tf_distill.datasets.tfds import from_tfds

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tf_distill.common import UserError, read_npz_arrays, say
 from tf_distill.datasets.base import Dataset, NumberEncoding, Parts, refuse_stream
+from tf_distill.datasets.checks import warn
 from tf_distill.datasets.images import Size, choose_size, image_dataset, scale_images
-from tf_distill.datasets.labels import make_parts
+from tf_distill.datasets.labels import classes_in_words, make_parts
 
 ENCODINGS = ("standardise", "as_is")
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -133,10 +134,10 @@ def _number_dataset(name: str, parts: Parts, standardise: bool) -> Dataset:
     mean, std = _spread(parts.x_train) if standardise else (np.zeros(1), np.ones(1))
     say(
         f"{name}: {len(train)} training and {len(test)} test inputs of shape {train.shape[1:]}, "
-        f"{len(parts.classes)} classes, {'standardised' if standardise else 'as they are'}"
+        f"{'standardised' if standardise else 'as they are'}; {classes_in_words(parts)}"
     )
     encoding = ArrayEncoding(train.shape[1:], tuple(mean.tolist()), tuple(std.tolist()))
-    return Dataset(name, *parts._replace(x_train=train, x_test=test), encoding)
+    return warn(Dataset(name, *parts._replace(x_train=train, x_test=test), encoding))
 
 
 def _spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

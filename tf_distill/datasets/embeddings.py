@@ -9,21 +9,26 @@ import numpy as np
 import scipy.sparse
 
 from tf_distill.common import UserError, read_lines, read_npz_arrays
+from tf_distill.datasets.words import composed
 
 USUAL = "glove.6B.100d.txt"
 """The default file."""
+Vectors = dict[str, np.ndarray]
 Line = tuple[int, str]
 """Its number from 1, and its text."""
 BINARY = (".bin", ".model", ".kv", ".pkl")
 
 
-def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
+def read_vectors(path: Path, wanted: Collection[str]) -> Vectors:
     """The vectors of wanted words, float32 `[dimension]`, from the first line that has the word.
+
+    Words are in small letters and composed (NFC); one that has no line of its own takes that of
+    the word with capital letters.
 
     Args:
         path: UTF-8 text with a word and its numbers on each line, as GloVe, word2vec and
             fastText (.vec) write it; a first line with the number of words and the dimension is
-            skipped; also packed, with the ending .gz. Or .npz with arrays `words` `[N]` of
+            skipped; also packed, with the ending .gz or .zip. Or .npz with arrays `words` `[N]` of
             strings and `vectors` `[N, dimension]`.
         wanted: the words.
 
@@ -39,7 +44,7 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
                 ", name a file with embeddings=FILE, or make vectors of the training texts with"
             )
         raise UserError(f"there is no file {path} with word vectors; {do} embeddings=train")
-    if path.suffix.lower() in BINARY:
+    if not {*map(str.lower, path.suffixes[-2:])}.isdisjoint(BINARY):
         raise UserError(
             f"{path} has the ending of a binary format, expected vectors as text or .npz; save "
             "them as text (in gensim: save_word2vec_format)"
@@ -53,8 +58,9 @@ def read_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     return found
 
 
-def _from_text(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+def _from_text(path: Path, wanted: Collection[str]) -> Vectors:
+    exact: Vectors = {}
+    capital: Vectors = {}
     dimension = None
     for line_number, line in _without_header(_lines(path)):
         word, *numbers = line.rsplit(" ", dimension or line.count(" "))
@@ -62,9 +68,21 @@ def _from_text(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
         surplus = _numbers_at_the_end(word) if " " in word else 0
         if len(numbers) != dimension or not dimension or surplus:
             raise _broken(path, line_number, f"{len(numbers) + surplus} numbers", dimension)
-        if word in wanted and word not in found:
-            found[word] = _vector(numbers, path, line_number, dimension)
-    return found
+        if place := _place(word, wanted, exact, capital):
+            found, small = place
+            found[small] = _vector(numbers, path, line_number, dimension)
+    return capital | exact
+
+
+def _place(
+    word: str, wanted: Collection[str], exact: Vectors, capital: Vectors
+) -> tuple[Vectors, str] | None:
+    """Where the vector of a word in a file belongs, and under which name; None if nowhere."""
+    word = composed(word)
+    for found, name in ((exact, word), (capital, word.lower())):
+        if name in wanted:
+            return None if name in found else (found, name)
+    return None
 
 
 def _lines(path: Path) -> Iterator[Line]:
@@ -86,7 +104,7 @@ def _without_header(lines: Iterator[Line]) -> Iterator[Line]:
     return itertools.chain(first, lines)
 
 
-def _from_npz(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
+def _from_npz(path: Path, wanted: Collection[str]) -> Vectors:
     names = ("words", "vectors")
     words, vectors = read_npz_arrays(path, names, required=names).values()
     if words.dtype.kind not in "US" or vectors.dtype.kind not in "fiu":
@@ -95,13 +113,15 @@ def _from_npz(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
         raise _no_archive(path, f"got shapes {words.shape} and {vectors.shape}")
     if words.dtype.kind == "S":
         words = np.char.decode(words, "utf-8", "replace")
-    found = {}
+    exact: Vectors = {}
+    capital: Vectors = {}
     for i, word in enumerate(words.tolist()):
-        if word in wanted and word not in found:
-            found[word] = vectors[i].astype(np.float32)
-            if not np.isfinite(found[word]).all():
+        if place := _place(word, wanted, exact, capital):
+            found, small = place
+            found[small] = vectors[i].astype(np.float32)
+            if not np.isfinite(found[small]).all():
                 raise _no_archive(path, f"row {i} has a number that is not finite")
-    return found
+    return capital | exact
 
 
 def _no_archive(path: Path, got: str) -> UserError:

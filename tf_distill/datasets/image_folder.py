@@ -1,24 +1,65 @@
 """Images in files: a folder for each class."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
-from tf_distill.common import UserError, brief, say
+from tf_distill.common import UserError, count, counted, say
 from tf_distill.datasets.base import Dataset, Parts
-from tf_distill.datasets.images import Size, choose_size, image_dataset, scale_pixels
-from tf_distill.datasets.labels import make_parts, sort_names
+from tf_distill.datasets.images import Size, choose_size, image_dataset
+from tf_distill.datasets.labels import make_parts, shown
+from tf_distill.datasets.picture_files import FORMATS, WHITE, largest_value, read_picture
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
-FORMATS = ("PNG", "JPEG", "BMP")
-"""By content: what a served model decodes too."""
-TRAIN_NAMES, TEST_NAMES = ("train", "training"), ("test", "testing")
+ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp",
+    ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ico", ".svg",
+)  # fmt: skip
+"""Of files that are meant as pictures; those of another format than FORMATS are told."""
+STARTS = {
+    "HTML": rb"(?i)\s*<(!doctype html|html)", "SVG": rb"\s*<(\?xml|svg)", "TIFF": rb"II\*|MM\x00\*",
+    "HEIC": rb"....ftyp(hei|mif|hev)", "AVIF": rb"....ftypavi", "JPEG 2000": rb"\x00\x00\x00\x0cjP",
+    "JPEG XL": rb"\xff\x0a|\x00\x00\x00\x0cJXL", "PDF": rb"%PDF",
+    "a Windows icon": rb"\x00\x00\x01\x00",
+    "a Git LFS pointer": rb"version https://git-lfs",
+}  # fmt: skip
+"""How the content of files begins that are often found under a picture's name."""
+SPLIT = re.compile(
+    r"(?:(?P<rest>.+)[ _-])?(?:(?P<train>train(ing)?)|(?P<test>test(ing)?)"
+    r"|(?P<validation>val(id(ation)?)?|dev(el(opment)?)?|eval(uation)?))[ _-]?"
+    r"(set|data|dataset|images|split)?",
+    re.IGNORECASE,
+)
+"""Names of folders that hold a split, not a class: Training, test_set, seg_train, valid ..."""
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes without colour."""
+TOLD = 20
+"""The most bad files that one message names."""
+
+Place = tuple[str, ...]
+"""The parts of a path below the folder that is read."""
+
+
+class Folder(NamedTuple):
+    """A folder of folders, and the places of the pictures in these."""
+
+    path: Path
+    pictures: list[Place]
+
+    @property
+    def files(self) -> list[Path]:
+        """The paths of the pictures."""
+        return [self.path.joinpath(*place) for place in self.pictures]
+
+    @property
+    def classes(self) -> list[str]:
+        """The class of each picture."""
+        return [place[0] for place in self.pictures]
 
 
 def from_directory(
@@ -26,106 +67,282 @@ def from_directory(
     *,
     test: str | Path | None = None,
     image_size: Size | int | None = None,
+    skip_bad: bool = False,
     name: str | None = None,
     seed: int = 0,
 ) -> Dataset:
     """A dataset of the images in a folder that has a folder for each class.
 
-    PNG, JPEG and BMP are read, also in folders below those of the classes. If all images are
-    grey they stay grey; one in colour makes all of them RGB. A served model scales images in the
-    same way.
+    PNG, JPEG, BMP, GIF (its first picture) and WebP are read, also in folders below those of the
+    classes. If all images are grey they stay grey; one in colour makes all of them RGB.
+    Transparent parts lie on white. PNGs of 16 bits are scaled by the largest value in them. A
+    served model treats images in the same way.
 
     Args:
-        path: the folder. It may have folders `train` and `test` with those of the classes.
+        path: the folder. The folders of the classes may lie in folders for training and test, such
+            as `train` and `test`, and these in another folder. Hidden files are left out.
         test: a folder of the same form to test on; without it a fifth is held out, stratified.
         image_size: height and width, or one number for both. By default the size of most
             images, within 12 to 64 pixels.
+        skip_bad: leave out files that can't be read.
         name: of the dataset; by default the folder's.
         seed: of the part that is held out.
 
     Raises:
-        UserError: no such folder, no images in it, or a file that can't be read.
+        UserError: no such folder, no images in it, or files that can't be read: all of them, with
+            the cause.
     """
     root = Path(path).expanduser()
-    parts = read_folder(root, Path(test).expanduser() if test else None, image_size, seed)
-    return image_dataset(name or root.resolve().name, parts)
+    elsewhere = Path(test).expanduser() if test else None
+    parts, white = read_folder(root, elsewhere, image_size, skip_bad, seed)
+    return image_dataset(name or root.resolve().name, parts, white=white)
 
 
 def read_folder(
-    path: Path, test: Path | None, image_size: Size | int | None, seed: int = 0
-) -> Parts:
-    """The images of a folder, uint8 `[N, height, width, channels]`, and their classes."""
-    train = path
-    if inside := _inside(path, TRAIN_NAMES):
-        train, test = inside, test or _inside(path, TEST_NAMES)
-    found = [_find(folder) for folder in (train, test) if folder]
-    headers = [_header(file) for file in found[0][0]]
-    channels = 1 if all(grey for _, grey in headers) else 3
-    size = choose_size([size for size, _ in headers], image_size)
-    splits = [(_load(files, size, channels), labels) for files, labels in found]
-    where = (str(train), str(test))
-    return make_parts(splits[0], splits[1] if test else None, where, seed=seed)
+    path: Path,
+    test: Path | None,
+    image_size: Size | int | None,
+    skip_bad: bool = False,
+    seed: int = 0,
+) -> tuple[Parts, int]:
+    """The images of a folder, uint8 `[N, height, width, channels]`, their classes, and their white.
+
+    White is the largest value of PNGs of 16 bits, 65535 if there are none.
+    """
+    train, inside = _splits(Folder(path, _pictures(path)))
+    given = _down(Folder(test, _pictures(test))) if test else inside
+    folders = [train, given] if given else [train]
+    headers, bad = _headers([file for folder in folders for file in folder.files])
+    known = [headers[file] for file in train.files if file in headers]
+    if not known:
+        raise _bad_files(bad, len(bad))
+    channels = 1 if all(header.grey for header in known) else 3
+    shape = (*choose_size([header.size for header in known], image_size), channels)
+    white = _white([file for file in train.files if file in headers and headers[file].deep])
+    splits = []
+    for folder in folders:
+        files = {f: c for f, c in zip(folder.files, folder.classes, strict=True) if f in headers}
+        images, worse = _load(list(files), shape, white)
+        bad |= worse
+        splits.append((images, [name for file, name in files.items() if file not in worse]))
+    total = sum(len(folder.pictures) for folder in folders)
+    if bad and not skip_bad:
+        raise _bad_files(bad, total)
+    if bad:
+        say(f"{_listed(bad, total)}: left out")
+    where = (str(train.path), str(folders[-1].path))
+    return make_parts(splits[0], splits[1] if given else None, where, seed=seed), white
 
 
-def _inside(path: Path, names: Sequence[str]) -> Path | None:
-    """The first folder of these names."""
-    return next((path / name for name in names if (path / name).is_dir()), None)
-
-
-def _find(folder: Path) -> tuple[list[Path], list[str]]:
-    """The image files below a folder, in the order of their names, and the names of classes."""
-    if not folder.is_dir():
-        raise UserError(f"no folder {folder}, expected one with a folder of images for each class")
-    classes = sort_names(d.name for d in folder.iterdir() if d.is_dir() and d.name[0] != ".")
-    files, names, others = [], [], 0
-    for name in classes:
-        inside = sorted(f for f in (folder / name).rglob("*") if f.is_file() and f.name[0] != ".")
-        images = [file for file in inside if file.suffix.lower() in ENDINGS]
-        others += len(inside) - len(images)
-        if not images:
-            say(f"{folder / name} has no images: no class")
-        files += images
-        names += [name] * len(images)
-    if not files:
+def _pictures(root: Path) -> list[Place]:
+    """The places of all pictures in the folders below `root`; hidden ones do not count."""
+    if not root.is_dir():
+        raise UserError(f"no folder {root}, expected one with a folder of images for each class")
+    files = sorted(f.relative_to(root).parts for f in root.rglob("*") if f.is_file())
+    seen = [place for place in files if not any(map(_is_hidden, place))]
+    pictures = [place for place in seen if Path(place[-1]).suffix.lower() in ENDINGS]
+    in_folders = [place for place in pictures if len(place) > 1]
+    if not in_folders:
         raise UserError(
-            f"{folder} has no images in folders, expected one folder for each class, with files "
-            f"that end in {', '.join(ENDINGS)}"
+            f"{root} has no images in folders ({len(pictures)} in itself), expected one folder "
+            f"for each class, with files that end in {', '.join(ENDINGS[:8])}"
         )
-    if others:
-        say(f"{folder}: {others} files that are no {', '.join(ENDINGS)} are passed over")
-    return files, names
+    known = set(pictures)
+    if others := Counter(Path(p[-1]).suffix or p[-1] for p in seen if p not in known):
+        told = ", ".join(f"{number} {ending}" for ending, number in others.most_common(5))
+        say(f"{root}: {others.total()} files that are no pictures are passed over ({told})")
+    if loose := len(pictures) - len(in_folders):
+        say(f"{root}: {loose} pictures in no folder of a class are passed over")
+    return in_folders
 
 
-def _header(file: Path) -> tuple[Size, bool]:
-    """Height and width, and whether an image is grey, without its pixels."""
-    with _opened(file) as image:
-        return (image.height, image.width), image.mode in GREY
+def _is_hidden(name: str) -> bool:
+    """Whether a name is of what systems and programs put beside one's own files."""
+    return name[0] in ".@" or name == "__MACOSX"
 
 
-def _load(files: Sequence[Path], size: Size, channels: int) -> np.ndarray:
-    """Images of files, uint8 `[N, height, width, channels]`."""
-    images = np.zeros((len(files), *size, channels), np.uint8)
+def _splits(folder: Folder) -> tuple[Folder, Folder | None]:
+    """The pictures to train on, and to test on if they lie apart; a line says what was taken."""
+    folder = _down(folder)
+    kinds: dict[str, list[str]] = {"train": [], "test": [], "validation": []}
+    rests, others = set(), []
+    for name in sorted({place[0] for place in folder.pictures}):
+        found = SPLIT.fullmatch(name)
+        if found and any(place[0] == name and len(place) > 2 for place in folder.pictures):
+            kinds[next(kind for kind in kinds if found[kind])].append(name)
+            rests.add(found["rest"])
+        else:
+            others.append(name)
+    named = [name for names in kinds.values() for name in names]
+    is_split = len(rests) == 1 and (not others or len(named) > 1)
+    if not is_split:
+        _tell_empty(folder)
+        return folder, None
+    if double := next((names for names in kinds.values() if len(names) > 1), None):
+        raise _unclear_splits(folder.path, f"{shown(double)} are one split", double)
+    if not kinds["train"]:
+        raise _unclear_splits(folder.path, f"{shown(named)} and no split for training", named[::-1])
+    train = kinds["train"][0]
+    test = next(iter(kinds["test"] + kinds["validation"]), None)
+    unused = [name for name in [*named, *others] if name not in (train, test)]
+    say(
+        f"{folder.path}: trained on {train!r}, tested on {repr(test) if test else 'a part of it'}"
+        + (f"; {shown(unused)} not used" if unused else "")
+    )
+    split = _down(_within(folder, train))
+    _tell_empty(split)
+    return split, _down(_within(folder, test)) if test else None
+
+
+def _unclear_splits(path: Path, got: str, names: list[str]) -> UserError:
+    return UserError(
+        f"{path} has {got}; name the folders: dataset=folder:{path / names[0]} "
+        f"test_data={path / names[1]}"
+    )
+
+
+def _down(folder: Folder) -> Folder:
+    """The folder, or the one in it that is alone and has the folders of the classes."""
+    names = {place[0] for place in folder.pictures}
+    deeper = sum(len(place) > 2 for place in folder.pictures)
+    if len(names) > 1 or 2 * deeper < len(folder.pictures):
+        return folder
+    inner = _within(folder, *names)
+    say(f"{folder.path} has only the folder {inner.path.name!r}: the classes are sought in it")
+    return _down(inner)
+
+
+def _within(folder: Folder, name: str) -> Folder:
+    """The pictures in the folders of one of its folders."""
+    inside = [place[1:] for place in folder.pictures if place[0] == name]
+    deeper = [place for place in inside if len(place) > 1]
+    if len(deeper) < len(inside):
+        told = f"{len(inside) - len(deeper)} pictures in no folder of a class are passed over"
+        say(f"{folder.path / name}: {told}")
+    return Folder(folder.path / name, deeper)
+
+
+def _tell_empty(folder: Folder) -> None:
+    classes = set(folder.classes)
+    for inner in sorted(folder.path.iterdir()):
+        if inner.is_dir() and not _is_hidden(inner.name) and inner.name not in classes:
+            say(f"{inner} has no images: no class")
+
+
+class Header(NamedTuple):
+    """Of a picture, without its pixels: its size, whether it is grey, and whether of 16 bits."""
+
+    size: Size
+    grey: bool
+    deep: bool
+
+
+class _Bad(Exception):
+    """Why a picture can't be used."""
+
+
+def _headers(files: Sequence[Path]) -> tuple[dict[Path, Header], dict[Path, str]]:
+    """The headers of the files, and the causes for those that have none."""
+    found: dict[Path, Header] = {}
+    bad = _tried(lambda i: found.__setitem__(files[i], _header(files[i])), files)
+    return found, bad
+
+
+def _load(
+    files: Sequence[Path], shape: tuple[int, ...], white: int
+) -> tuple[np.ndarray, dict[Path, str]]:
+    """The images that can be read, uint8 `[N, *shape]`, and the causes for the others."""
+    images = np.zeros((len(files), *shape), np.uint8)
+    read = tf.function(
+        lambda file: tf.cast(tf.round(255 * read_picture(file, shape, white)), tf.uint8),
+        input_signature=[tf.TensorSpec([], tf.string)],
+        autograph=False,
+    )
 
     def read_into(i: int) -> None:
-        with _opened(files[i]) as image:
-            images[i] = scale_pixels(image, size, channels)
+        images[i] = read(tf.constant(files[i].read_bytes()))
 
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(read_into, range(len(files))))
-    return images
+    bad = _tried(read_into, files)
+    return images[[file not in bad for file in files]] if bad else images, bad
 
 
-@contextlib.contextmanager
-def _opened(file: Path) -> Iterator[Image.Image]:
-    """An image whose pixels are not read yet; all errors of the block become one UserError."""
-    try:
-        with Image.open(file, formats=FORMATS) as image:
-            yield image
-    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
-        told = brief(str(error) or type(error).__name__).strip("'\"")
-        if isinstance(error, Image.UnidentifiedImageError):
-            told = "its format is not known"
-        raise UserError(
-            f"can't read the image {file} ({told}), expected a whole PNG, JPEG or BMP; mend or "
-            "delete it"
-        ) from None
+def _tried(work: Callable[[int], None], files: Sequence[Path]) -> dict[Path, str]:
+    """Does the work for each file, by its position; gives the causes of what fails."""
+    bad = {}
+    for i, file in enumerate(counted(files, len(files), "{} of {} images are read")):
+        try:
+            work(i)
+        except _Bad as error:
+            bad[file] = str(error)
+        except Exception as error:  # decoders raise many kinds for a damaged file
+            bad[file] = _cause(file, error)
+    return bad
+
+
+def _header(file: Path) -> Header:
+    with file.open("rb") as opened, Image.open(opened, formats=FORMATS) as image:
+        kind, size, mode = image.format, (image.height, image.width), image.mode
+        if kind in ("JPEG", "MPO") and image.getexif().get(0x0112, 1) > 4:
+            size = size[::-1]
+        has_holes = kind == "GIF" and "transparency" in image.info and _has_holes(image)
+        moves = kind == "WEBP" and getattr(image, "is_animated", False)
+        opened.seek(0)
+        start = opened.read(64)
+    # A BMP's header size, bits a pixel and packing: TensorFlow misreads the others.
+    is_rare = kind == "BMP" and not (
+        start[14] >= 40 and start[28] in (8, 24, 32) and start[30] in (0, 3)
+    )
+    for fault, told in (
+        (has_holes, "is a GIF with transparent parts"),
+        (moves, "is an animated WebP"),
+        (is_rare, "is a BMP of a rare form"),
+    ):
+        if fault:
+            raise _Bad(f"{told}: save it as PNG")
+    return Header(size, mode in GREY, kind == "PNG" and start[24] == 16)
+
+
+def _has_holes(image: Image.Image) -> bool:
+    """Whether parts of an image are transparent; TensorFlow paints those of a GIF in any colour."""
+    return np.asarray(image.convert("RGBA"))[..., 3].min() < 255
+
+
+def _white(deep: Sequence[Path]) -> int:
+    """The largest value of PNGs of 16 bits; damaged ones do not count, as they are told later."""
+    values = []
+    _tried(lambda i: values.append(int(largest_value(deep[i].read_bytes()))), deep)
+    white = max(values, default=WHITE) or WHITE
+    if deep:
+        say(f"{count(len(deep), 'image has', 'images have')} 16 bits: the value {white} is white")
+    return white
+
+
+def _cause(file: Path, error: Exception) -> str:
+    """Why a file can't be read, by its content."""
+    if isinstance(error, OSError) and error.errno:
+        return error.strerror or str(error)
+    data = file.read_bytes()
+    if not data:
+        return "0 bytes"
+    for kind, start in STARTS.items():
+        if re.match(start, data, re.DOTALL):
+            return f"is {kind}"
+    for start, end in {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9", b"GIF8": b";"}.items():
+        if data.startswith(start):
+            return "is damaged" if end in data[-16:] else "is cut off"
+    known = data.startswith((b"BM", b"RIFF"))
+    return "is damaged or cut off" if known else "its format is not known"
+
+
+def _bad_files(bad: dict[Path, str], total: int) -> UserError:
+    return UserError(
+        f"{_listed(bad, total)}; expected whole {', '.join(FORMATS)}; mend or delete them, or "
+        "leave them out with skip_bad=True"
+    )
+
+
+def _listed(bad: dict[Path, str], total: int) -> str:
+    """The bad files with their causes, in words."""
+    told = [f"{file} ({cause})" for file, cause in sorted(bad.items())]
+    more = f" and {len(told) - TOLD} more" if len(told) > TOLD else ""
+    return f"can't read {len(told)} of {total} images: {', '.join(told[:TOLD])}{more}"

@@ -11,6 +11,9 @@ from PIL import Image
 
 from tf_distill.common import UserError, brief, say
 from tf_distill.datasets.base import Augment, Dataset, NumberEncoding, Parts
+from tf_distill.datasets.checks import warn
+from tf_distill.datasets.labels import classes_in_words
+from tf_distill.datasets.picture_files import WHITE, read_picture
 
 SMALLEST, SCALED_UP, LARGEST = 12, 28, 64
 """Sides in pixels. By default an image below the first is scaled up to the second (LeNet needs
@@ -23,30 +26,49 @@ Size = tuple[int, int]
 class ImageEncoding(NumberEncoding):
     """uint8 pixels to floats of mean 0 and standard deviation 1 over the training data.
 
-    `mean` and `std` have one number a channel, of pixels scaled to 0..1.
+    `mean` and `std` have one number a channel, of pixels scaled to 0..1. `white` is the value that
+    becomes 1 in files of 16 bits.
     """
 
     kind = "image"
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        white: int = WHITE,
+    ):
+        super().__init__(shape, mean, std)
+        self.white = white
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """uint8 `[batch, height, width, channels]` to float32 of the same shape."""
         return self.normalise(tf.cast(x, tf.float32) / 255.0)
 
+    def read(self, file: tf.Tensor) -> tf.Tensor:
+        """The bytes of a file, a string `[]`, to float32 `shape`."""
+        return self.normalise(read_picture(file, self.shape, self.white))
 
-def image_dataset(name: str, parts: Parts, standardise: bool = True) -> Dataset:
+    def metadata(self) -> dict[str, Any]:
+        """Kind, shape, mean, standard deviation, and the white of 16 bits unless it is 65535."""
+        return super().metadata() | ({} if self.white == WHITE else {"white": self.white})
+
+
+def image_dataset(name: str, parts: Parts, standardise: bool = True, white: int = WHITE) -> Dataset:
     """A dataset of uint8 images `[N, height, width, channels]`.
 
     With `standardise` channels have mean 0 and standard deviation 1 over the training images;
-    otherwise pixels are in 0..1.
+    otherwise pixels are in 0..1. `white` is as for `ImageEncoding`.
     """
     shape = parts.x_train.shape[1:]
     mean, std = pixel_statistics(parts.x_train) if standardise else ((0.0,), (1.0,))
     values = ", ".join(f"{m:.3f} +- {s:.3f}" for m, s in zip(mean, std, strict=True))
     say(
         f"{name}: {len(parts.y_train)} training and {len(parts.y_test)} test images of "
-        f"{'x'.join(map(str, shape))}, {len(parts.classes)} classes, pixels {values} a channel"
+        f"{'x'.join(map(str, shape))}, pixels {values} a channel; {classes_in_words(parts)}"
     )
-    return Dataset(name, *parts, ImageEncoding(shape, mean, std))
+    return warn(Dataset(name, *parts, ImageEncoding(shape, mean, std, white)))
 
 
 def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -115,6 +137,8 @@ def scale_pixels(image: Image.Image, size: Size, channels: int) -> np.ndarray:
     """uint8 `[height, width, channels]`: scaled bilinearly, over an area if made smaller."""
     if image.mode.startswith("I"):  # of 16 bits, which Pillow would cut off above 255
         image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
+    if image.mode == "RGBA":  # transparent parts lie on white
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("L" if channels == 1 else "RGB")
     if image.size != size[::-1]:
         image = image.resize(size[::-1], Image.Resampling.BILINEAR)

@@ -2,12 +2,12 @@
 
 import numbers
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tf_distill.common import UserError, brief, say
+from tf_distill.common import UserError, brief, count, say
 from tf_distill.datasets.base import Parts
 
 TEST_PART = 0.2
@@ -147,6 +147,28 @@ def names_of_positions(labels: Sequence[str], classes: Sequence[str], where: str
             f"expected one of them or a number from 0 to {len(classes) - 1}"
         )
     return [names[label] for label in labels]
+
+
+def classes_in_words(parts: Parts) -> str:
+    """The classes with the number of their examples in both splits: 2 classes: cat 12, dog 9."""
+    return counts_in_words(
+        class_counts(parts.classes, np.concatenate([parts.y_train, parts.y_test]))
+    )
+
+
+def class_counts(classes: Sequence[str], y: np.ndarray) -> dict[str, int]:
+    """The number of examples of each class, by class indices `[N]`."""
+    return dict(zip(classes, np.bincount(y, minlength=len(classes)).tolist(), strict=True))
+
+
+def counts_in_words(numbers: Mapping[str, int], most: int = 12) -> str:
+    """Classes with the number of their examples: of many the largest and the smallest."""
+    ranked = sorted(numbers.items(), key=lambda item: -item[1])
+    told = ranked if len(ranked) <= most else [*ranked[:3], *ranked[-2:]]
+    words = [f"{name} {number}" for name, number in told]
+    if len(told) < len(ranked):
+        words.insert(3, "...")
+    return f"{count(len(ranked), 'class', 'classes')}: {', '.join(words)}"
 
 
 def shown(names: Iterable[str], most: int = 5) -> str:

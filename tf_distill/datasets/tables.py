@@ -1,26 +1,30 @@
 """Labelled texts in a table as a dataset: a file, a DataFrame, or columns by name."""
 
-import codecs
 import csv
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_distill.common import UserError, brief, count, read_lines, say
+from tf_distill.common import UserError, brief, count, say
 from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.embeddings import TRAIN
-from tf_distill.datasets.labels import label_names, make_parts, shown
+from tf_distill.datasets.labels import counts_in_words, label_names, make_parts, shown
+from tf_distill.datasets.text_files import find_encoding, text_lines
 from tf_distill.datasets.texts import from_texts, text_dataset
 
 Row = tuple[int, dict[str, Any]]
 """A line number from 1, and the values by column."""
 Rows = Sequence[dict[str, Any]]
-DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".tab": "\t,;|", ".txt": "\t,;|"}
+"""What may part the fields, the likeliest first."""
 JSON = (".jsonl", ".ndjson", ".json")
+PACKED = (".gz", ".zip")
 LOOKED_AT = 1000
 """Rows that the columns are found by."""
 LONGEST = 2**24
@@ -99,9 +103,10 @@ def from_csv(
     """A dataset of the labelled texts in a file, as `--dataset=csv:FILE` reads it.
 
     Args:
-        train: CSV, TSV or JSON lines in UTF-8, by its ending, also packed (.gz).
+        train: CSV, TSV or JSON, by its ending, also packed (.gz, .zip).
         test: likewise, with the same columns; without it a fifth of the rows is held out.
-        text_column: None to find it by its name or, if it is the only one, by its values.
+        text_column: None to find it by its name or, if it is the only one, by its values; in a
+            file without names of columns its position, from 1, such as "2".
         label_column: likewise.
         classes: as for `from_texts`.
         embeddings: as for `from_texts`.
@@ -118,8 +123,9 @@ def from_csv(
 
 
 def _no_nan(value: Any) -> Any:
-    """The value, or "" for a missing text, which is None or a NaN in pandas."""
-    return "" if value is None or value != value else value  # noqa: PLR0124
+    """The value, or "" for a missing text: None, a NaN, or the NA of pandas."""
+    missing = value is None or type(value).__name__ == "NAType"
+    return "" if missing or (isinstance(value, float) and value != value) else value  # noqa: PLR0124
 
 
 def _columns(table: Any, where: str) -> dict[str, list[Any]]:
@@ -136,12 +142,16 @@ def _columns(table: Any, where: str) -> dict[str, list[Any]]:
 
 
 class Table(NamedTuple):
-    """Texts, bytes `[N]` in an array of objects; their labels; and the names of both columns."""
+    """Texts, bytes `[N]` in an array of objects; their labels; and the names of both columns.
+
+    headless: whether the first line names no columns; None where columns have names.
+    """
 
     texts: np.ndarray
     labels: list[str]
     text_column: str
     label_column: str
+    headless: bool | None = None
 
 
 def read_tables(
@@ -158,29 +168,43 @@ def read_tables(
     file a fifth of the rows is held out.
     """
     first = read_table(Path(train).expanduser(), text_column, label_column)
-    columns = (first.text_column, first.label_column)
-    other = None if test is None else read_table(Path(test).expanduser(), *columns)
+    known = (first.text_column, first.label_column, first.headless)
+    other = None if test is None else read_table(Path(test).expanduser(), *known)
     splits = (first.texts, first.labels), other and (other.texts, other.labels)
     return make_parts(*splits, (str(train), str(test or train)), classes, seed)
 
 
 def read_table(
-    path: Path, text_column: str | None = None, label_column: str | None = None
+    path: Path,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    headless: bool | None = None,
 ) -> Table:
-    """Reads a file of UTF-8 row by row; a line counts the rows with an empty text, left out.
+    """Reads a file row by row; a line counts the rows with an empty text, left out.
 
-    Its ending tells the format: .csv, .tsv, .tab, .jsonl, .ndjson or .json, and .gz after it if
-    it is packed. The first line of CSV and TSV names the columns. A column that is not given is
-    found by its name or, if it is the only one, by its values.
+    Its ending tells the format: .csv, .tsv, .tab, .txt, .jsonl, .ndjson or .json, and .gz or .zip
+    after it if it is packed. The first line of CSV and TSV names the columns. If it does not,
+    columns are positions from 1; `headless` says whether there is such a line, None that the
+    labels tell. A column that is not given is found by its name or, if it is the only one, by its
+    values.
 
     Raises:
         UserError: no such file or column, or a line that is broken, with its number.
     """
-    every = _rows(path)
+    given = [name for name in (text_column, label_column) if name is not None]
+    every, by_position = _rows(path, given)
     first = list(itertools.islice(every, LOOKED_AT))
-    text, label = choose_columns([row for _, row in first], text_column, label_column, str(path))
+    rows = [row for _, row in first]
+    text, label = choose_columns(rows, text_column, label_column, str(path), not by_position)
+    if by_position:
+        if headless is None:
+            headless = rows[0][label] in [row[label] for row in rows[1:]]
+        if not headless:
+            say(f"{path}: line 1 is taken for names of columns")
+            first = first[1:]
     texts, names, empty = [], [], 0
     kept: dict[str, str] = {}  # one string for each class, not for each row
+    numbers: Counter[str] = Counter()
     for line, row in itertools.chain(first, every):
         value = row.get(text)
         if not isinstance(value, str) and (value is not None or text not in row):
@@ -191,13 +215,14 @@ def read_table(
         name = _label(row, label, path, line)
         texts.append(value.encode("utf-8", "replace"))
         names.append(kept.setdefault(name, name))
+        numbers[name] += 1
     if empty:
         say(f"{path}: {empty} rows with an empty text are left out")
     say(
         f"{path}: {count(len(texts), 'text', 'texts')} in column {brief(text)}, "
-        f"{count(len(kept), 'class', 'classes')} in column {brief(label)}"
+        f"labels in column {brief(label)}; {counts_in_words(numbers)}"
     )
-    return Table(np.array(texts, object), names, text, label)
+    return Table(np.array(texts, object), names, text, label, headless)
 
 
 def _label(row: dict[str, Any], column: str, path: Path, line: int) -> str:
@@ -208,80 +233,184 @@ def _label(row: dict[str, Any], column: str, path: Path, line: int) -> str:
         raise _broken(path, line, got, "a class: a string or a whole number") from None
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    ending = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
-    if ending.lower() in JSON:
-        return _json_rows(path)
-    if ending.lower() in DELIMITERS:
-        return _csv_rows(path, DELIMITERS[ending.lower()])
-    known = ", ".join([*DELIMITERS, *JSON])
-    raise UserError(f"{path} has an unknown ending, expected one of {known}, or these with .gz")
+def _rows(path: Path, given: Sequence[str]) -> tuple[Iterator[Row], bool]:
+    """The rows, and whether the given columns are positions."""
+    packed = path.suffix.lower() in PACKED
+    ending = (path.with_suffix("").suffix if packed else path.suffix).lower()
+    if ending not in (*DELIMITERS, *JSON):
+        known = ", ".join([*DELIMITERS, *JSON])
+        raise UserError(
+            f"{path} has an unknown ending, expected one of {known}, or these with .gz or .zip"
+        )
+    encoding = find_encoding(path)
+    if ending in JSON:
+        return _json_rows(path, encoding), False
+    dialect = _dialect(path, encoding, DELIMITERS[ending])
+    names = next((fields for _, fields in _csv_fields(path, encoding, dialect)), [])
+    by_position = any(name.isdecimal() and name not in names for name in given)
+    return _csv_rows(path, encoding, dialect, by_position), by_position
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines with their ends, without a byte order mark."""
-    for number, line in enumerate(read_lines(path), 1):
-        try:
-            yield line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").decode()
-        except UnicodeDecodeError:
-            raise UserError(
-                f"{path}, line {number}: got bytes that are no UTF-8; if the whole file has "
-                "another encoding turn it into UTF-8, from Latin-1 by iconv -f latin1 -t utf-8, "
-                "else mend or delete this line"
-            ) from None
+class Dialect(NamedTuple):
+    """A way to write CSV, as the parameters of `csv.reader`."""
+
+    delimiter: str
+    quoting: Any = csv.QUOTE_MINIMAL
+    escapechar: str | None = None
+    skipinitialspace: bool = False
 
 
-def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
-    lines = _lines(path)
-    head = next(lines, "")
-    if delimiter == "," and "," not in head and ";" in head:
-        delimiter = ";"  # of spreadsheets whose numbers have a comma
-    # Quotes mean nothing in most TSV files, and texts begin with them.
-    quoting: Any = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    lines = itertools.chain([head], lines)
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
-    csv.field_size_limit(max(LONGEST, csv.field_size_limit()))
-    names: list[str] = []
-    line = 1
+def _dialect(path: Path, encoding: str, delimiters: str) -> Dialect:
+    """The dialect by which most rows have as many fields as the first, with the fewest quotes left.
+
+    Most files are read through once for it.
+    """
+    marked = _separator(next(text_lines(path, encoding), ""))
+    best, most = Dialect(marked or delimiters[0]), (0, 0)
+    for delimiter in marked or delimiters:
+        # Quotes mean nothing in most TSV files, and texts begin with them.
+        bare = [Dialect(delimiter, csv.QUOTE_NONE)] if delimiter == "\t" else []
+        plain, escaped = Dialect(delimiter), Dialect(delimiter, escapechar="\\")
+        for dialect in (*bare, plain, plain._replace(skipinitialspace=True), escaped):
+            rows, quotes, whole = _fit(path, encoding, dialect)
+            if whole and not quotes and rows >= most[0]:
+                return dialect
+            if (rows, -quotes) > most:
+                best, most = dialect, (rows, -quotes)
+    return best
+
+
+def _fit(path: Path, encoding: str, dialect: Dialect) -> tuple[int, int, bool]:
+    """How many rows fit the first, how many fields keep their quotes, and whether all rows fit."""
+    width = rows = quotes = 0
     try:
-        for fields in reader:
-            if not fields:
-                pass  # a blank line
-            elif not names:
+        for _, fields in _csv_fields(path, encoding, dialect):
+            width = width or len(fields)
+            if width < 2 or not _fits(fields, width):
+                return rows, quotes, False
+            rows += 1
+            quotes += sum(f.lstrip()[:1] == '"' == f.rstrip()[-1:] for f in fields)
+    except csv.Error:
+        return rows, quotes, False
+    return rows, quotes, rows > 0
+
+
+def _fits(fields: list[str], width: int) -> bool:
+    """Whether a row has as many fields as the first; empty ones at its end do not count."""
+    return len(fields) == width or (len(fields) > width and not any(fields[width:]))
+
+
+def _separator(head: str) -> str | None:
+    """The character that a first line `sep=;` names, as Excel writes it."""
+    found = re.fullmatch(r'"?sep=(.)"?\s*', head, re.IGNORECASE)
+    return found[1] if found else None
+
+
+def _csv_fields(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each row with the number of its first line; csv.Error if quotes are broken."""
+    lines = text_lines(path, encoding)
+    head = next(lines, "")
+    before = 1 if _separator(head) else 0
+    csv.field_size_limit(max(LONGEST, csv.field_size_limit()))
+    doubled = dialect.escapechar is None
+    reader = csv.reader(
+        lines if before else itertools.chain([head], lines),
+        strict=True,
+        doublequote=doubled,
+        **dialect._asdict(),
+    )
+    while True:
+        line = before + reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise csv.Error(line, str(error)) from None
+        if fields:  # not a blank line
+            yield line, fields
+
+
+def _csv_rows(path: Path, encoding: str, dialect: Dialect, by_position: bool) -> Iterator[Row]:
+    names: list[str] = []
+    try:
+        for line, fields in _csv_fields(path, encoding, dialect):
+            if not names:
                 names = [field.strip() for field in fields]
-                if len(set(names)) < len(names):
-                    told = f"two columns have one name in {brief(names)}; rename one"
-                    raise UserError(f"{path}: {told}")
-            elif len(fields) == len(names):
-                yield line, dict(zip(names, fields, strict=True))
+                if by_position:
+                    names = [str(i) for i in range(1, len(fields) + 1)]
+                    yield line, dict(zip(names, fields, strict=True))
+                elif double := [n for n, times in Counter(names).items() if n and times > 1]:
+                    raise UserError(
+                        f"{path}: two columns have one name, {shown(double)}; rename one"
+                    )
+            elif _fits(fields, len(names)):
+                row = dict(zip(names, fields, strict=False))
+                row.pop("", None)
+                yield line, row
             else:
                 expected = f"{len(names)} as in the first line"
                 raise _broken(path, line, f"{len(fields)} fields", expected)
-            line = reader.line_num + 1
     except csv.Error as error:
-        raise _broken(path, line, f"broken quotes ({error})", "a row of CSV") from None
+        line, told = error.args
+        raise _broken(path, line, f"broken quotes ({told})", "a row of CSV") from None
 
 
-def _json_rows(path: Path) -> Iterator[Row]:
-    """The objects, one a line or in one array; there the position stands for the line."""
-    lines = _lines(path)
-    head = next(lines, "")
-    if head.lstrip().startswith("["):
-        values: Iterator[tuple[int, Any]] = enumerate(_json(head + "".join(lines), path, 1), 1)
+def _json_rows(path: Path, encoding: str) -> Iterator[Row]:
+    """The objects: one a line, in one array, or in an object; there positions stand for lines."""
+    lines = ((n, text) for n, text in enumerate(text_lines(path, encoding), 1) if text.strip())
+    first, second = next(lines, (1, "")), next(lines, None)
+    try:
+        by_line = isinstance(json.loads(first[1]), dict) and second is not None
+    except ValueError:
+        by_line = False
+    rest = itertools.chain([first], [second] if second else [], lines)
+    values: Iterable[tuple[int, Any]]
+    if by_line:
+        values = ((line, _json(text.strip(), path, line)) for line, text in rest)
     else:
-        texts = enumerate(itertools.chain([head], lines), 1)
-        values = ((line, _json(text, path, line)) for line, text in texts if text.strip())
+        values = enumerate(_records(_json("".join(text for _, text in rest), path, 1), path), 1)
     for line, value in values:
         if not isinstance(value, dict):
             raise _broken(path, line, f"JSON of {type(value).__name__}", "an object")
         yield line, value
 
 
+def _records(value: Any, path: Path) -> list[Any]:
+    """The records in JSON that is a list of them, has one, or has lists or objects as columns."""
+    if isinstance(value, list):
+        return value
+    inside = list(value.values()) if isinstance(value, dict) else []
+    lists = {k: v for k, v in value.items() if _is_list_of(v, dict)} if inside else {}
+    if len(lists) == 1:
+        say(f"{path}: the records are those of {shown(lists)}")
+        return next(iter(lists.values()))
+    if inside and not lists:
+        if {"columns", "data"} <= {*value} and _is_list_of(value["data"], list):  # of pandas
+            return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+        if all(isinstance(v, dict) and v.keys() == inside[0].keys() for v in inside):
+            inside = [list(v.values()) for v in inside]
+        if all(isinstance(v, list) and len(v) == len(inside[0]) for v in inside):
+            return [dict(zip(value, row, strict=True)) for row in zip(*inside, strict=True)]
+        if not any(isinstance(v, dict | list) for v in inside):
+            return [value]
+    told = f"several lists of records: {shown(lists)}" if lists else f"the fields {shown(value)}"
+    raise UserError(
+        f"{path} is one JSON object with {told}, expected one list of records; write the records "
+        "alone to a file, as a list or one a line"
+    )
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, kind) for v in value)
+
+
 def _json(text: str, path: Path, line: int) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise _broken(path, line, f"no JSON ({error})", "an object") from None
+        at = line + getattr(error, "lineno", 1) - 1
+        raise _broken(path, at, f"no JSON ({error})", "an object") from None
 
 
 def _broken(path: Path, line: int, got: str, expected: str) -> UserError:
@@ -290,8 +419,12 @@ def _broken(path: Path, line: int, got: str, expected: str) -> UserError:
     )
 
 
-def choose_columns(rows: Rows, text: str | None, label: str | None, where: str) -> tuple[str, str]:
+def choose_columns(
+    rows: Rows, text: str | None, label: str | None, where: str, named: bool = True
+) -> tuple[str, str]:
     """The names of the text column and the class column, each given or found by the first rows.
+
+    `named` says whether columns have names, not only positions.
 
     UserError if there is no such column, or if it is not clear which one it is.
     """
@@ -310,13 +443,27 @@ def choose_columns(rows: Rows, text: str | None, label: str | None, where: str) 
     label = label or _only([c for c in columns if c != text and _is_label(rows, c)])
     if text is None or label is None or text == label:
         raise _unclear(rows, text, label, where)
-    also_value = sum(str(row.get(label)) == label for row in rows) > 1
-    if also_value and label.lower() not in LABEL_NAMES:
-        raise UserError(
-            f"{where}: line 1 looks like a row ({brief(label)} is also a value), expected names "
-            "of columns; put them before it, such as text,label"
-        )
+    if named and _also_value(rows, label) and label.lower() not in LABEL_NAMES:
+        raise _headless(rows, text, label, where)
     return text, label
+
+
+def _also_value(rows: Rows, column: str) -> bool:
+    """Whether the name of a column is also a value in it: then the first line names none."""
+    return sum(str(row.get(column)) == column for row in rows) > 1
+
+
+def _headless(rows: Rows, text: str | None, label: str, where: str) -> UserError:
+    """The error for a file without names of columns."""
+    columns = list(rows[0])
+    places = {column: i for i, column in enumerate(columns, 1)}
+    texts = [text] if text else [c for c in columns if c != label and _is_text(rows, c)]
+    told = " or ".join(f"{places[column]} ({brief(column)})" for column in texts)
+    return UserError(
+        f"{where}: line 1 looks like a row ({brief(label)} is also a value), expected names of "
+        f"columns; put them before it (in pandas header=None), or count from 1: "
+        f"label_column={places[label]} text_column={told or 'its position'}"
+    )
 
 
 def _by_name(columns: list[str], names: Sequence[str], taken: str | None) -> str | None:
@@ -344,7 +491,13 @@ def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> Use
     columns = list(rows[0])
     if len(columns) < 2:
         what = f"only the column {shown(columns)}"
-        return UserError(f"{where} has {what}, expected one with texts and one with classes")
+        return UserError(
+            f"{where} has {what}, expected one with texts and one with classes, parted by commas, "
+            "semicolons, tabs or |"
+        )
+    values = [c for c in columns if c != text and _also_value(rows, c) and _is_label(rows, c)]
+    if values:
+        return _headless(rows, text, values[0], where)
     no_text = text is None or text == label
     setting, what = ("text_column", "texts") if no_text else ("label_column", "classes")
     words = any(isinstance(row.get(column), str) for row in rows for column in columns)

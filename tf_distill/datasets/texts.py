@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_distill.common import UserError, say
 from tf_distill.datasets.base import Dataset, Parts
+from tf_distill.datasets.checks import warn
 from tf_distill.datasets.embeddings import TRAIN, USUAL, read_vectors, train_vectors
 from tf_distill.datasets.labels import make_parts
 from tf_distill.datasets.words import UNKNOWN, TextEncoding, survey
@@ -52,7 +53,7 @@ def text_dataset(
         )
     x_train, x_test = map(encoding.number, (parts.x_train, parts.x_test))
     numbered = parts._replace(x_train=x_train, x_test=x_test)
-    return Dataset(name, *numbered, encoding, raw_train=parts.x_train, raw_test=parts.x_test)
+    return warn(Dataset(name, *numbered, encoding, raw_train=parts.x_train, raw_test=parts.x_test))
 
 
 def from_texts(
@@ -108,7 +109,9 @@ def _checked(
         )
     for i, text in enumerate(texts):
         if not isinstance(text, str | bytes):
-            raise UserError(f"x_{split}[{i}] is {text!r}, expected a string")
+            raise UserError(
+                f"x_{split}[{i}] is {text!r}, expected a string; turn all into strings, by str"
+            )
     return drop_empty(texts, labels, f"x_{split}")
 
 

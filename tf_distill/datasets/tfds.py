@@ -65,7 +65,7 @@ def read_tfds(
     kind, key, label = choose_features(name, features, input_feature, label_feature)
     remedy = _preparation(name, data_dir)
     splits = _splits(source, label, remedy)
-    names = features[label].names
+    names = getattr(features[label], "names", None)  # None for whole numbers
     arrays = [_arrays(source, split, key, label, names, remedy) for split in splits]
     if kind == "image":
         arrays = _one_size(arrays, image_size)
@@ -74,7 +74,7 @@ def read_tfds(
             drop_empty(x, y, f"{name}, {s}") for (x, y), s in zip(arrays, splits, strict=True)
         ]
     where = (f"{name}, {splits[0]}", f"{name}, {splits[-1]}")
-    classes = names if set(names) == set(arrays[0][1]) else None
+    classes = names if names and set(names) == set(arrays[0][1]) else None
     return kind, make_parts(arrays[0], arrays[1] if len(arrays) > 1 else None, where, classes)
 
 
@@ -83,8 +83,9 @@ def choose_features(
 ) -> tuple[str, str, str]:
     """The kind, the input feature and the label feature of a dataset.
 
-    An image has priority over texts, which are then names or descriptions. If there is no input or
-    label, or several, a UserError names all features.
+    An image has priority over texts, which are then names or descriptions. A label is a
+    ClassLabel or, without one, a whole number. If there is no input or label, or several, a
+    UserError names all features.
     """
     import tensorflow_datasets as tfds
 
@@ -97,10 +98,15 @@ def choose_features(
         return [k for k, f in features.items() if isinstance(f, cls) and given in (None, k)]
 
     images, texts = (of(cls, input_feature) for cls in (tfds.features.Image, tfds.features.Text))
-    inputs, labels = images or texts, of(tfds.features.ClassLabel, label_feature)
+    numbers = [
+        key for key in of(tfds.features.Tensor, label_feature)
+        if features[key].shape == () and np.issubdtype(features[key].np_dtype, np.integer)
+    ]  # fmt: skip
+    inputs, labels = images or texts, of(tfds.features.ClassLabel, label_feature) or numbers
     if len(inputs) != 1 or len(labels) != 1:
         raise UserError(
-            f"{name} has the features {listed}, expected one image or text and one class label; "
+            f"{name} has the features {listed}, expected one image or text and one class label or "
+            "whole number; "
             "name them with text_column and label_column (input_feature and label_feature in "
             "from_tfds)"
         )
@@ -128,10 +134,10 @@ def _labelled(builder, split: str, label: str, remedy: str) -> bool:
 
     with _present(builder, remedy):
         first = next(iter(tfds.as_numpy(builder.as_dataset(split=f"{split}[:1]"))))
-    return int(first[label]) >= 0
+    return int(first[label]) >= 0 or not hasattr(builder.info.features[label], "names")
 
 
-def _arrays(builder, split: str, key: str, label: str, names: list[str], remedy: str):
+def _arrays(builder, split: str, key: str, label: str, names: list[str] | None, remedy: str):
     """Inputs, an array or a list of images of their own sizes, and labels by name."""
     import tensorflow_datasets as tfds
 
@@ -142,7 +148,7 @@ def _arrays(builder, split: str, key: str, label: str, names: list[str], remedy:
             inputs, labels = next(iter(tfds.as_numpy(whole.prefetch(tf.data.AUTOTUNE))))
         else:
             inputs, labels = zip(*tfds.as_numpy(data), strict=True)
-    return inputs, [names[int(label)] for label in labels]
+    return inputs, [names[int(label)] if names else int(label) for label in labels]
 
 
 def _one_size(arrays: list, image_size: Size | None) -> list:

@@ -10,6 +10,7 @@ from tf_distill.common import UserError, unknown_name
 from tf_distill.datasets import arrays, image_folder, tables, tfds
 from tf_distill.datasets.base import Dataset, Entry, Parts, usual_model
 from tf_distill.datasets.images import Size, checked_size, image_dataset
+from tf_distill.datasets.picture_files import WHITE
 from tf_distill.datasets.texts import GLOVE, text_dataset
 
 FORMS = ("csv:FILE", "folder:PATH", "npz:FILE", "tfds:NAME")
@@ -27,12 +28,21 @@ class Source(NamedTuple):
     text_column: str | None = None
     label_column: str | None = None
     image_size: str | None = None
+    skip_bad: bool | None = None
+
+
+class Found(NamedTuple):
+    """What was read: its kind, "image" or "text", both splits, and the white of 16 bits."""
+
+    kind: str
+    parts: Parts
+    white: int = WHITE
 
 
 class Kind(NamedTuple):
     """A kind of own data: its reader, and the settings that it takes."""
 
-    read: Callable[[Source], tuple[str, Parts]]
+    read: Callable[[Source], Found]
     settings: tuple[str, ...]
 
 
@@ -82,13 +92,13 @@ def _stamp(place: str | None) -> tuple[int, int, int] | None:
 
 @functools.lru_cache(maxsize=1)
 def _entry(kind: str, source: Source, *_stamps) -> Entry:
-    made_of, parts = KINDS[kind].read(source)
+    made_of, parts, white = KINDS[kind].read(source)
     name = short_name(kind, source.place)
 
     @functools.lru_cache(maxsize=1)
     def load(data_dir: Path, embeddings: str | None) -> Dataset:
         if made_of == "image":
-            return image_dataset(name, parts)
+            return image_dataset(name, parts, white=white)
         return text_dataset(name, parts, embeddings or data_dir / GLOVE)
 
     shape = parts.x_train.shape[1:]
@@ -115,24 +125,25 @@ def short_name(kind: str, place: str) -> str:
     return re.sub(r"[^\w-]+", "_", stem) or kind
 
 
-def _read_csv(source: Source) -> tuple[str, Parts]:
+def _read_csv(source: Source) -> Found:
     columns = (source.text_column, source.label_column)
-    return "text", tables.read_tables(source.place, source.test_data, *columns)
+    return Found("text", tables.read_tables(source.place, source.test_data, *columns))
 
 
-def _read_folder(source: Source) -> tuple[str, Parts]:
+def _read_folder(source: Source) -> Found:
     path, test = Path(source.place).expanduser(), source.test_data
     elsewhere = Path(test).expanduser() if test else None
-    return "image", image_folder.read_folder(path, elsewhere, _size(source))
+    size, skip = _size(source), bool(source.skip_bad)
+    return Found("image", *image_folder.read_folder(path, elsewhere, size, skip))
 
 
-def _read_npz(source: Source) -> tuple[str, Parts]:
-    return "image", arrays.read_npz(Path(source.place).expanduser(), _size(source))
+def _read_npz(source: Source) -> Found:
+    return Found("image", arrays.read_npz(Path(source.place).expanduser(), _size(source)))
 
 
-def _read_tfds(source: Source) -> tuple[str, Parts]:
+def _read_tfds(source: Source) -> Found:
     columns = (source.text_column, source.label_column)
-    return tfds.read_tfds(source.place, Path(source.data_dir), *columns, _size(source))
+    return Found(*tfds.read_tfds(source.place, Path(source.data_dir), *columns, _size(source)))
 
 
 def _size(source: Source) -> Size | None:
@@ -150,7 +161,7 @@ def _size(source: Source) -> Size | None:
 
 KINDS: dict[str, Kind] = {
     "csv": Kind(_read_csv, ("test_data", "text_column", "label_column")),
-    "folder": Kind(_read_folder, ("test_data", "image_size")),
+    "folder": Kind(_read_folder, ("test_data", "image_size", "skip_bad")),
     "npz": Kind(_read_npz, ("image_size",)),
     "tfds": Kind(_read_tfds, ("text_column", "label_column", "image_size")),
 }

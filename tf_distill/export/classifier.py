@@ -84,7 +84,8 @@ class TextClassifier(Classifier):
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
         numbers = tf.lookup.TextFileInitializer(str(file), tf.string, line, tf.int64, number)
-        self.table = tf.lookup.StaticHashTable(numbers, UNKNOWN)
+        of_lines = tf.lookup.StaticHashTable(numbers, UNKNOWN)
+        self.tables = [of_lines, *encoding.tables()[1:]]  # further normal forms are no lines
 
     @graph_function
     def predict(self, text: tf.Tensor) -> Answer:
@@ -104,7 +105,7 @@ class TextClassifier(Classifier):
         }
 
     def _embed(self, text: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self.vectors, number_words(text, self.table, self._encoding.length))
+        return tf.gather(self.vectors, number_words(text, self.tables, self._encoding.length))
 
 
 class ImageClassifier(Classifier):
@@ -124,7 +125,7 @@ class ImageClassifier(Classifier):
 
     @graph_function
     def predict_encoded(self, image_bytes: tf.Tensor) -> Answer:
-        """The answer for PNG or JPEG files `[batch]` of any size, grey or colour."""
+        """The answer for files `[batch]` of `datasets.picture_files.FORMATS`, of any size."""
         return self.answer(self._decode(image_bytes))
 
     @graph_function
@@ -147,16 +148,7 @@ class ImageClassifier(Classifier):
         return tf.ensure_shape(images, [None, *self._encoding.shape])
 
     def _decode(self, files: tf.Tensor) -> tf.Tensor:
-        height, width, channels = self._encoding.shape
-
-        def decode(file: tf.Tensor) -> tf.Tensor:
-            image = tf.io.decode_image(file, channels, expand_animations=False)
-            image = tf.cast(image, tf.float32) / 255.0
-            image = tf.image.resize(image, (height, width), antialias=True)
-            return tf.ensure_shape(image, self._encoding.shape)
-
-        images = tf.map_fn(decode, files, fn_output_signature=tf.float32)
-        return self._encoding.normalise(images)
+        return tf.map_fn(self._encoding.read, files, fn_output_signature=tf.float32)
 
 
 class ArrayClassifier(Classifier):

@@ -101,7 +101,8 @@ def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
     kind = described["input"]
     if kind["kind"] in FROM_METADATA:
         numbers = (tuple(kind[name]) for name in ("shape", "mean", "std"))
-        return FROM_METADATA[kind["kind"]](*numbers)
+        white = {"white": kind["white"]} if "white" in kind else {}
+        return FROM_METADATA[kind["kind"]](*numbers, **white)
     name, settings = described["dataset"], read_checked(run_dir / "config.json")
     if name not in datasets.DATASETS and not datasets.is_own(name):
         raise UserError(

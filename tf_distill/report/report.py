@@ -20,7 +20,7 @@ from tf_distill.common import (
     write_text,
     writing_to,
 )
-from tf_distill.datasets import DATASETS, Entry, described, is_own, load
+from tf_distill.datasets import DATASETS, Entry, counts_in_words, described, is_own, load
 from tf_distill.networks import NETWORKS
 from tf_distill.report import pages
 from tf_distill.report.figures import DARK, Plate, missing_letters_told, plates, render
@@ -65,6 +65,7 @@ def _values(record: Record) -> Values:
         "sentences": _sentences(record),
         "settings": _settings(record),
         "command": _command(record),
+        "classes": _classes(record),
         "versions": [(name, record.results[name]) for name in VERSIONS if name in record.results],
         "export": repr(str(record.path / "distilled" / "1")),
         "folder": shlex.quote(str(record.path)),
@@ -135,6 +136,12 @@ def _command(record: Record) -> str:
     if not record.results or model.startswith(OWN) or not known:
         return ""
     return config.shortest_command(record.config, _registry(record), NETWORKS)
+
+
+def _classes(record: Record) -> str:
+    """The classes with the number of their training examples; "" in older results."""
+    numbers = record.results.get("class_examples")
+    return f"Training examples of {counts_in_words(numbers)}." if numbers else ""
 
 
 def _registry(record: Record) -> dict[str, Entry]:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tf_distill.common import __version__, accuracy_over, count, machine, output_names
 from tf_distill.config import PLACES, Config
 from tf_distill.core import Accuracy, Distillation, Samples
-from tf_distill.datasets import DATASETS, Dataset, TextEncoding
+from tf_distill.datasets import DATASETS, Dataset, TextEncoding, class_counts
 
 
 def summarize(
@@ -36,6 +36,7 @@ def summarize(
         "learned_lr": distillation.distilled.samples.lr.numpy().tolist(),
         "seconds": round(float(distillation.seconds), 1),
         "test_examples": len(dataset.y_test),
+        "class_examples": class_counts(dataset.classes, dataset.y_train),
         "accuracy_before": before._asdict(),
         "accuracy": after._asdict(),
         **({"skipped_steps": skipped} if skipped else {}),
