@@ -19,6 +19,7 @@ if typing.TYPE_CHECKING:
     from tf_distill.evaluation.original import Original
     from tf_distill.export import LoadedSet
     from tf_distill.export import load as load_distilled
+    from tf_distill.export import save as save_distilled
     from tf_distill.networks import Training
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "layers",
     "load_distilled",
     "losses",
+    "save_distilled",
 ]
 
 _PLACES = {
@@ -56,6 +58,7 @@ _PLACES = {
     "layers": ("layers", None),
     "load_distilled": ("export", "load"),
     "losses": ("core.losses", None),
+    "save_distilled": ("export", "save"),
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tf_distill.common import (
@@ -38,8 +39,8 @@ from tf_distill.core import (
     outer_update,
     test_networks,
 )
-from tf_distill.datasets import Dataset, hold_out
-from tf_distill.export import LoadedSet, load, save, servable
+from tf_distill.datasets import UNKNOWN, Dataset, Encoding, TextEncoding, hold_out
+from tf_distill.export import LoadedSet, load, saved_model, servable, set_folder
 from tf_distill.report import report
 from tf_distill.runs import memory, results
 from tf_distill.runs.folder import Checkpoints, Metrics, handling
@@ -124,7 +125,8 @@ def write(run: Run, finished: Finished) -> None:
     """Keeps the results and, if there is a folder, the set, the trained model and a report."""
     path = run.files.path
     if path:
-        save(path / "distilled" / "1", finished.distilled)
+        set_folder.write(path / "set" / "1", finished.distilled)
+        saved_model.write(path / "distilled" / "1", finished.distilled)
         write_model(run, finished.distilled.samples, path / "model" / "1")
     run.files.write("results.json", finished.results)
     if path:
@@ -156,7 +158,7 @@ def finished_run(run: Run) -> Finished:
     if not (path / report.NAME).exists():
         report.write(path)
     history = read_metrics(path / Metrics.FILE)
-    distilled = dataclasses.replace(load(path / "distilled" / "1"), build=run.choice.build)
+    distilled = dataclasses.replace(load(path), build=run.choice.build)
     return Finished(distilled, run.files.read("results.json"), history)
 
 
@@ -349,12 +351,18 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     distilled = LoadedSet(
         samples,
         fixed_network(learner, config.seed) if config.init == "fixed" else [],
-        results.describe_set(config, dataset, samples, after, texts),
+        results.describe_set(config, dataset, samples, after, learner.model, texts),
         run.choice.build,
         [tf.constant(value) for value in learner.frozen],
+        word_vectors(dataset.encoding),
     )
     summary = results.summarize(config, dataset, state, before, after)
     return Finished(distilled, summary, metrics.lines)
+
+
+def word_vectors(encoding: Encoding) -> np.ndarray | None:
+    """The vectors of the words of texts, `[words, dimension]`; None for other inputs."""
+    return encoding.vectors[UNKNOWN + 1 :].numpy() if isinstance(encoding, TextEncoding) else None
 
 
 def new_distillation(config: Config, dataset: Dataset) -> Distillation:
