@@ -17,6 +17,7 @@ if typing.TYPE_CHECKING:
     from tf_distill.common import Diverged, Interrupted, UserError
     from tf_distill.core import Accuracy, Callback, Samples, losses
     from tf_distill.evaluation.original import Original
+    from tf_distill.evaluation.verification import Verification, verify
     from tf_distill.export import LoadedSet
     from tf_distill.export import load as load_distilled
     from tf_distill.export import save as save_distilled
@@ -33,6 +34,7 @@ __all__ = [
     "Samples",
     "Training",
     "UserError",
+    "Verification",
     "__version__",
     "datasets",
     "distill",
@@ -40,6 +42,7 @@ __all__ = [
     "load_distilled",
     "losses",
     "save_distilled",
+    "verify",
 ]
 
 _PLACES = {
@@ -53,12 +56,14 @@ _PLACES = {
     "Samples": ("core", "Samples"),
     "Training": ("networks", "Training"),
     "UserError": ("common", "UserError"),
+    "Verification": ("evaluation.verification", "Verification"),
     "datasets": ("datasets", None),
     "distill": ("api", "distill"),
     "layers": ("layers", None),
     "load_distilled": ("export", "load"),
     "losses": ("core.losses", None),
     "save_distilled": ("export", "save"),
+    "verify": ("evaluation.verification", "verify"),
 }
 
 

@@ -16,7 +16,8 @@ from tf_distill.export.distilled_set import (
     FROZEN_NAME,
     LoadedSet,
     read_frozen,
+    word_vectors,
     write_frozen,
 )
-from tf_distill.export.set_folder import find, load, save
+from tf_distill.export.set_folder import digest, find, load, save
 from tf_distill.export.versions import newest_version, publish_version

@@ -23,7 +23,7 @@ from tf_distill.core import (
     give_weights,
     recipe_of,
 )
-from tf_distill.datasets import ArrayEncoding, Encoding, ImageEncoding, TextEncoding
+from tf_distill.datasets import UNKNOWN, ArrayEncoding, Encoding, ImageEncoding, TextEncoding
 from tf_distill.networks import NETWORKS, check_outputs, outputs_for
 
 HOW_TO_TRAIN = {
@@ -213,6 +213,11 @@ def unsound(path: Path, reason: str) -> UserError:
     """The error for a damaged set."""
     told = " ".join(reason.split())[:300]
     return UserError(f"{path} is no sound distilled set ({told}); export it again, or name another")
+
+
+def word_vectors(encoding: Encoding) -> np.ndarray | None:
+    """The vectors of the words of texts, `[words, dimension]`; None for other inputs."""
+    return encoding.vectors[UNKNOWN + 1 :].numpy() if isinstance(encoding, TextEncoding) else None
 
 
 def check(loaded: LoadedSet) -> None:

@@ -5,7 +5,7 @@
 | card.json | what the set is: data, network, training, accuracy; shapes and SHA-256 of the rest |
 | set.npz | float32 x, y, lr; initial_0, initial_1, ... and frozen_0, ... where the set needs them |
 | vocabulary.txt | for texts: a word a line; the first has the number 2 |
-| vectors.npz | for texts: the words' vectors. It may be left out: the card has their SHA-256 |
+| vectors.npz | for texts: the words' vectors; may be left out: `input` has their SHA-256 |
 | samples/ | PNG files, or sentences.txt, for a person |
 | README.md | the card in words, and how to train on the set |
 
@@ -110,6 +110,8 @@ def card_of(distilled: LoadedSet, arrays: Arrays) -> Json:
     """The card of a set with these arrays."""
     metadata = {name: v for name, v in distilled.metadata.items() if name not in APART}
     input_ = {name: v for name, v in metadata["input"].items() if name != "vocabulary"}
+    if distilled.vectors is not None:
+        input_["vectors"] = digest(distilled.vectors)
     how = HOW_TO_TRAIN[metadata.get("use", "replay")]
     card = {"how_to_train": how, **metadata, "input": input_, "format": FORMAT}
     card = json.loads(json.dumps(card))  # tuples are lists, as in a file
@@ -117,8 +119,6 @@ def card_of(distilled: LoadedSet, arrays: Arrays) -> Json:
     digests |= {name: digest(card[name]) for name in DECIDING if name in card}
     if words := text_files(distilled).get(VOCABULARY):
         digests[VOCABULARY] = digest(words.encode())
-    if distilled.vectors is not None:
-        digests["vectors"] = digest(distilled.vectors)
     return {**card, "arrays": {n: [*a.shape] for n, a in arrays.items()}, "sha256": digests}
 
 
@@ -190,7 +190,7 @@ def read(folder: Path) -> LoadedSet:
             card["input"]["vocabulary"] = words
         if lines[SENTENCES] is not None:
             card["sentences"] = lines[SENTENCES]
-        vectors = _vectors(folder, card, digests)
+        vectors = _vectors(folder, card["input"])
         initial, frozen = (_numbered(name, arrays) for name in ("initial", "frozen"))
         samples = Samples(*(tf.constant(arrays[name]) for name in Samples._fields))
         loaded = LoadedSet(samples, initial, card, None, frozen, vectors)
@@ -226,13 +226,13 @@ def _lines(path: Path) -> list[str] | None:
     return path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else None
 
 
-def _vectors(folder: Path, card: Json, digests: Mapping[str, Any]) -> np.ndarray | None:
+def _vectors(folder: Path, described: Json) -> np.ndarray | None:
     """The word vectors, if they are there."""
-    if card["input"]["kind"] != "text" or not (folder / VECTORS).is_file():
+    if described["kind"] != "text" or not (folder / VECTORS).is_file():
         return None
     found = read_npz_arrays(folder / VECTORS, ("vectors",), ("vectors",), packed=False)["vectors"]
-    shape = [len(card["input"].get("vocabulary", [])), card["input"]["shape"][-1]]
-    _check_array("vectors", found, shape, digests)
+    shape = [len(described.get("vocabulary", [])), described["shape"][-1]]
+    _check_array("vectors", found, shape, described)
     return found
 
 
@@ -267,7 +267,7 @@ INPUTS: dict[str, Callable[[Json], str]] = {
         f"and after the last word there are zeros, up to {described['shape'][0]} words. The "
         f"network sees a vector for each: row `number - 2` of `vectors` in `{VECTORS}`, and zeros "
         f"for the numbers 0 and 1. You may leave `{VECTORS}` out when you send this folder: "
-        f"`sha256` in `{CARD}` names the vectors that belong to it."
+        f"`vectors` in `{CARD}` is the SHA-256 of those that belong to it."
     ),
 }
 """How test inputs are made, by the kind of input."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from tf_distill.common import (
@@ -39,8 +38,15 @@ from tf_distill.core import (
     outer_update,
     test_networks,
 )
-from tf_distill.datasets import UNKNOWN, Dataset, Encoding, TextEncoding, hold_out
-from tf_distill.export import LoadedSet, load, saved_model, servable, set_folder
+from tf_distill.datasets import Dataset, hold_out
+from tf_distill.export import (
+    LoadedSet,
+    load,
+    saved_model,
+    servable,
+    set_folder,
+    word_vectors,
+)
 from tf_distill.report import report
 from tf_distill.runs import memory, results
 from tf_distill.runs.folder import Checkpoints, Metrics, handling
@@ -358,11 +364,6 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     )
     summary = results.summarize(config, dataset, state, before, after)
     return Finished(distilled, summary, metrics.lines)
-
-
-def word_vectors(encoding: Encoding) -> np.ndarray | None:
-    """The vectors of the words of texts, `[words, dimension]`; None for other inputs."""
-    return encoding.vectors[UNKNOWN + 1 :].numpy() if isinstance(encoding, TextEncoding) else None
 
 
 def new_distillation(config: Config, dataset: Dataset) -> Distillation:
