@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
     from tf_distill.core import Accuracy, Callback, Samples, losses
     from tf_distill.evaluation.original import Original
     from tf_distill.evaluation.verification import Verification, verify
-    from tf_distill.export import LoadedSet
+    from tf_distill.export import LoadedSet, merge
     from tf_distill.export import load as load_distilled
     from tf_distill.export import save as save_distilled
     from tf_distill.networks import Training
@@ -41,6 +41,7 @@ __all__ = [
     "layers",
     "load_distilled",
     "losses",
+    "merge",
     "save_distilled",
     "verify",
 ]
@@ -62,6 +63,7 @@ _PLACES = {
     "layers": ("layers", None),
     "load_distilled": ("export", "load"),
     "losses": ("core.losses", None),
+    "merge": ("export", "merge"),
     "save_distilled": ("export", "save"),
     "verify": ("evaluation.verification", "verify"),
 }

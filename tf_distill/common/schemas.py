@@ -66,6 +66,8 @@ DESCRIBED = Object(
      "inner_optimizer": ("sgd", "momentum", "adam"), "augment": ("none", "shift", "crop_and_flip"),
       "accuracy": MEAN, "classes": [str], "sentences": [str],
      "layers": [str],
+     "sources": [Object("dataset samples classes",
+                        {"dataset": str, "samples": int, "classes": [str]})],
      **dict.fromkeys(("steps", "epochs", "seed", "initial_weights", "frozen_weights"), int)},
 )  # fmt: skip
 """What the numbers of a distilled set mean."""

@@ -341,6 +341,7 @@ def readme(card: Json) -> str:
         "network": card["network"],
         "trained by": card.get("recipe"),
         "accuracy": _accuracy(card),
+        "merged from": "; ".join(map(_source, card.get("sources", []))),
         "made": _made(card),
     }
     loss = "mean(log(1 + exp(logits)) - y * logits)"
@@ -382,6 +383,10 @@ def _accuracy(card: Json) -> str | None:
         f"{100 * found['mean']:.2f}{spread} % on {examples}; networks: {found.get('networks', 1)}, "
         f"seed: {card['seed']}"
     )
+
+
+def _source(source: Json) -> str:
+    return f"{source['samples']} samples of {source['dataset']} ({', '.join(source['classes'])})"
 
 
 def _made(card: Json) -> str:
