@@ -86,12 +86,13 @@ def write(folder: Path, distilled: LoadedSet) -> None:
     card = card_of(distilled, arrays)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with whole(folder) as part:
-        (part / "samples").mkdir(parents=True)
+        part.mkdir()
         np.savez(part / ARRAYS, **arrays)  # type: ignore[arg-type]
         if distilled.vectors is not None:
             np.savez(part / VECTORS, vectors=distilled.vectors)
         write_json(part / CARD, card)
         for name, text in {**files, "README.md": readme(card)}.items():
+            (part / name).parent.mkdir(exist_ok=True)
             write_text(part / name, text)
         _write_pictures(part / "samples", distilled)
 
@@ -99,11 +100,14 @@ def write(folder: Path, distilled: LoadedSet) -> None:
 def arrays_of(distilled: LoadedSet) -> Arrays:
     """The arrays of set.npz by name."""
     lists = {"initial": distilled.initial_weights, "frozen": distilled.frozen_weights}
-    named = dict(zip(Samples._fields, distilled.samples, strict=True))
-    named |= {f"{name}_{i}": v for name, values in lists.items() for i, v in enumerate(values)}
-    arrays = {name: np.asarray(value) for name, value in named.items()}
-    # numpy can't store bfloat16 and the like, which have kind V
-    return {n: a.astype(np.float32) if a.dtype.kind == "V" else a for n, a in arrays.items()}
+    samples = zip(Samples._fields, distilled.samples, strict=True)
+    arrays = {name: np.asarray(value, np.float32) for name, value in samples}
+    for name, values in lists.items():
+        for i, value in enumerate(map(np.asarray, values)):
+            # numpy can't store bfloat16 and the like, which have kind V
+            plain = value.astype(np.float32) if value.dtype.kind == "V" else value
+            arrays[f"{name}_{i}"] = plain
+    return arrays
 
 
 def card_of(distilled: LoadedSet, arrays: Arrays) -> Json:
@@ -182,14 +186,14 @@ def read(folder: Path) -> LoadedSet:
         for name, array in arrays.items():
             _check_array(name, array, shapes[name], digests)
         for name in DECIDING:
-            if name in card:
-                _check_digest(f"{name} in {CARD}", card[name], digests.get(name))
-        lines = {file: _lines(folder / file) for file in (VOCABULARY, SENTENCES)}
-        if (words := lines[VOCABULARY]) is not None:
-            _check_digest(VOCABULARY, (folder / VOCABULARY).read_bytes(), digests.get(VOCABULARY))
-            card["input"]["vocabulary"] = words
-        if lines[SENTENCES] is not None:
-            card["sentences"] = lines[SENTENCES]
+            if name in card or name in digests:
+                _check_digest(f"{name} in {CARD}", card.get(name), digests.get(name))
+        if VOCABULARY in digests:
+            words = (folder / VOCABULARY).read_bytes()
+            _check_digest(VOCABULARY, words, digests[VOCABULARY])
+            card["input"]["vocabulary"] = words.decode().split("\n")[:-1]
+        if (folder / SENTENCES).is_file():
+            card["sentences"] = (folder / SENTENCES).read_text(encoding="utf-8").split("\n")[:-1]
         vectors = _vectors(folder, card["input"])
         initial, frozen = (_numbered(name, arrays) for name in ("initial", "frozen"))
         samples = Samples(*(tf.constant(arrays[name]) for name in Samples._fields))
@@ -201,8 +205,8 @@ def read(folder: Path) -> LoadedSet:
 
 
 def _check_array(name: str, array: np.ndarray, shape: Any, digests: Mapping[str, Any]) -> None:
-    kinds = "f" if name in Samples._fields else "fiub"
-    if array.dtype.kind not in kinds or (name in Samples._fields and array.dtype != np.float32):
+    weights = name.startswith(("initial_", "frozen_"))  # which may have other types
+    if array.dtype.kind not in "fiub" or not (weights or array.dtype == np.float32):
         raise ValueError(f"{name} has numbers of the type {array.dtype}, expected float32")
     if [*array.shape] != shape:
         raise ValueError(f"{name} has the shape {[*array.shape]}, and {CARD} says {shape}")
@@ -222,10 +226,6 @@ def _numbered(name: str, arrays: Arrays) -> Weights:
     return [tf.constant(arrays[name]) for name in names]
 
 
-def _lines(path: Path) -> list[str] | None:
-    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else None
-
-
 def _vectors(folder: Path, described: Json) -> np.ndarray | None:
     """The word vectors, if they are there."""
     if described["kind"] != "text" or not (folder / VECTORS).is_file():
@@ -241,6 +241,7 @@ def _write_pictures(folder: Path, distilled: LoadedSet) -> None:
     described, (x, y) = distilled.metadata["input"], distilled.arrays()
     if described["kind"] != "image" or x.shape[-1] not in (1, 3):
         return
+    folder.mkdir()
     mean, std = (np.asarray(described[name]) for name in MOMENTS)
     pixels = np.clip(255 * (x * std + mean), 0, 255).round().astype(np.uint8)
     classes = distilled.metadata["classes"]

@@ -60,8 +60,7 @@ def describe_results(results: dict[str, Any], config: Config) -> str:
         f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
         f"{results['seconds']:.0f} s\ntrained by {results['recipe']}\n"
         f"{skipped}report.html, set/1 (the set, also as a SavedModel in distilled/1) and model/1 "
-        "(the network that it trains) are "
-        f"in {config.run_dir}"
+        f"(the network that it trains) are in {config.run_dir}"
     )
 
 
@@ -141,12 +140,13 @@ def layers_in_words(model: keras.Model) -> list[str]:
 
 def _layer_in_words(layer: keras.Layer) -> str:
     config: dict[str, Any] = {}
-    with contextlib.suppress(NotImplementedError):  # of a layer of one's own
+    with contextlib.suppress(Exception):  # a layer of one's own may not describe itself
         config = layer.get_config()
     kind = type(layer)
     own = kind.__module__.startswith("tf_distill.") and kind.__doc__  # Keras's are well known
     told = [own.splitlines()[0].rstrip(".").lower()] if own else []
-    told += [f"{name} {config[name]}" for name in LAYER_SETTINGS if name in config]
+    settings = {name: config.get(name) for name in LAYER_SETTINGS}
+    told += [f"{n} {v}" for n, v in settings.items() if isinstance(v, str | int | float | tuple)]
     weights = [str(tuple(weight.shape)) for weight in layer.weights]
     told += [f"weights {' and '.join(weights)}"] if weights else []
     return f"{kind.__name__}: {', '.join(told)}" if told else kind.__name__
