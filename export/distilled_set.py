@@ -31,13 +31,13 @@ def main(argv: list[str]) -> None:
     """Writes the export and prints where it is."""
     cli.no_arguments(argv)
     with startup.quiet():
-        from tf_distill.export import distilled_set, tfds
+        from tf_distill.export import load, saved_model, tfds
 
-        source, export_dir = Path(_RUN_DIR.value, "distilled", "1"), Path(_EXPORT_DIR.value)
+        run_dir, export_dir = Path(_RUN_DIR.value), Path(_EXPORT_DIR.value)
         if _FORMAT.value == "tfds":
-            print(tfds.write_version(distilled_set.load(source), export_dir))
+            print(tfds.write_version(load(run_dir), export_dir))
         else:
-            print(distilled_set.publish(source, export_dir))
+            print(saved_model.publish(run_dir / "distilled" / "1", export_dir))
 
 
 if __name__ == "__main__":

@@ -136,10 +136,11 @@ def test_figures_and_exports(result, data, tmp_path):
     assert {p.name for p in written} == {"labels.png", "learning_rates.png", "history.png"}
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in written)
     exported = result.export(tmp_path / "exports")
-    assert exported == {n: tmp_path / "exports" / n / "1" for n in ("distilled", "model")}
-    loaded = td.load_distilled(exported["distilled"])
-    for a, b in zip(loaded.samples, result.distilled.samples, strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert exported == {n: tmp_path / "exports" / n / "1" for n in ("set", "distilled", "model")}
+    for folder in (exported["distilled"], exported["set"], tmp_path / "exports"):
+        loaded = td.load_distilled(folder)
+        for a, b in zip(loaded.samples, result.distilled.samples, strict=True):
+            np.testing.assert_array_equal(a, b)
     assert loaded.metadata["classes"] == ["a", "b", "c"]
     with pytest.raises(td.UserError, match="network of your own, Subclassed; make it"):
         loaded.network()

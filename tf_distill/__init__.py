@@ -17,8 +17,10 @@ if typing.TYPE_CHECKING:
     from tf_distill.common import Diverged, Interrupted, UserError
     from tf_distill.core import Accuracy, Callback, Samples, losses
     from tf_distill.evaluation.original import Original
-    from tf_distill.export import LoadedSet
+    from tf_distill.evaluation.verification import Verification, verify
+    from tf_distill.export import LoadedSet, merge
     from tf_distill.export import load as load_distilled
+    from tf_distill.export import save as save_distilled
     from tf_distill.networks import Training
 
 __all__ = [
@@ -32,12 +34,16 @@ __all__ = [
     "Samples",
     "Training",
     "UserError",
+    "Verification",
     "__version__",
     "datasets",
     "distill",
     "layers",
     "load_distilled",
     "losses",
+    "merge",
+    "save_distilled",
+    "verify",
 ]
 
 _PLACES = {
@@ -51,11 +57,15 @@ _PLACES = {
     "Samples": ("core", "Samples"),
     "Training": ("networks", "Training"),
     "UserError": ("common", "UserError"),
+    "Verification": ("evaluation.verification", "Verification"),
     "datasets": ("datasets", None),
     "distill": ("api", "distill"),
     "layers": ("layers", None),
     "load_distilled": ("export", "load"),
     "losses": ("core.losses", None),
+    "merge": ("export", "merge"),
+    "save_distilled": ("export", "save"),
+    "verify": ("evaluation.verification", "verify"),
 }
 
 

@@ -24,7 +24,7 @@ from tf_distill.datasets import DATASETS, Dataset, refuse_stream
 from tf_distill.evaluation import comparison
 from tf_distill.evaluation.bench import check_finished
 from tf_distill.evaluation.original import Original, checked_training, original_of
-from tf_distill.export import publish_version, save
+from tf_distill.export import publish_version, saved_model, set_folder
 from tf_distill.networks import Choice, Model, Training, choose
 from tf_distill.report import report
 from tf_distill.report.figures import missing_letters_told, plates, render
@@ -204,24 +204,29 @@ class Result:
         return written
 
     def export(self, path: str | Path) -> dict[str, Path]:
-        """Writes the set and the network trained on it as SavedModels, each as a next version.
+        """Writes the set and the network trained on it, each as a next version.
 
         Args:
-            path: a folder. `distilled/1` in it is the set, for `load_distilled` and for
-                programs without this package; `model/1` is the trained network for
-                TensorFlow Serving. A second export makes `distilled/2` and `model/2`.
+            path: a folder. `set/1` in it is the set as plain files with a card, to send and to
+                train on anywhere; `distilled/1` is the same as a SavedModel, for pipelines of
+                TensorFlow; `model/1` is the trained network for TensorFlow Serving. A second
+                export makes `set/2` and so on.
 
         Returns:
-            The two new folders by "distilled" and "model".
+            The new folders by "set", "distilled" and "model".
 
         Raises:
             UserError: the folder can't be written, or TensorFlow Serving could not run the model.
         """
         folder = Path(path).expanduser()
-        write_set = functools.partial(save, loaded=self.distilled)
         write = functools.partial(write_model, self._run, self.distilled.samples)
         return {
-            "distilled": publish_version(folder / "distilled", write_set),
+            "set": publish_version(
+                folder / "set", lambda part: set_folder.write(part, self.distilled)
+            ),
+            "distilled": publish_version(
+                folder / "distilled", lambda part: saved_model.write(part, self.distilled)
+            ),
             "model": publish_version(folder / "model", write),
         }
 

@@ -5,6 +5,7 @@
   python -m tf_distill.main --dataset=csv:train.csv --embeddings=train   # your own texts
   python -m tf_distill.main --mode=baselines --run_dir=runs/trec6_bilstm   # beside baselines
   python -m tf_distill.main --mode=compare runs/*            # several runs in one table
+  python -m tf_distill.main --mode=verify runs/digits_lenet  # does a set give its accuracy here
 
 The results are in the run's folder, --run_dir. The same command continues an interrupted run.
 Defaults "by dataset" are in tf_distill/datasets/known.py, those "by network" in
@@ -240,7 +241,8 @@ _MODE = flags.DEFINE_string(
     "on all of the real data, for the ratio; sweep: distill sets of several --sizes; ranking: does "
     "the set rank variants of its network as full training does; report: draw the figures and "
     "report.html again; compare: the runs in the given folders, in one table; each: run the given "
-    "flag files, one after the other.",
+    "flag files, one after the other; verify: does the set in the given folder give its accuracy "
+    "here, by --eval_networks (default 5).",
 )
 _ROWS = flags.DEFINE_list(
     "rows",
@@ -272,6 +274,7 @@ MODES: dict[str, tuple[str, ...]] = {
     "report": (),
     "compare": ("out",),
     "each": ("seeds", "shard"),
+    "verify": (),
 }
 """All modes, each with the flags that do something in it and not in every other."""
 
@@ -320,6 +323,7 @@ def main(argv: list[str]) -> int:
         read = lambda arguments: _told(cli.values_of(arguments))  # noqa: E731
         print(jobs.run_each(argv[1:], seeds, settings, shard, read))
         return 0
+    set_ = argv.pop() if _MODE.value == "verify" and len(argv) == 2 else None
     cli.no_arguments(argv)
     kind = settings["distribution"] or "none"
     if kind != "none" and _MODE.value != "distill":
@@ -344,6 +348,7 @@ def main(argv: list[str]) -> int:
         sizes=_SIZES.value,
         shard=shard,
         distribution=replicas,
+        set_=set_,
     )
     print(modes.MODES[_MODE.value](call))
     return 0

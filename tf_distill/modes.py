@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tf_distill import jobs
-from tf_distill.common import Interrupted, UserError, percent
+from tf_distill.common import Interrupted, NotEqual, UserError, percent
 from tf_distill.config import plain_numbers
 from tf_distill.core import Distribution
-from tf_distill.evaluation import comparison, ranking, sweep
+from tf_distill.evaluation import comparison, ranking, sweep, verification
 from tf_distill.evaluation.original import original_of
+from tf_distill.export import load
 from tf_distill.report import record, report
 from tf_distill.runs import (
     Run,
@@ -31,7 +32,8 @@ class Call(NamedTuple):
 
     settings: of the run; protocol: of a comparison; both have None for a value that is not given.
     rows: of the comparison; all without a name. sizes: of a sweep, as text; shard: the part of them
-    that this process does. distribution: the replicas that share the outer steps.
+    that this process does. distribution: the replicas that share the outer steps. set_: the folder
+    of a set.
     """
 
     settings: dict[str, Any]
@@ -40,6 +42,7 @@ class Call(NamedTuple):
     sizes: Sequence[str]
     shard: jobs.Shard
     distribution: Distribution
+    set_: str | None = None
 
 
 RANKING_NETWORKS = 5
@@ -138,6 +141,22 @@ def _ranking(call: Call) -> str:
     return f"{ranking.describe(found)}\nfigures are in {report.write(_folder(run))}"
 
 
+def _verify(call: Call) -> str:
+    path, networks = call.set_ or call.settings["run_dir"], call.settings["eval_networks"]
+    if path is None:
+        raise UserError("mode=verify needs a set; give the folder of one: --mode=verify FOLDER")
+    loaded = load(path)
+    data = verification.named_data(loaded, path, call.settings)
+    given = {} if networks is None else {"networks": networks}
+    found = verification.verify_set(loaded, data, **given)
+    if not found.holds:
+        told = "; ".join(str(found).splitlines())
+        raise NotEqual(
+            f"{path}: {told}; compare the data and the versions with those in its card.json"
+        )
+    return str(found)
+
+
 def _folder(run: Run) -> Path:
     return Path(run.config.run_dir)
 
@@ -150,5 +169,6 @@ MODES: dict[str, Callable[[Call], str]] = {
     "sweep": _sweep,
     "ranking": _ranking,
     "report": _report,
+    "verify": _verify,
 }
 """Each gives a text for a person. `main` itself does the modes that need no TensorFlow."""

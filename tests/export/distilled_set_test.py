@@ -17,7 +17,7 @@ from served import FORMAT_1, ROOT, dataset, in_keras, program
 import tf_distill
 from tf_distill.common import UserError
 from tf_distill.core import Learner, Optimizer, Samples, call_once, give_weights, train
-from tf_distill.export import LoadedSet, distilled_set, load, read_frozen, save, write_frozen
+from tf_distill.export import LoadedSet, load, read_frozen, saved_model, write_frozen
 
 SHAPE = (small.FEATURES,)
 
@@ -68,7 +68,7 @@ def test_functions_of_the_saved_model():
     x, y = draw((2, 3, 4), np.float32), draw((2, 3, 5), np.float32)
     lr = np.arange(1, 7, dtype=np.float32)
     metadata = FORMAT_1 / "assets/metadata.json"
-    module = distilled_set.SavedSet(LoadedSet(Samples(x, y, lr), [], {}), metadata)
+    module = saved_model.SavedSet(LoadedSet(Samples(x, y, lr), [], {}), metadata)
     assert module.initial_weights() == []
     np.testing.assert_array_equal(module.distilled()["lr"], lr)
     order = list(module.dataset().as_numpy_iterator())
@@ -113,7 +113,7 @@ def test_format_1_loads_from_the_home_folder_too(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (99, "has format 99, this tf_distill reads 1 to 1; install a newer one"),
+        (99, "has format 99, this tf_distill reads 1 to 2; install a newer one"),
         (0, "has format 0.*distill the set again"),
         (None, "is no distilled set"),
     ],
@@ -135,7 +135,7 @@ def test_a_folder_without_a_set_is_refused(tmp_path, text_run):
         ({"x": np.zeros((2, 3, 8, 16), "f4")}, "shapes of x, y and lr"),
         ({"x": np.zeros((1, 3, 8, 17), "f4")}, r"metadata of \(8, 16\)"),
         ({"x": np.full((1, 3, 8, 16), np.nan, "f4")}, "not finite"),
-        ({"x": np.zeros((1, 3, 8, 16), "i4")}, "x has a type other than"),
+        ({"x": np.zeros((1, 3, 8, 16), "i4")}, "x, y and lr are not all floats"),
         ({"y": np.zeros((1, 3, 4), "f4")}, "labels of 4 numbers for 3 classes"),
         ({"x": np.zeros((2, 3, 8, 16), "f4"), "y": np.zeros((2, 3, 3), "f4"),
           "lr": np.ones(3, "f4")}, "3 learning rates are no multiple of 2 steps"),
@@ -144,7 +144,7 @@ def test_a_folder_without_a_set_is_refused(tmp_path, text_run):
 def test_values_that_do_not_fit_are_refused(tmp_path, values, message):
     sound = load(FORMAT_1)
     samples = sound.samples._replace(**values)
-    save(tmp_path / "set", dataclasses.replace(sound, samples=samples))
+    saved_model.write(tmp_path / "set", dataclasses.replace(sound, samples=samples))
     with pytest.raises(UserError, match=f"is no sound distilled set.*{message}"):
         load(tmp_path / "set")
 
@@ -162,7 +162,7 @@ def test_a_damaged_file_is_one_line(tmp_path, file):
 def test_the_graph_of_a_distilled_set_never_runs(tmp_path):
     """A SavedModel is a program; a set from elsewhere is read as data."""
 
-    class Harmful(distilled_set.SavedSet):
+    class Harmful(saved_model.SavedSet):
         @tf.function(input_signature=[])
         def metadata_json(self):
             with tf.control_dependencies([tf.io.write_file(str(tmp_path / "harm"), "harm")]):
@@ -181,7 +181,9 @@ def test_the_graph_of_a_distilled_set_never_runs(tmp_path):
 
 def test_initial_weights_come_back_in_their_order_however_many_the_metadata_tell(tmp_path):
     weights = [np.full((i + 1,), i, "f4") for i in range(12)]
-    save(tmp_path / "whole", dataclasses.replace(load(FORMAT_1), initial_weights=weights))
+    saved_model.write(
+        tmp_path / "whole", dataclasses.replace(load(FORMAT_1), initial_weights=weights)
+    )
     untold = {"initial_weights": None, "frozen_weights": None}
     for path in (tmp_path / "whole", with_metadata(tmp_path / "whole", tmp_path, **untold)):
         assert_equal(load(path).initial_weights, weights)
@@ -273,7 +275,7 @@ def test_frozen_weights_belong_to_the_set(tmp_path, fixed):
     metadata = load(FORMAT_1).metadata
     metadata |= {"input": {"kind": "vector", "shape": [small.FEATURES]}, "network": "python:mine"}
     made = LoadedSet(small.samples(), start if fixed else [], metadata, None, learner.frozen)
-    save(tmp_path / "set", made)
+    saved_model.write(tmp_path / "set", made)
     loaded = load(tmp_path / "set")
     plain = tf.saved_model.load(str(tmp_path / "set"))
     assert any(w.dtype.is_integer for w in loaded.frozen_weights)

@@ -13,7 +13,7 @@ from served import FORMAT_1, QUESTIONS, ROOT, expected_answers, in_cpp, program,
 import tf_distill
 from tf_distill.common import UserError
 from tf_distill.core import Learner, Optimizer, Recipe, Samples, evaluate, train
-from tf_distill.export import LoadedSet, load, save, servable
+from tf_distill.export import LoadedSet, load, saved_model, servable
 
 
 @pytest.mark.long
@@ -104,7 +104,7 @@ def test_a_model_on_arrays_is_rebuilt_from_the_metadata(tmp_path):
     metadata["input"] = data.encoding.metadata()
     samples = Samples(data.encoding(x[:2])[None], np.float32([[[0], [1]]]), np.float32([0.1]))
     distilled = LoadedSet(samples, [], metadata)
-    save(tmp_path / "distilled" / "1", distilled)
+    saved_model.write(tmp_path / "distilled" / "1", distilled)
     classifier = servable.rebuild(tmp_path)
     found = classifier.predict(x)["probabilities"]
     learner = Learner(distilled.network())
@@ -118,7 +118,9 @@ def test_a_model_on_texts_of_python_can_only_be_exported_there(tmp_path):
         servable.export_run(tmp_path, tmp_path / "export")
     distilled = load(FORMAT_1)
     metadata = {**distilled.metadata, "dataset": "texts"}
-    save(tmp_path / "distilled" / "1", dataclasses.replace(distilled, metadata=metadata))
+    saved_model.write(
+        tmp_path / "distilled" / "1", dataclasses.replace(distilled, metadata=metadata)
+    )
     with pytest.raises(UserError, match=r"has no model/, and its texts, 'texts', are known to"):
         servable.export_run(tmp_path, tmp_path / "export")
     assert not (tmp_path / "export").exists()

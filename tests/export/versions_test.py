@@ -13,13 +13,14 @@ def test_versions_grow(tmp_path):
     assert publish_version(tmp_path / "new", lambda part: part.mkdir()).name == "1"
 
 
-def test_the_newest_version_is_the_highest_number_with_a_model(tmp_path):
-    assert newest_version(tmp_path) is None
+def test_the_newest_version_is_the_highest_number_that_holds_it(tmp_path):
+    holds = lambda path: (path / "file").exists()  # noqa: E731
+    assert newest_version(tmp_path, holds) is newest_version(tmp_path / "none", holds) is None
     for name in ("2", "10", "11"):
         (tmp_path / name).mkdir()
         if name != "11":
-            (tmp_path / name / "saved_model.pb").touch()
-    assert newest_version(tmp_path) == tmp_path / "10"
+            (tmp_path / name / "file").touch()
+    assert newest_version(tmp_path, holds) == tmp_path / "10"
 
 
 def test_a_version_that_fails_leaves_nothing(tmp_path):

@@ -226,7 +226,10 @@ def damaged(**contents):
         (lambda f: (f / "results.json").unlink(), "holds no finished run"),
         (damaged(results={}), "results.json is damaged ("),
         (lambda f: (f / "config.json").write_text("["), "config.json is damaged"),
-        (lambda f: shutil.rmtree(f / "distilled/1"), "is no distilled set"),
+        (
+            lambda f: (shutil.rmtree(f / "distilled"), shutil.rmtree(f / "set")),
+            "is no distilled set",
+        ),
         (damaged(comparison={"rows": [{}]}), "comparison.json is damaged (["),
         (damaged(comparison={"rows": [evaluated.row("a", "b", 0.5)]}), "is damaged ("),
         (damaged(sweep={}), "sweep.json is damaged (it has no 'sizes'"),

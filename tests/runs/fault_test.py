@@ -22,7 +22,7 @@ import small
 from tf_distill import main
 from tf_distill.common import cli
 from tf_distill.common.errors import UserError
-from tf_distill.export import distilled_set
+from tf_distill.export import load
 from tf_distill.runs.folder import RunFolder
 
 WRITING = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")
@@ -104,7 +104,7 @@ def settings_of(folder: Path) -> dict:
 
 def content(folder: Path) -> dict[str, bytes]:
     """All that must be equal to the bit, by name."""
-    samples = distilled_set.load(folder / "distilled" / "1").samples
+    samples = load(folder).samples
     values = {name: v.numpy().tobytes() for name, v in samples._asdict().items()}
     results = json.loads((folder / "results.json").read_text())
     timeless = {k: results[k] for k in ("accuracy", "accuracy_before", "learned_lr", "outer_steps")}

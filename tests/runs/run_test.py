@@ -15,7 +15,7 @@ from tf_distill.config import Config
 from tf_distill.core import evaluate
 from tf_distill.core.learner import fixed_network
 from tf_distill.core.nonfinite import Guard
-from tf_distill.export import distilled_set
+from tf_distill.export import load
 from tf_distill.runs import experiment
 from tf_distill.runs.run import Run, named_run, recall
 
@@ -45,7 +45,7 @@ def of_folder(folder):
 
 
 def loaded(config):
-    return distilled_set.load(f"{config.run_dir}/distilled/1")
+    return load(config.run_dir)
 
 
 def learned(config) -> list[bytes]:

@@ -146,11 +146,14 @@ def made(path: Path, *files: str) -> Path:
 
 
 def test_the_newest_set_of_an_export_is_taken(tmp_path):
-    saved = (f"distilled/{version}/saved_model.pb" for version in (1, 10, 9))
+    files = ("saved_model.pb", "assets/metadata.json")
+    saved = [f"distilled/{version}/{file}" for version in (1, 10, 9) for file in files]
     made(tmp_path, *saved, "distilled/11/else", "model/12/saved_model.pb")
     newest = tmp_path / "distilled" / "10"
     for start in (tmp_path, tmp_path / "distilled", newest):
         assert warm_start._newest(start) == newest
+    made(tmp_path, "set/2/card.json")
+    assert warm_start._newest(tmp_path) == tmp_path / "set" / "2"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_the_newest_set_of_an_export_is_taken(tmp_path):
     [
         ((), "holds no distilled set; name the folder of a finished run"),
         (("config.json",), "holds a run that is not finished; finish it first"),
-        (("config.json", "results.json"), "no longer has the set of its run, distilled/1; put it"),
+        (("config.json", "results.json"), "no longer has the set of its run, set/1; put it"),
     ],
 )
 def test_a_folder_without_a_set_is_one_line(tmp_path, files, told):
@@ -167,12 +170,12 @@ def test_a_folder_without_a_set_is_one_line(tmp_path, files, told):
 
 
 def test_a_run_does_not_write_over_its_start(tmp_path):
-    start = made(tmp_path / "set", "distilled/1/saved_model.pb")
+    start = made(tmp_path / "start", "set/1/card.json")
     warm_start.check_apart(start, tmp_path / "run")
-    with pytest.raises(UserError, match=r"is in run_dir=.*/set itself; name another run_dir"):
+    with pytest.raises(UserError, match=r"is in run_dir=.*/start itself; name another run_dir"):
         warm_start.check_apart(start, start)
-    with pytest.raises(UserError, match=r"^run_dir=.* is in the SavedModel .* of start; name"):
-        warm_start.check_apart(start, start / "distilled" / "1" / "run")
+    with pytest.raises(UserError, match=r"^run_dir=.* is in the set .* of start; name"):
+        warm_start.check_apart(start, start / "set" / "1" / "run")
 
 
 @pytest.fixture

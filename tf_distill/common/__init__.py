@@ -19,6 +19,7 @@ from tf_distill._version import __version__
 from tf_distill.common.errors import (
     Diverged,
     Interrupted,
+    NotEqual,
     UserError,
     WorkerLost,
     brief,

@@ -26,6 +26,12 @@ class Diverged(UserError):
     exit_status = 3
 
 
+class NotEqual(UserError):
+    """A set does not give its stored accuracy here."""
+
+    exit_status = 1
+
+
 class WorkerLost(UserError):
     """Another worker of the cluster is gone; its text says how to continue."""
 

@@ -21,6 +21,8 @@ from tf_distill.common.progress import say
 
 ELSEWHERE = "name a folder that can be written"
 """The advice where a folder can't be written."""
+JSON_BYTES = 2**26
+"""The most bytes of a JSON file: one from elsewhere shall not fill the memory."""
 LOCK_NAME = ".lock"
 
 
@@ -119,8 +121,10 @@ def writing_to(place: object, advice: str) -> Iterator[None]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object; UserError if the file can't be read or is none."""
+    """Reads a JSON object; UserError if the file can't be read, is none, or is above JSON_BYTES."""
     try:
+        if path.stat().st_size > JSON_BYTES:
+            raise ValueError(f"more than {JSON_BYTES >> 20} MB")
         value = json.loads(path.read_bytes())
         if not isinstance(value, dict):
             raise ValueError(f"a {type(value).__name__}")
@@ -129,7 +133,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(
             f"can't read {path}: {error.strerror or error}; make it readable, or name another"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is damaged ({error}), expected a JSON object; delete it or name another folder"
         ) from error
@@ -173,17 +177,20 @@ def read_lines(path: Path) -> Iterator[bytes]:
 
 
 def read_npz_arrays(
-    path: Path, wanted: Collection[str], required: Collection[str] = ()
+    path: Path, wanted: Collection[str], required: Collection[str] = (), packed: bool = True
 ) -> dict[str, np.ndarray]:
     """Reads the wanted arrays that an .npz archive has, in this order: numbers or strings.
 
     UserError if the file can't be read, is no archive, has objects, or lacks a required array.
+    Without `packed` also if it is compressed: then no array is larger than the file.
     """
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
+        with zipfile.ZipFile(path) as members, np.load(path, allow_pickle=False) as archive:
             names = list(archive)
+            if not packed and any(i.compress_type for i in members.infolist()):
+                raise ValueError("it is compressed, and numpy.savez does not do that")
             found = {name: archive[name] for name in wanted if name in names}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # damage has many: of zipfile, zlib, NumPy and its parser
         told = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise UserError(
             f"can't read {path} ({told}), expected an .npz of numbers or strings, saved by "

@@ -67,6 +67,17 @@ SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("image_size", "embeddings", "start"), MAYBE_TEXT),
     "skip_bad": bool | None,
 }
+DESCRIBED = Object(
+    "network dataset seed classes input how_to_train",
+    {**dict.fromkeys(("network", "dataset", "init", "labels", "how_to_train", "recipe"), str),
+     **dict.fromkeys(("eval_split", "date"), str), "input": INPUT, "use": ("training", "replay"),
+     "inner_optimizer": ("sgd", "momentum", "adam"), "augment": ("none", "shift", "crop_and_flip"),
+     "accuracy": MEAN, "classes": [str], "sentences": [str], "layers": [str],
+     "sources": [Object("dataset samples classes",
+                        {"dataset": str, "samples": int, "classes": [str]})],
+     **dict.fromkeys(("steps", "epochs", "seed", "initial_weights", "frozen_weights"), int)},
+)  # fmt: skip
+"""What the numbers of a distilled set mean."""
 PROTOCOL = dict.fromkeys(("baseline_sets", "baseline_networks", "sgd_epochs", "control_steps"), int)
 SIZES = dict.fromkeys(("train", "test", "classes"), int)
 
@@ -89,12 +100,10 @@ SCHEMAS = {
                                    "settings": Object("", SETTINGS)}),
     "ranking.json": Object("variants", {"variants": [VARIANT], "spearman": MAYBE_NUMBER,
                                         "kendall": MAYBE_NUMBER, "set": str}),
-    "metadata.json": Object(
-        "network dataset seed classes input how_to_train",
-        {**dict.fromkeys(("network", "dataset", "init", "labels", "how_to_train", "recipe"), str),
-         **dict.fromkeys(("use", "inner_optimizer", "augment"), str), "input": INPUT,
-         "classes": [str], "sentences": [str],
-         **dict.fromkeys(("steps", "epochs", "seed", "initial_weights", "frozen_weights"), int)},
+    "metadata.json": DESCRIBED,
+    "card.json": Object(
+        f"{DESCRIBED.required} arrays sha256",
+        {**DESCRIBED.fields, "arrays": Object("x y lr", {}), "sha256": Object("x y lr", {})},
     ),
 }  # fmt: skip
 REPORTED = {

@@ -1,13 +1,9 @@
-"""A distilled set as a SavedModel, for programs that don't have this package; and back."""
+"""A distilled set to train networks on; and the frozen weights of a run's folder."""
 
-import contextlib
 import dataclasses
-import itertools
-import shutil
-import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_distill.common import (
-    OWN,
-    UserError,
-    brief,
-    check_schema,
-    network_name,
-    read_json,
-    size_of_set,
-    whole,
-    without_operation,
-    write_json,
-)
+from tf_distill.common import OWN, UserError, brief, network_name, size_of_set, whole
 from tf_distill.core import (
     Learner,
     Optimizer,
@@ -36,27 +21,32 @@ from tf_distill.core import (
     call_once,
     compiled_train,
     give_weights,
-    graph_function,
     recipe_of,
 )
-from tf_distill.export import versions
+from tf_distill.datasets import UNKNOWN, ArrayEncoding, Encoding, ImageEncoding, TextEncoding
 from tf_distill.networks import NETWORKS, check_outputs, outputs_for
 
-HOW_TO_TRAIN = (
-    "for t in range(len(lr)): take samples x[t % steps] and labels y[t % steps], all of them as "
-    "one batch; weights -= lr[t] * gradient of the mean over the batch of -sum(y * "
-    "log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with labels y"
-)
-BY_TRAINING = (
-    "any ordinary training; it was measured so: for t in range(len(lr)), each epoch deals all "
-    "samples anew to len(x) minibatches; inner_optimizer (momentum is 0.9, the rest Keras's own "
-    "defaults) takes lr[t] and the gradient of the mean over the minibatch of "
-    "-sum(y * log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with labels y"
-)
-METADATA = Path("assets", "metadata.json")
+HOW_TO_TRAIN = {
+    "replay": (
+        "for t in range(len(lr)): take samples x[t % steps] and labels y[t % steps], all of them "
+        "as one batch; weights -= lr[t] * gradient of the mean over the batch of -sum(y * "
+        "log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with labels y"
+    ),
+    "training": (
+        "any ordinary training; it was measured so: for t in range(len(lr)), each epoch deals all "
+        "samples anew to len(x) minibatches; inner_optimizer (momentum is 0.9, the rest Keras's "
+        "own defaults) takes lr[t] and the gradient of the mean over the minibatch of "
+        "-sum(y * log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with labels y"
+    ),
+}
+"""By the `use` of a set, for programs without this package."""
+BY_NUMBERS = {"image": ImageEncoding, "array": ArrayEncoding}
+"""Encodings that the metadata of a set fully describe."""
+MOMENTS = ("mean", "std")
+FORMAT = 2
+"""The newest format of a set: 1 is that of a SavedModel, 2 that of a set folder."""
+EXPECTED = "expected a folder such as <run_dir>/set/1"
 FROZEN_NAME = "frozen_weights.npz"
-FORMAT = 1
-"""The format that this version writes; it reads all up to this one."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -68,6 +58,7 @@ class LoadedSet:
     metadata: what the numbers mean: classes, network, input and more.
     build: makes the user's own network that the set was distilled for; None in a set from disk.
     frozen_weights: the values of Keras's non_trainable_weights; mostly empty.
+    vectors: of the words of a set for texts, float32 `[words, dimension]`, or None.
     """
 
     samples: Samples
@@ -75,6 +66,7 @@ class LoadedSet:
     metadata: dict[str, Any]
     build: Callable[[], keras.Model] | None = None
     frozen_weights: Weights = dataclasses.field(default_factory=list)
+    vectors: np.ndarray | None = None
 
     def __repr__(self) -> str:
         size = size_of_set(self.samples.x.shape, self.samples.lr.shape[0])
@@ -106,6 +98,20 @@ class LoadedSet:
     def recipe(self) -> Recipe:
         """How networks are trained on the set."""
         return recipe_of(self.metadata, self.metadata.get("input", {}))
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """From stored inputs, such as pixels, to those of the network, as the set has them.
+
+        None for texts without word vectors, and for inputs of an encoding of your own.
+        """
+        described = self.metadata["input"]
+        if make := BY_NUMBERS.get(described["kind"]):
+            numbers = (tuple(described[name]) for name in ("shape", "mean", "std"))
+            return make(*numbers, **{k: v for k, v in described.items() if k == "white"})
+        if self.vectors is None:
+            return None
+        return TextEncoding(described["vocabulary"], self.vectors, described["shape"][0])
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """The samples as NumPy arrays for Keras's fit: x `[M, ...]`, y `[M, outputs]`.
@@ -193,156 +199,51 @@ class LoadedSet:
         )
 
 
-class SavedSet(tf.Module):
-    """The SavedModel of a set; `metadata`, a JSON file, becomes an asset."""
-
-    def __init__(self, loaded: LoadedSet, metadata: Path):
-        super().__init__(name="distilled_set")
-        self.x, self.y, self.lr = (tf.Variable(v, trainable=False) for v in loaded.samples)
-        self.weights = [tf.Variable(w, trainable=False) for w in loaded.initial_weights]
-        self.frozen = [tf.Variable(w, trainable=False) for w in loaded.frozen_weights]
-        self.metadata = tf.saved_model.Asset(str(metadata))
-
-    @graph_function(input_signature=[])
-    def distilled(self) -> dict[str, tf.Tensor]:
-        """X `[steps, n, ...]`, y `[steps, n, outputs]` and lr `[epochs * steps]`."""
-        return {"x": tf.identity(self.x), "y": tf.identity(self.y), "lr": tf.identity(self.lr)}
-
-    @graph_function(input_signature=[tf.TensorSpec([], tf.int32, "step")])
-    def step(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The batch x `[n, ...]`, y `[n, outputs]`, lr `[]` of an inner step, counted from 0."""
-        s = step % self.x.shape[0]
-        return {"x": self.x[s], "y": self.y[s], "lr": self.lr[step]}
-
-    @graph_function(input_signature=[])
-    def dataset(self) -> tf.data.Dataset:
-        """A tf.data.Dataset of (x, y, lr), one element an inner step, in the order of training."""
-        order = tf.range(self.lr.shape[0]) % self.x.shape[0]
-        values = (tf.gather(self.x, order), tf.gather(self.y, order), tf.identity(self.lr))
-        return tf.data.Dataset.from_tensor_slices(values)
-
-    @graph_function(input_signature=[])
-    def initial_weights(self) -> list[tf.Tensor]:
-        """What to start from, in the order of Keras's trainable weights; empty: any network."""
-        return [tf.identity(w) for w in self.weights]
-
-    @graph_function(input_signature=[])
-    def frozen_weights(self) -> list[tf.Tensor]:
-        """What stays as it is, in the order of Keras's non_trainable_weights; mostly empty."""
-        return [tf.identity(w) for w in self.frozen]
-
-    @graph_function(input_signature=[])
-    def metadata_json(self) -> tf.Tensor:
-        """The metadata, a JSON object as a string."""
-        return tf.io.read_file(self.metadata.asset_path)
-
-
-def save(path: Path, loaded: LoadedSet) -> None:
-    """Writes a set as a SavedModel to `path`, whole or not at all."""
-    described = {
-        "format": FORMAT,
-        "how_to_train": BY_TRAINING if loaded.metadata.get("use") == "training" else HOW_TO_TRAIN,
-        **loaded.metadata,
-        "initial_weights": len(loaded.initial_weights),
-        "frozen_weights": len(loaded.frozen_weights),
-    }
-    with tempfile.TemporaryDirectory() as scratch, whole(path) as part:
-        asset = Path(scratch, "metadata.json")
-        write_json(asset, described)
-        tf.saved_model.save(SavedSet(loaded, asset), str(part))
-
-
-def publish(source: Path, export_dir: Path) -> Path:
-    """Adds the set in the folder `source` to `export_dir`; gives the new version's folder.
-
-    Raises:
-        UserError: there is no distilled set, or `export_dir` can't be written.
-    """
-    load(source)
-    return versions.publish_version(export_dir, lambda part: shutil.copytree(source, part))
-
-
-def load(path: str | Path) -> LoadedSet:
-    """Loads a distilled set from a SavedModel folder, such as a run's `distilled/1`.
-
-    Its values are read as data; nothing in its graph is run.
-
-    Raises:
-        UserError: there is no distilled set, a damaged one, or one of a newer format.
-    """
-    path = Path(path).expanduser()
-    metadata = _metadata(path)
-    variables = str(path / "variables" / "variables")
-    try:
-        samples = Samples(*(_variable(variables, name, FLOATS) for name in Samples._fields))
-        weights = _variables(variables, "weights", FLOATS, metadata.get("initial_weights"))
-        frozen = _variables(variables, "frozen", TYPES, metadata.get("frozen_weights"))
-        _check(samples, weights, metadata)
-    except (tf.errors.OpError, OSError, RuntimeError, TypeError, ValueError) as error:
-        reason = without_operation(" ".join(str(error).split()))[:200]
-        raise UserError(
-            f"{path} is no sound distilled set ({reason}); export it again, or name another"
-        ) from error
-    return LoadedSet(samples, weights, metadata, frozen_weights=frozen)
-
-
-def _metadata(path: Path) -> dict[str, Any]:
-    there = (path / "saved_model.pb").is_file() and (path / METADATA).is_file()
-    metadata = read_json(path / METADATA) if there else {}
+def check_format(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Raises UserError for metadata of a format that this version does not read."""
     found = metadata.get("format")
     if type(found) is not int:
-        expected = "expected a folder such as <run_dir>/distilled/1"
-        raise UserError(f"{path} is no distilled set; {expected}")
+        raise UserError(f"{path} is no distilled set; {EXPECTED}")
     if not 1 <= found <= FORMAT:
         advice = "install a newer one" if found > FORMAT else "distill the set again"
         reads = f"this tf_distill reads 1 to {FORMAT}"
         raise UserError(f"{path} has format {brief(found)}, {reads}; {advice}")
-    check_schema(path / METADATA, metadata)
-    return metadata
 
 
-FLOATS = (tf.float32, tf.float64, tf.bfloat16, tf.float16)
-TYPES = (*FLOATS, tf.bool, tf.uint8, tf.int8, tf.uint32, tf.int32, tf.int64)
+def unsound(path: Path, reason: str) -> UserError:
+    """The error for a damaged set."""
+    told = " ".join(reason.split())[:300]
+    return UserError(f"{path} is no sound distilled set ({told}); export it again, or name another")
 
 
-def _variables(prefix: str, name: str, types: Sequence, length: int | None) -> list[tf.Tensor]:
-    """The variables name/0, name/1, ...; old sets do not say how many (None)."""
-    found = []
-    try:
-        for i in itertools.count() if length is None else range(length):
-            found.append(_variable(prefix, f"{name}/{i}", types))
-    except tf.errors.NotFoundError:
-        if length is not None:
-            raise
-    return found
+def word_vectors(encoding: Encoding) -> np.ndarray | None:
+    """The vectors of the words of texts, `[words, dimension]`; None for other inputs."""
+    return encoding.vectors[UNKNOWN + 1 :].numpy() if isinstance(encoding, TextEncoding) else None
 
 
-def _variable(prefix: str, name: str, types: Sequence) -> tf.Tensor:
-    """The variable of a name, whatever of these types it has."""
-    key = f"{name}/.ATTRIBUTES/VARIABLE_VALUE"
-    for dtype in types:
-        with contextlib.suppress(tf.errors.InvalidArgumentError):  # of another type
-            return tf.raw_ops.RestoreV2(
-                prefix=prefix, tensor_names=[key], shape_and_slices=[""], dtypes=[dtype]
-            )[0]
-    raise ValueError(f"{name} has a type other than {', '.join(d.name for d in types)}")
-
-
-def _check(samples: Samples, weights: Weights, metadata: dict[str, Any]) -> None:
-    """Raises ValueError if the values fit neither each other nor the metadata."""
-    x, y, lr = (tuple(v.shape) for v in samples)
+def check(loaded: LoadedSet) -> None:
+    """Raises ValueError if the parts of a set fit neither each other nor its metadata."""
+    metadata, input_ = loaded.metadata, loaded.metadata["input"]
+    x, y, lr = (tuple(v.shape) for v in loaded.samples)
     if len(x) < 3 or len(y) != 3 or len(lr) != 1 or x[:2] != y[:2] or 0 in (*x, *y, *lr):
         raise ValueError(f"shapes of x, y and lr are {x}, {y} and {lr}")
     if lr[0] % x[0]:
         raise ValueError(f"{lr[0]} learning rates are no multiple of {x[0]} steps")
-    if not all(np.isfinite(np.asarray(v, np.float64)).all() for v in samples):
+    if not all(tf.as_dtype(v.dtype).is_floating for v in loaded.samples):
+        raise ValueError("x, y and lr are not all floats")
+    numbers = [*loaded.samples, *loaded.initial_weights, *(input_.get(n, 0) for n in MOMENTS)]
+    if not all(np.isfinite(np.asarray(v, np.float64)).all() for v in numbers):
         raise ValueError("numbers that are not finite")
-    classes, shape = len(metadata["classes"]), tuple(metadata["input"]["shape"])
+    classes, shape = len(metadata["classes"]), tuple(input_["shape"])
     if y[2] != (1 if classes == 2 else classes):
         raise ValueError(f"labels of {y[2]} numbers for {classes} classes")
     if x[2:] != shape:
         raise ValueError(f"x of shape {x[2:]}, and metadata of {shape}")
-    if metadata.get("init") == "fixed" and not weights:
+    if input_["kind"] in BY_NUMBERS and not all(name in input_ for name in MOMENTS):
+        raise ValueError("there is no mean and std")
+    if not all(len(input_[name]) in (1, shape[-1]) for name in MOMENTS if name in input_):
+        raise ValueError(f"mean and std of {shape[-1]} channels have other lengths")
+    if metadata.get("init") == "fixed" and not loaded.initial_weights:
         raise ValueError("init is fixed, but there are no initial weights")
 
 

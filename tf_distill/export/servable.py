@@ -19,12 +19,10 @@ from tf_distill.core import (
     compiled_train,
     test_networks,
 )
-from tf_distill.datasets import ArrayEncoding, Encoding, ImageEncoding
-from tf_distill.export import distilled_set, versions, warmup
+from tf_distill.datasets import Encoding
+from tf_distill.export import set_folder, versions, warmup
 from tf_distill.export.classifier import CLASSIFY, Classifier, classifier_for
 
-FROM_METADATA = {"image": ImageEncoding, "array": ArrayEncoding}
-"""Encodings that the metadata of a set fully describe."""
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 JIT = "_XlaMustCompile"
@@ -83,26 +81,22 @@ def export_run(run_dir: Path, export_dir: Path) -> Path:
 def rebuild(run_dir: Path) -> Classifier:
     """The classifier of a run whose trained model is gone: trained again on its set, in seconds.
 
-    For text it needs the dataset and the word vectors at the places in the run's config.json.
+    For a set without word vectors it needs those at the place in the run's config.json.
     """
-    loaded = distilled_set.load(run_dir / "distilled" / "1")
+    loaded = set_folder.load(run_dir)
     learner = Learner(loaded.network())
     described = loaded.metadata
     start = loaded.initial_weights or _first_network(learner, "random", described["seed"])
     weights = compiled_train(learner, loaded.recipe)(loaded.samples, start)
-    return classifier_for(learner, weights, described["classes"], _encoding(described, run_dir))
+    encoding = loaded.encoding or _of_dataset(described, run_dir)
+    return classifier_for(learner, weights, described["classes"], encoding)
 
 
 def _first_network(learner: Learner, init: str, seed: int) -> Weights:
     return next(iter(test_networks(learner, init, 1, seed)))
 
 
-def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
-    kind = described["input"]
-    if kind["kind"] in FROM_METADATA:
-        numbers = (tuple(kind[name]) for name in ("shape", "mean", "std"))
-        white = {"white": kind["white"]} if "white" in kind else {}
-        return FROM_METADATA[kind["kind"]](*numbers, **white)
+def _of_dataset(described: dict[str, Any], run_dir: Path) -> Encoding:
     name, settings = described["dataset"], read_checked(run_dir / "config.json")
     if name not in datasets.DATASETS and not datasets.is_own(name):
         raise UserError(
@@ -115,7 +109,7 @@ def _encoding(described: dict[str, Any], run_dir: Path) -> Encoding:
             "whole folder of a run, whose config.json says where the word vectors are"
         )
     encoding = datasets.load({**settings, "dataset": name}).encoding
-    if list(encoding.metadata()["vocabulary"]) != kind["vocabulary"]:
+    if list(encoding.metadata()["vocabulary"]) != described["input"]["vocabulary"]:
         raise UserError(
             f"{run_dir} was made with another vocabulary than {name} and its word vectors have "
             "now; restore the files at data_dir and embeddings of its config.json"

@@ -28,11 +28,10 @@ def publish_version(base: Path, write: Callable[[Path], Any]) -> Path:
             return target
 
 
-def newest_version(base: Path) -> Path | None:
-    """The SavedModel of the highest version in a folder; None if there is none."""
-    found = _numbered(base).items()
-    saved = {number: path for number, path in found if (path / "saved_model.pb").is_file()}
-    return saved[max(saved)] if saved else None
+def newest_version(base: Path, holds: Callable[[Path], bool]) -> Path | None:
+    """The highest version in a folder that `holds` what one looks for; None if there is none."""
+    numbered = _numbered(base) if base.is_dir() else {}
+    return next((numbered[n] for n in sorted(numbered, reverse=True) if holds(numbered[n])), None)
 
 
 def _numbered(base: Path) -> dict[int, Path]:

@@ -147,9 +147,9 @@ def read(folder: Path) -> Record:
     sweep, ranking = (read_checked(folder / name) for name in ("sweep.json", "ranking.json"))
     if sweep and not (folder / "results.json").exists():
         return Record(folder, sweep.get("settings", {}), sweep=sweep, ranking=ranking)
-    from tf_distill.export.distilled_set import load
+    from tf_distill.export import load
 
-    record, distilled = read_numbers(folder), load(folder / "distilled" / "1")
+    record, distilled = read_numbers(folder), load(folder)
     check_reported(folder / "config.json", record.config)
     check_reported(folder / "results.json", record.results)
     metrics = [

@@ -39,7 +39,14 @@ from tf_distill.core import (
     test_networks,
 )
 from tf_distill.datasets import Dataset, hold_out
-from tf_distill.export import LoadedSet, load, save, servable
+from tf_distill.export import (
+    LoadedSet,
+    load,
+    saved_model,
+    servable,
+    set_folder,
+    word_vectors,
+)
 from tf_distill.report import report
 from tf_distill.runs import memory, results
 from tf_distill.runs.folder import Checkpoints, Metrics, handling
@@ -124,7 +131,8 @@ def write(run: Run, finished: Finished) -> None:
     """Keeps the results and, if there is a folder, the set, the trained model and a report."""
     path = run.files.path
     if path:
-        save(path / "distilled" / "1", finished.distilled)
+        set_folder.write(path / "set" / "1", finished.distilled)
+        saved_model.write(path / "distilled" / "1", finished.distilled)
         write_model(run, finished.distilled.samples, path / "model" / "1")
     run.files.write("results.json", finished.results)
     if path:
@@ -156,7 +164,7 @@ def finished_run(run: Run) -> Finished:
     if not (path / report.NAME).exists():
         report.write(path)
     history = read_metrics(path / Metrics.FILE)
-    distilled = dataclasses.replace(load(path / "distilled" / "1"), build=run.choice.build)
+    distilled = dataclasses.replace(load(path), build=run.choice.build)
     return Finished(distilled, run.files.read("results.json"), history)
 
 
@@ -349,9 +357,10 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     distilled = LoadedSet(
         samples,
         fixed_network(learner, config.seed) if config.init == "fixed" else [],
-        results.describe_set(config, dataset, samples, after, texts),
+        results.describe_set(config, dataset, samples, after, learner.model, texts),
         run.choice.build,
         [tf.constant(value) for value in learner.frozen],
+        word_vectors(dataset.encoding),
     )
     summary = results.summarize(config, dataset, state, before, after)
     return Finished(distilled, summary, metrics.lines)

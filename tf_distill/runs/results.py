@@ -1,6 +1,8 @@
 """The results of a run in numbers and words, with the code, device and memory behind them."""
 
+import contextlib
 import dataclasses
+import datetime
 import functools
 import itertools
 import subprocess
@@ -42,10 +44,8 @@ def summarize(
         **({"skipped_steps": skipped} if skipped else {}),
         "peak_memory_mb": peak_memory(),
         "device": device(),
-        "tf_distill": __version__,
         "commit": commit(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
+        **versions(),
     }
 
 
@@ -60,11 +60,13 @@ def describe_results(results: dict[str, Any], config: Config) -> str:
         f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
         f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
         f"{results['seconds']:.0f} s\ntrained by {results['recipe']}\n"
-        f"{skipped}report.html, distilled/1 (the set) and model/1 (the network that it trains) are "
-        f"in {config.run_dir}"
+        f"{skipped}report.html, set/1 (the set, also as a SavedModel in distilled/1) and model/1 "
+        f"(the network that it trains) are in {config.run_dir}"
     )
 
 
+LAYER_SETTINGS = ("filters", "units", "size", "kernel_size", "pool_size", "strides", "padding",
+                  "activation", "epsilon", "rate")  # fmt: skip
 OPTIMIZER_WORDS = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam"}
 
 
@@ -101,6 +103,7 @@ def describe_set(
     dataset: Dataset,
     samples: Samples,
     accuracy: Accuracy,
+    network: keras.Model,
     texts: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """The metadata of the exported set: the meaning of its numbers, and its accuracy.
@@ -113,11 +116,41 @@ def describe_set(
     described |= {"network": config.model, "classes": dataset.classes}
     described |= {"recipe": recipe_words(config, samples)}
     described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
+    described |= {"test_examples": len(dataset.y_test), "date": f"{datetime.date.today()}"}
+    described |= {"versions": versions(), "layers": layers_in_words(network)}
     described["input"] = dataset.encoding.metadata()
     if isinstance(dataset.encoding, TextEncoding):
         written = sentences(samples, dataset.encoding, dataset.classes, texts)
         described["sentences"] = written.splitlines()
     return described
+
+
+def versions() -> dict[str, str]:
+    """What a run was made with."""
+    return {
+        "tf_distill": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+
+
+def layers_in_words(model: keras.Model) -> list[str]:
+    """The layers of a network with their settings and the shapes of their weights, in order."""
+    return [_layer_in_words(layer) for layer in model.layers]
+
+
+def _layer_in_words(layer: keras.Layer) -> str:
+    config: dict[str, Any] = {}
+    with contextlib.suppress(Exception):  # a layer of one's own may not describe itself
+        config = layer.get_config()
+    kind = type(layer)
+    own = kind.__module__.startswith("tf_distill.") and kind.__doc__  # Keras's are well known
+    told = [own.splitlines()[0].rstrip(".").lower()] if own else []
+    settings = {name: config.get(name) for name in LAYER_SETTINGS}
+    told += [f"{n} {v}" for n, v in settings.items() if isinstance(v, str | int | float | tuple)]
+    weights = [str(tuple(weight.shape)) for weight in layer.weights]
+    told += [f"weights {' and '.join(weights)}"] if weights else []
+    return f"{kind.__name__}: {', '.join(told)}" if told else kind.__name__
 
 
 def sentences(

@@ -13,7 +13,7 @@ from tf_distill.common import UserError, brief, network_name, say
 from tf_distill.config import BROUGHT, Config, folder_path
 from tf_distill.core import Learner, Samples, fixed_network
 from tf_distill.datasets import Dataset
-from tf_distill.export import LoadedSet, load, newest_version
+from tf_distill.export import LoadedSet, find, load
 from tf_distill.runs.folder import Files
 
 
@@ -57,7 +57,7 @@ def check_apart(start: Path, run: Path) -> None:
     if start.resolve().is_relative_to(own):
         raise UserError(f"start={start} is in run_dir={run} itself; name another run_dir")
     if own.is_relative_to(set_):
-        raise UserError(f"run_dir={run} is in the SavedModel {set_} of start; name another run_dir")
+        raise UserError(f"run_dir={run} is in the set {set_} of start; name another run_dir")
 
 
 def read_start(config: Config, dataset: Dataset, learner: Learner) -> Samples:
@@ -89,15 +89,12 @@ def _optimizer(loaded: LoadedSet) -> str:
 
 
 def _newest(start: Path) -> Path:
-    """The SavedModel of a run, an export, a folder of versions, or the folder itself."""
-    for sets in (start / "distilled", start):
-        if sets.is_dir() and (newest := newest_version(sets)):
-            return newest
-    if (start / "saved_model.pb").is_file():
-        return start
+    """The set of a run, an export, a folder of versions, or the folder itself."""
+    if found := find(start):
+        return found
     if (start / "results.json").exists():
         raise UserError(
-            f"start={start} no longer has the set of its run, distilled/1; put it back, or delete "
+            f"start={start} no longer has the set of its run, set/1; put it back, or delete "
             "results.json there and make the run again"
         )
     if (start / "config.json").exists():

@@ -1,0 +1,137 @@
+"""A set is verified: its files, and the accuracy that it gives here."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import small
+
+import tf_distill as td
+from tf_distill.common import UserError
+from tf_distill.core import Accuracy, evaluate, evaluator, fixed_network
+from tf_distill.datasets import DATASETS
+from tf_distill.datasets.base import hold_out
+from tf_distill.evaluation.verification import Verification
+from tf_distill.export import LoadedSet
+
+METADATA = {"dataset": "vectors", "network": "python:small", "seed": 3, "init": "random",
+            "classes": ["a", "b", "c"], "input": {"kind": "vector", "shape": [small.FEATURES]},
+            "use": "replay", "inner_optimizer": "sgd", "augment": "none"}  # fmt: skip
+
+
+def network():
+    return small.learner().model
+
+
+def accuracy(data, weights):
+    return evaluator(small.learner(), data)(small.samples(), weights)
+
+
+def written(tmp_path, weights=(), **more):
+    made = LoadedSet(small.samples(), [*weights], {**METADATA, **more})
+    return td.save_distilled(made, tmp_path / "set")
+
+
+def test_the_first_networks_of_the_stored_ones_are_measured(tmp_path):
+    data = small.dataset(test=200)
+    many = [*evaluate.test_networks(small.learner(), "random", 6, 3)]
+    stored = accuracy(data, many)
+    folder = written(tmp_path, accuracy=stored._asdict(), eval_split="test")
+    found = td.verify(folder, data, model=network, networks=2)
+    assert found == (stored, accuracy(data, many[:2]), 200)
+    assert found.tolerance == max(0.005, 2 * stored.std)
+    assert td.verify(folder, data, model=network).measured.networks == 5
+
+
+def test_a_fixed_network_and_held_out_data_are_those_of_the_set(tmp_path):
+    data = small.dataset(train=300)
+    held_out = hold_out(data, METADATA["seed"])
+    start = fixed_network(small.learner(), 8)
+    stored = accuracy(held_out, [start])
+    more = {"accuracy": stored._asdict(), "eval_split": "held_out", "init": "fixed"}
+    found = td.verify(written(tmp_path, start, **more), data, model=network)
+    assert found == (stored, stored, 30)
+    assert found.holds
+
+
+@pytest.mark.parametrize(
+    ("stored", "measured", "holds"),
+    [
+        (Accuracy(0.9, 0.0, 1), 0.896, True),
+        (Accuracy(0.9, 0.0, 1), 0.906, False),
+        (Accuracy(0.9, 0.01, 20), 0.881, True),
+        (Accuracy(0.9, 0.01, 20), 0.879, False),
+        (None, 0.1, True),
+    ],
+)
+def test_half_a_point_or_twice_the_spread(stored, measured, holds):
+    found = Verification(stored, Accuracy(measured, 0.0, 1), 10)
+    assert found.holds == holds
+    assert f"measured {measured:.4f}, on 10 test examples" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "model", "told"),
+    [
+        ({}, None, r"for a network of your own, small; call tf_distill.verify\(path, data, model"),
+        ({"classes": ["b", "a", "c"]}, network, r"classes \['b', 'a', 'c'\], but vectors has"),
+        ({"input": {"kind": "image", "shape": [small.FEATURES]}}, network,
+         "inputs of vectors have another kind than those of the set: 'vector', expected 'image'"),
+        ({"seed": -1}, network, "seed of the set=-1, expected a whole number from 0"),
+    ],
+)  # fmt: skip
+def test_data_and_networks_that_do_not_fit_are_one_line(tmp_path, change, model, told):
+    folder = written(tmp_path)
+    loaded = td.load_distilled(folder)
+    loaded = dataclasses.replace(loaded, metadata=loaded.metadata | change)
+    if "image" in str(change):
+        loaded.metadata["input"] |= {"mean": [0], "std": [1]}
+    folder = td.save_distilled(loaded, tmp_path / "changed")
+    with pytest.raises(UserError, match=told) as error:
+        td.verify(folder, small.dataset(), model=model)
+    assert "\n" not in str(error.value)
+
+
+def test_data_of_python_must_be_given(tmp_path):
+    with pytest.raises(UserError, match="the set is of 'vectors', data that only Python has"):
+        td.verify(written(tmp_path), model=network)
+
+
+def test_texts_are_read_in_the_words_of_the_set(text_run, tmp_path):
+    data = DATASETS["toy_questions"].load(None, None)
+    own = dataclasses.replace(
+        data, x_test=np.zeros_like(data.x_test), encoding=small.Identity()
+    )  # its numbers and vectors do not count
+    assert td.verify(text_run / "set" / "1", own).holds
+    without = dataclasses.replace(td.load_distilled(text_run), vectors=None)
+    folder = td.save_distilled(without, tmp_path / "set")
+    assert td.verify(folder).holds
+    with pytest.raises(UserError, match="word vectors of toy_questions are not those of the set"):
+        td.verify(folder, other_vectors(data))
+
+
+def other_vectors(data):
+    encoding = data.encoding
+    changed = type(encoding)(encoding.words, 2 * encoding.vectors.numpy()[2:], encoding.length)
+    return dataclasses.replace(data, encoding=changed)
+
+
+def test_the_command_line_says_it_by_its_status(cli, image_run, tmp_path):
+    found = cli("--mode=verify", str(image_run))
+    assert found.status == 0
+    stored = json.loads((image_run / "results.json").read_text())["accuracy"]["mean"]
+    assert f"stored   {stored:.4f}\nmeasured {stored:.4f}, on 360 test examples\n" in found.out
+
+    loaded = td.load_distilled(image_run)
+    wrong = {**loaded.metadata, "accuracy": {"mean": 0.99, "std": 0.0, "networks": 1}}
+    folder = td.save_distilled(dataclasses.replace(loaded, metadata=wrong), tmp_path / "wrong")
+    found = cli("--mode=verify", str(folder))
+    assert found.status == 1
+    assert found.err.startswith(f"tf_distill: error: {folder}: stored   0.9900; measured ")
+    assert found.err.count("\n") == 1
+
+    (folder / "card.json").write_text("{}")
+    assert cli("--mode=verify", str(folder)).status == 2
+    assert "needs a set; give the folder of one" in cli("--mode=verify").err
+    assert "expected only flags" in cli("--mode=verify", "a", "b").err

@@ -1,0 +1,169 @@
+"""Does a distilled set give its stored accuracy here? It is trained on as its card says."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tf_distill import config
+from tf_distill.common import OWN, UserError, accuracy_over, brief, network_name, read_checked
+from tf_distill.core import Accuracy, evaluator, test_networks
+from tf_distill.datasets import DATASETS, Dataset, TextEncoding, hold_out, is_own
+from tf_distill.datasets import load as load_data
+from tf_distill.export import LoadedSet, digest, load, word_vectors
+from tf_distill.networks import Model, choose
+
+NETWORKS = 5
+"""Networks to measure with: the first of those that the stored accuracy is the mean of."""
+HALF_POINT = 0.005
+DATA = ("data_dir", "embeddings", "test_data", "text_column", "label_column", "image_size")
+"""Settings that say where the data of a name are."""
+
+
+class Verification(NamedTuple):
+    """The accuracy of a set, stored and measured.
+
+    stored: what its card says; None if the set has none, such as a merged one. measured: here.
+    test_examples: on so many.
+    """
+
+    stored: Accuracy | None
+    measured: Accuracy
+    test_examples: int
+
+    @property
+    def tolerance(self) -> float:
+        """Half a point, or twice the spread of the stored networks."""
+        return max(HALF_POINT, 2 * self.stored.std if self.stored else 0.0)
+
+    @property
+    def holds(self) -> bool:
+        """Whether both are equal within the tolerance."""
+        return not self.stored or abs(self.stored.mean - self.measured.mean) <= self.tolerance
+
+    def __str__(self) -> str:
+        """Both in a line each, and what follows."""
+        told = f"measured {accuracy_over(*self.measured)}, on {self.test_examples} test examples"
+        if not self.stored:
+            return f"{told}\nthe card has no accuracy to compare with"
+        equal = "equal" if self.holds else "not equal"
+        return (
+            f"stored   {accuracy_over(*self.stored)}\n{told}\n"
+            f"they are {equal} within {self.tolerance:.4f}"
+        )
+
+
+def verify(
+    path: str | Path,
+    data: Dataset | None = None,
+    *,
+    model: Model | None = None,
+    networks: int = NETWORKS,
+) -> Verification:
+    """Checks a distilled set, trains networks on it as its card says, and tests them.
+
+    Args:
+        path: the folder of the set, or of a run or an export. Each array and each part of the
+            card that decides the training is checked against its SHA-256.
+        data: to test on; by default the dataset that the card names. Its inputs are encoded by
+            the set's own preprocessing.
+        model: makes the network, where it is one of your own; by default the card's.
+        networks: random networks to train; of a set for one fixed network there is only one.
+
+    Returns:
+        The stored and the measured accuracy; `holds` says whether they are equal.
+
+    Raises:
+        UserError: the set is damaged or has been changed, with the name of the array or part; or
+            the data are not there, or of other classes or inputs.
+    """
+    loaded = load(path)
+    return verify_set(loaded, data or named_data(loaded, path, {}), model, networks)
+
+
+def verify_set(
+    loaded: LoadedSet, data: Dataset, model: Model | None = None, networks: int = NETWORKS
+) -> Verification:
+    """The same of a loaded set."""
+    networks = config.checked_number("networks", networks, "networks")
+    seed = config.checked_number("seed", loaded.metadata["seed"], "seed of the set")
+    dataset, name = encoded(loaded, data), loaded.metadata["network"]
+    if model is None and name.startswith(OWN):
+        raise UserError(
+            f"the set was distilled for a network of your own, {network_name(name)}; call "
+            "tf_distill.verify(path, data, model=...) with the function that makes it"
+        )
+    frozen = [np.asarray(weight) for weight in loaded.frozen_weights]
+    learner = choose(model or name, dataset).learner(frozen)
+    start = loaded.initial_weights
+    if start and [tuple(w.shape) for w in start] != learner.shapes:
+        raise UserError(
+            f"the set was distilled for one fixed initial {network_name(name)}, and the weights "
+            "of this network have other shapes; use that network"
+        )
+    many = [start] if start else test_networks(learner, "random", networks, seed)
+    measured = evaluator(learner, dataset, loaded.recipe)(loaded.samples, many)
+    stored = loaded.metadata.get("accuracy")
+    before = stored and Accuracy(stored["mean"], stored.get("std", 0), stored.get("networks", 1))
+    return Verification(before, measured, len(dataset.y_test))
+
+
+def named_data(loaded: LoadedSet, path: str | Path, given: Mapping[str, Any]) -> Dataset:
+    """The dataset that a set names, or the `dataset` that is given.
+
+    Settings that are not given are those of the run, where `path` is its folder.
+
+    Raises:
+        UserError: there is no such dataset.
+    """
+    run = read_checked(Path(path).expanduser() / "config.json")
+    usual = {**dict.fromkeys(DATA), "data_dir": config.data_dir()}
+    settings = {**usual, "dataset": loaded.metadata["dataset"]}
+    settings |= {name: run[name] for name in settings if name in run}
+    settings |= {name: v for name, v in given.items() if name in settings and v is not None}
+    name = settings["dataset"]
+    if name not in DATASETS and not is_own(name) and name == loaded.metadata["dataset"]:
+        raise UserError(
+            f"the set is of {name!r}, data that only Python has; name the data as dataset=csv:FILE "
+            "or the like, or call tf_distill.verify(path, data)"
+        )
+    return load_data(settings)
+
+
+def encoded(loaded: LoadedSet, data: Dataset) -> Dataset:
+    """The data that the stored accuracy was measured on, in the set's own preprocessing.
+
+    Raises:
+        UserError: the data have other classes or inputs.
+    """
+    metadata, own = loaded.metadata, loaded.encoding
+    described, classes = metadata["input"], tuple(metadata["classes"])
+    if classes != data.classes:
+        raise UserError(
+            f"the set has the classes {brief([*classes])}, but {data.name} has "
+            f"{brief([*data.classes])}; give the data of the set"
+        )
+    if metadata.get("eval_split") == "held_out":
+        data = hold_out(data, metadata["seed"])
+    if isinstance(own, TextEncoding) and data.raw_test is not None:  # in the set's own words
+        return dataclasses.replace(data, x_test=own.number(data.raw_test), encoding=own)
+    given = json.loads(json.dumps(data.encoding.metadata()))
+    by_numbers = own is not None and not isinstance(own, TextEncoding)
+    alike = ("kind", "shape") if by_numbers else [*given]
+    if other := [name for name in alike if given.get(name) != described.get(name)]:
+        raise UserError(
+            f"the inputs of {data.name} have another {other[0]} than those of the set: "
+            f"{brief(given.get(other[0]))}, expected {brief(described.get(other[0]))}; give the "
+            "data of the set"
+        )
+    vectors = word_vectors(data.encoding)
+    expected = None if own or vectors is None else described.get("vectors")
+    if expected and digest(vectors) != expected:
+        raise UserError(
+            f"the word vectors of {data.name} are not those of the set; give their file as "
+            "embeddings, or put the set's vectors.npz back into its folder"
+        )
+    return dataclasses.replace(data, encoding=own) if own else data

@@ -1,0 +1,395 @@
+"""A distilled set as a folder of plain files: to send, and to read without TensorFlow.
+
+| file | has |
+| --- | --- |
+| card.json | what the set is: data, network, training, accuracy; shapes and SHA-256 of the rest |
+| set.npz | float32 x, y, lr; initial_0, initial_1, ... and frozen_0, ... where the set needs them |
+| vocabulary.txt | for texts: a word a line; the first has the number 2 |
+| vectors.npz | for texts: the words' vectors; may be left out: `input` has their SHA-256 |
+| samples/ | PNG files, or sentences.txt, for a person |
+| README.md | the card in words, and how to train on the set |
+
+The card is the metadata of a `LoadedSet`, and `arrays` and `sha256` beside them.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tf_distill.common import (
+    ELSEWHERE,
+    UserError,
+    check_schema,
+    read_json,
+    read_npz_arrays,
+    whole,
+    write_json,
+    write_text,
+    writing_to,
+)
+from tf_distill.core import Samples, Weights
+from tf_distill.export import saved_model
+from tf_distill.export.distilled_set import (
+    EXPECTED,
+    FORMAT,
+    HOW_TO_TRAIN,
+    MOMENTS,
+    LoadedSet,
+    check,
+    check_format,
+    unsound,
+)
+from tf_distill.export.versions import newest_version
+
+CARD, ARRAYS, VECTORS, VOCABULARY = "card.json", "set.npz", "vectors.npz", "vocabulary.txt"
+SENTENCES = Path("samples", "sentences.txt")
+DECIDING = ("classes", "input", "network", "use", "inner_optimizer", "augment", "accuracy",
+            "eval_split", "seed")  # fmt: skip
+"""Parts of the card that decide what a training gives. They have a SHA-256 as arrays do."""
+APART = ("sentences", "initial_weights", "frozen_weights")
+"""Metadata that the card does not have: they are in other files."""
+Json = dict[str, Any]
+Arrays = dict[str, np.ndarray]
+
+
+def save(distilled: LoadedSet, path: str | Path) -> Path:
+    """Writes a set as a new folder of plain files, whole or not at all.
+
+    Args:
+        distilled: the set.
+        path: the folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: there is something at `path` already, or it can't be written.
+    """
+    folder = Path(path).expanduser()
+    if folder.exists():
+        raise UserError(f"{folder} is there already; name a new folder")
+    with writing_to(folder, ELSEWHERE):
+        write(folder, distilled)
+    return folder
+
+
+def write(folder: Path, distilled: LoadedSet) -> None:
+    """The same in place of a folder that may be there."""
+    arrays, files = arrays_of(distilled), text_files(distilled)
+    card = card_of(distilled, arrays)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with whole(folder) as part:
+        part.mkdir()
+        np.savez(part / ARRAYS, **arrays)  # type: ignore[arg-type]
+        if distilled.vectors is not None:
+            np.savez(part / VECTORS, vectors=distilled.vectors)
+        write_json(part / CARD, card)
+        for name, text in {**files, "README.md": readme(card)}.items():
+            (part / name).parent.mkdir(exist_ok=True)
+            write_text(part / name, text)
+        _write_pictures(part / "samples", distilled)
+
+
+def arrays_of(distilled: LoadedSet) -> Arrays:
+    """The arrays of set.npz by name."""
+    lists = {"initial": distilled.initial_weights, "frozen": distilled.frozen_weights}
+    samples = zip(Samples._fields, distilled.samples, strict=True)
+    arrays = {name: np.asarray(value, np.float32) for name, value in samples}
+    for name, values in lists.items():
+        for i, value in enumerate(map(np.asarray, values)):
+            # numpy can't store bfloat16 and the like, which have kind V
+            plain = value.astype(np.float32) if value.dtype.kind == "V" else value
+            arrays[f"{name}_{i}"] = plain
+    return arrays
+
+
+def card_of(distilled: LoadedSet, arrays: Arrays) -> Json:
+    """The card of a set with these arrays."""
+    metadata = {name: v for name, v in distilled.metadata.items() if name not in APART}
+    input_ = {name: v for name, v in metadata["input"].items() if name != "vocabulary"}
+    if distilled.vectors is not None:
+        input_["vectors"] = digest(distilled.vectors)
+    how = HOW_TO_TRAIN[metadata.get("use", "replay")]
+    card = {"how_to_train": how, **metadata, "input": input_, "format": FORMAT}
+    card = json.loads(json.dumps(card))  # tuples are lists, as in a file
+    digests = {name: digest(array) for name, array in arrays.items()}
+    digests |= {name: digest(card[name]) for name in DECIDING if name in card}
+    if words := text_files(distilled).get(VOCABULARY):
+        digests[VOCABULARY] = digest(words.encode())
+    return {**card, "arrays": {n: [*a.shape] for n, a in arrays.items()}, "sha256": digests}
+
+
+def text_files(distilled: LoadedSet) -> dict[str, str]:
+    """The contents of vocabulary.txt and samples/sentences.txt, as far as the set has them."""
+    metadata = distilled.metadata
+    lines = {VOCABULARY: metadata["input"].get("vocabulary"), SENTENCES: metadata.get("sentences")}
+    return {str(name): "\n".join([*some, ""]) for name, some in lines.items() if some is not None}
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of bytes, of an array's bytes, or of JSON with sorted keys."""
+    if isinstance(value, np.ndarray):
+        value = value.tobytes()
+    elif not isinstance(value, bytes):
+        value = json.dumps(value, sort_keys=True).encode()
+    return hashlib.sha256(value).hexdigest()
+
+
+def load(path: str | Path) -> LoadedSet:
+    """Loads a distilled set.
+
+    Args:
+        path: the folder of a run or of an export, of which the newest set is taken; or that of
+            the set itself, of plain files or a SavedModel. Both are read as data: nothing in
+            them is run.
+
+    Raises:
+        UserError: there is no distilled set, a damaged one, or one of a newer format.
+    """
+    folder = Path(path).expanduser()
+    if (place := find(folder)) is None:
+        raise UserError(f"{folder} is no distilled set; {EXPECTED}")
+    return read(place) if (place / CARD).is_file() else saved_model.read(place)
+
+
+def find(folder: Path) -> Path | None:
+    """The set's own folder: the newest of a run, an export or a folder of versions, or itself."""
+    if _is_set(folder):
+        return folder
+    places = (folder / "set", folder / "distilled", folder)
+    return next(filter(None, (newest_version(place, _is_set) for place in places)), None)
+
+
+def _is_set(folder: Path) -> bool:
+    return (folder / CARD).is_file() or saved_model.is_set(folder)
+
+
+def read(folder: Path) -> LoadedSet:
+    """Reads a set folder, and checks each array and each deciding part of the card.
+
+    Raises:
+        UserError: it is damaged, of a newer format, or has been changed since it was written.
+    """
+    card = read_json(folder / CARD)
+    check_format(folder, card)
+    check_schema(folder / CARD, card)
+    shapes, digests = card.pop("arrays"), card.pop("sha256")
+    arrays = read_npz_arrays(folder / ARRAYS, shapes, required=shapes, packed=False)
+    try:
+        for name, array in arrays.items():
+            _check_array(name, array, shapes[name], digests)
+        for name in DECIDING:
+            if name in card or name in digests:
+                _check_digest(f"{name} in {CARD}", card.get(name), digests.get(name))
+        if VOCABULARY in digests:
+            words = (folder / VOCABULARY).read_bytes()
+            _check_digest(VOCABULARY, words, digests[VOCABULARY])
+            card["input"]["vocabulary"] = words.decode().split("\n")[:-1]
+        if (folder / SENTENCES).is_file():
+            card["sentences"] = (folder / SENTENCES).read_text(encoding="utf-8").split("\n")[:-1]
+        vectors = _vectors(folder, card["input"])
+        initial, frozen = (_numbered(name, arrays) for name in ("initial", "frozen"))
+        samples = Samples(*(tf.constant(arrays[name]) for name in Samples._fields))
+        loaded = LoadedSet(samples, initial, card, None, frozen, vectors)
+        check(loaded)
+    except (ValueError, OSError) as error:
+        raise unsound(folder, str(error)) from error
+    return loaded
+
+
+def _check_array(name: str, array: np.ndarray, shape: Any, digests: Mapping[str, Any]) -> None:
+    weights = name.startswith(("initial_", "frozen_"))  # which may have other types
+    if array.dtype.kind not in "fiub" or not (weights or array.dtype == np.float32):
+        raise ValueError(f"{name} has numbers of the type {array.dtype}, expected float32")
+    if [*array.shape] != shape:
+        raise ValueError(f"{name} has the shape {[*array.shape]}, and {CARD} says {shape}")
+    _check_digest(name, array, digests.get(name))
+
+
+def _check_digest(name: str, value: Any, expected: Any) -> None:
+    if digest(value) != expected:
+        raise ValueError(f"{name} has been changed: its SHA-256 is not the one in {CARD}")
+
+
+def _numbered(name: str, arrays: Arrays) -> Weights:
+    """The arrays name_0, name_1, ..."""
+    names = [f"{name}_{i}" for i in range(sum(key.startswith(f"{name}_") for key in arrays))]
+    if lost := [name for name in names if name not in arrays]:
+        raise ValueError(f"there is no {lost[0]}")
+    return [tf.constant(arrays[name]) for name in names]
+
+
+def _vectors(folder: Path, described: Json) -> np.ndarray | None:
+    """The word vectors, if they are there."""
+    if described["kind"] != "text" or not (folder / VECTORS).is_file():
+        return None
+    found = read_npz_arrays(folder / VECTORS, ("vectors",), ("vectors",), packed=False)["vectors"]
+    shape = [len(described.get("vocabulary", [])), described["shape"][-1]]
+    _check_array("vectors", found, shape, described)
+    return found
+
+
+def _write_pictures(folder: Path, distilled: LoadedSet) -> None:
+    """A PNG of each image in grey or colour, as pixels, cut to what these can show."""
+    described, (x, y) = distilled.metadata["input"], distilled.arrays()
+    if described["kind"] != "image" or x.shape[-1] not in (1, 3):
+        return
+    folder.mkdir()
+    mean, std = (np.asarray(described[name]) for name in MOMENTS)
+    pixels = np.clip(255 * (x * std + mean), 0, 255).round().astype(np.uint8)
+    classes = distilled.metadata["classes"]
+    chosen = y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
+    for i, (image, k) in enumerate(zip(pixels, chosen, strict=True)):
+        name = re.sub(r"\W+", "_", classes[k])[:40]
+        shown = Image.fromarray(image[..., 0] if x.shape[-1] == 1 else image)
+        shown.save(folder / f"{i:04d}_{name}.png")
+
+
+INPUTS: dict[str, Callable[[Json], str]] = {
+    "image": lambda described: (
+        f"Test images are pixels from 0 to 255, `[N, {_by(described['shape'], ', ')}]` (height, "
+        f"width, channels). The network sees `(pixels / 255 - mean) / std` with "
+        f"mean {described['mean']} and std {described['std']}, a number for each channel."
+    ),
+    "array": lambda described: (
+        f"Test inputs are numbers `[N, {_by(described['shape'], ', ')}]`. The network sees "
+        f"`(numbers - mean) / std` with mean {described['mean']} and std {described['std']}."
+    ),
+    "text": lambda described: (
+        "A test text is split into lower-case words and punctuation marks. Its words have the "
+        f"numbers of their lines in `{VOCABULARY}`, where the first line is 2; other words are 1, "
+        f"and after the last word there are zeros, up to {described['shape'][0]} words. The "
+        f"network sees a vector for each: row `number - 2` of `vectors` in `{VECTORS}`, and zeros "
+        f"for the numbers 0 and 1. You may leave `{VECTORS}` out when you send this folder: "
+        f"`vectors` in `{CARD}` is the SHA-256 of those that belong to it."
+    ),
+}
+"""How test inputs are made, by the kind of input."""
+STEPS = """The set serves in its own steps alone: take them in their order, each at its own rate.
+
+```python
+for t in range(len(lr)):
+    batch, labels = x[t % len(x)], y[t % len(x)]
+    # one step of plain gradient descent: weights -= lr[t] * gradient of the loss
+```"""
+ANY = """Put all samples into one array and train on them as on any data:
+
+```python
+x, y = x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
+```
+
+The table says how the accuracy was measured. Other optimizers, more epochs and other networks work
+too."""
+README = """# A distilled set: {dataset}
+
+Learned samples with learned labels, to train a network on in place of the whole data.
+
+| | |
+| --- | --- |
+{rows}
+
+## Read it
+
+```python
+import json
+import numpy as np
+
+card = json.load(open("card.json"))
+with np.load("set.npz") as arrays:  # plain float32 arrays
+    x, y, lr = (arrays[name] for name in ("x", "y", "lr"))
+```
+
+x is `{x}`: steps, samples in a step, and a sample. y has a label for each. lr has a learning rate
+for each step of all epochs. The pictures or sentences in samples/ are to look at.
+
+## Train on it
+
+{how}
+
+The loss is `{loss}`, and softmax or sigmoid are no part
+of the network. {start}
+
+{layers}
+
+## Test it
+
+{test}
+
+`python -m tf_distill.main --mode=verify FOLDER` checks every array, trains, and compares the
+accuracy. Programs that train on this folder without tf_distill, by NumPy, PyTorch or Keras, are in
+the folder export/ of tf_distill.
+"""
+
+
+def readme(card: Json) -> str:
+    """The README.md of a set: its card in words, and how to train on it."""
+    steps, n, *_ = card["arrays"]["x"]
+    classes, binary = card["classes"], card["arrays"]["y"][-1] == 1
+    labels = "probabilities of the classes" if _trains(card) else "a number for each class"
+    named = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
+    shown = {
+        "data": f"{card['dataset']}, {len(classes)} classes: {named}",
+        "licence of the data": card.get("license"),
+        "samples": f"{steps * n} of {_by(card['input']['shape'], ' x ')}",
+        "labels": f"one number: 0 is {classes[0]}, 1 is {classes[1]}" if binary else labels,
+        "network": card["network"],
+        "trained by": card.get("recipe"),
+        "accuracy": _accuracy(card),
+        "merged from": "; ".join(map(_source, card.get("sources", []))),
+        "made": _made(card),
+    }
+    loss = "mean(log(1 + exp(logits)) - y * logits)"
+    start = "Start from new random weights."
+    if "initial_0" in card["arrays"]:
+        start = (
+            f"Start from `initial_0`, `initial_1`, ... in `{ARRAYS}`: the trainable weights in the "
+            "order of the layers. From other weights the set is of no use."
+        )
+    layers = "\n".join(["The layers:", "", *(f"- {words}" for words in card.get("layers", []))])
+    kind = card["input"]["kind"]
+    return README.format(
+        dataset=card["dataset"],
+        rows="\n".join(f"| {name} | {value} |" for name, value in shown.items() if value),
+        x=[*card["arrays"]["x"]],
+        how=ANY if _trains(card) else STEPS,
+        loss=loss if binary else "-mean(sum(y * log_softmax(logits), axis=-1))",
+        start=start,
+        layers=layers if "layers" in card else "",
+        test=INPUTS[kind](card["input"]) if kind in INPUTS else "Ask the one who made the set.",
+    )
+
+
+def _trains(card: Json) -> bool:
+    return card.get("use") == "training"
+
+
+def _by(numbers: Any, between: str) -> str:
+    return between.join(map(str, numbers))
+
+
+def _accuracy(card: Json) -> str | None:
+    if not (found := card.get("accuracy")):
+        return None
+    spread = f" ± {100 * found['std']:.2f}" if found.get("networks", 1) > 1 else ""
+    split = card.get("eval_split", "test").replace("_", "-")
+    examples = f"{card['test_examples']} {split} examples" if "test_examples" in card else split
+    return (
+        f"{100 * found['mean']:.2f}{spread} % on {examples}; networks: {found.get('networks', 1)}, "
+        f"seed: {card['seed']}"
+    )
+
+
+def _source(source: Json) -> str:
+    return f"{source['samples']} samples of {source['dataset']} ({', '.join(source['classes'])})"
+
+
+def _made(card: Json) -> str:
+    versions = [f"{name} {version}" for name, version in card.get("versions", {}).items()]
+    return ", ".join(filter(None, [card.get("date"), *versions]))
