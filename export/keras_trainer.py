@@ -19,6 +19,9 @@ import numpy as np
 from keras import layers, ops
 
 RAW = argparse.RawDescriptionHelpFormatter
+WITHOUT_BLANKS = ("CJK", "IDEOGRAPHIC", "HIRAGANA LETTER", "KATAKANA LETTER", "THAI", "LAO",
+                  "KHMER", "MYANMAR")  # fmt: skip
+"""How the names of letters begin in scripts that put no blanks between words."""
 
 
 def read_set(folder):
@@ -96,14 +99,26 @@ def text_encoder(folder, described):
 
 
 def split(text):
-    """The lower-case words and punctuation marks of a text."""
-    text = re.sub("<br ?/?>", " ", str(text).lower()).replace("\u2019", "'")
+    """The lower-case words and punctuation marks of a text; Chinese and the like by letters."""
+    text = unicodedata.normalize("NFC", str(text)).lower()
+    text = re.sub("<br ?/?>", " ", text).replace("\u2019", "'")
     text = re.sub(r"n't\b", " n\1t ", text, flags=re.ASCII)
     text = re.sub(r"'(s|m|d|re|ve|ll)\b", " \1\\1 ", text, flags=re.ASCII)
-    kept = (
-        c if unicodedata.category(c)[0] in "LMN" or c in "\1 \t\n\f\r" else f" {c} " for c in text
-    )
-    return "".join(kept).replace("\1", "'").split()
+    parts, alone = [], False
+    for c in text:
+        if unicodedata.category(c)[0] == "M":  # belongs to the letter before
+            parts.append(c)
+            continue
+        before, alone = alone, is_alone(c)
+        parts.append(f" {c}" if before or alone else c)
+    return "".join(parts).replace("\1", "'").split()
+
+
+def is_alone(c):
+    """Whether a character is a word: punctuation, or of a script without blanks."""
+    if unicodedata.category(c)[0] in "LN":
+        return unicodedata.name(c, "").startswith(WITHOUT_BLANKS)
+    return c not in "\1 \t\n\f\r"
 
 
 def xavier():

@@ -90,7 +90,7 @@ def _baselines(call: Call) -> str:
         if not run.files.read("results.json"):
             carry_out(run)
         samples = finished_run(run).distilled.samples
-        comparison.compare(run, samples, protocol, rows=call.rows)
+        comparison.compare(run, samples, protocol, None, call.rows)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped{comparison.so_far(run)}") from None
     return f"the comparison is in {_folder(run) / report.NAME}"

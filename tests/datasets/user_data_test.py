@@ -17,7 +17,7 @@ from tf_distill.runs import run
 TEXTS = {"billing": "the invoice {} is wrong", "refund": "I want my money back for {}",
          "shipping": "where is the parcel {}"}  # fmt: skip
 THINGS = ["lamp", "shoes", "order", "book", "card", "phone", "table"]
-TINY = ("--outer_steps=2", "--epochs=1", "--eval_every=2", "--eval_networks=2")
+TINY = ("--outer_steps=2", "--unroll=2", "--epochs=1", "--eval_every=2", "--eval_networks=2")
 
 
 def table(path, things=THINGS, extra=""):
@@ -51,7 +51,8 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
     report = (folder / "report.html").read_text()
     assert "Training examples of 3 classes: billing 7, refund 7, shipping 7." in report
     command = f"--dataset=csv:{train} --model=textconvnet --epochs=1 --outer_steps=2"
-    command += f" --eval_networks=2 --eval_every=2 --test_data={test} --embeddings=train"
+    command += " --eval_networks=2 --eval_every=2 --unroll=2 --window=2"
+    command += f" --test_data={test} --embeddings=train"
     command = f"python -m tf_distill.main {command}"
     assert command.replace(" ", "</span> <span>") in report
     config = json.loads((folder / "config.json").read_text())

@@ -34,6 +34,14 @@ def test_trains_to_the_accuracy_of_the_run(run, request):
     assert np.mean(predicted == data.y_test) == results(run)["accuracy"]["mean"]
 
 
+def test_the_white_of_16_bits_is_that_of_the_set():
+    described = {"kind": "image", "shape": [12, 12, 1], "mean": [0.5], "std": [0.2]}
+    for more, white in (({"white": 4095}, 4095), ({}, 65535)):
+        encoding = LoadedSet(None, [], {"input": described | more}).encoding
+        assert encoding.white == white
+        assert json.loads(json.dumps(encoding.metadata())) == described | more
+
+
 @pytest.mark.long
 def test_plain_tensorflow_of_the_readme(image_run, tmp_path):
     readme = (ROOT / "export" / "README.md").read_text()

@@ -1,7 +1,6 @@
 """Trained models on disk: exported, rebuilt, checked for a server, with warm-up requests."""
 
 import dataclasses
-import json
 import shutil
 
 import numpy as np
@@ -166,11 +165,3 @@ def test_an_export_needs_a_default_signature(tmp_path):
     save_model(tmp_path / "other", double, "other")
     with pytest.raises(UserError, match="no signature serving_default"):
         servable.check_servable(tmp_path / "other")
-
-
-def test_the_white_of_16_bits_is_that_of_the_set(tmp_path):
-    described = {"kind": "image", "shape": [12, 12, 1], "mean": [0.5], "std": [0.2]}
-    for more, white in (({"white": 4095}, 4095), ({}, 65535)):
-        encoding = servable._encoding({"input": described | more}, tmp_path)
-        assert encoding.white == white
-        assert json.loads(json.dumps(encoding.metadata())) == described | more
