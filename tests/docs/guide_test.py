@@ -125,7 +125,11 @@ def test_the_first_command_is_the_default_and_a_run_has_what_the_readme_says(the
         assert (there / "runs" / "digits_lenet" / name).exists()
 
 
-@pytest.mark.parametrize("name", WITH_CODE)
+@pytest.mark.parametrize(
+    "name",
+    # comparison_test has an inner optimizer of one's own too
+    [pytest.param(n, marks=[pytest.mark.long] * (n == "design.md")) for n in WITH_CODE],
+)
 def test_the_blocks_of_a_page_run(there, capsys, monkeypatch, distill_once, name):
     monkeypatch.setattr(td, "distill", distill_once)
     rows_of = comparison.rows_of  # all rows take minutes

@@ -68,6 +68,7 @@ def test_tuned_rates_are_no_worse_than_the_best_constant_one(data, learner):
     assert tuned >= bench.training_accuracy(constant)
 
 
+@pytest.mark.long
 def test_tuning_one_kind_leaves_no_trace_in_the_next(data, learner):
     first, second = sets_of(data, 2), sets_of(data, 2, seed=9)
     alone = Bench(learner, data, FIXED).tune(second)

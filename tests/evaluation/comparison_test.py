@@ -272,6 +272,7 @@ def _stop(*_, **__):
     raise KeyboardInterrupt
 
 
+@pytest.mark.long
 def test_without_a_folder_all_is_in_memory(result, tmp_path, monkeypatch, measured):
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:
