@@ -23,7 +23,7 @@ def test_a_folder_a_class_and_other_files_are_passed_over_and_counted(tmp_path, 
     write(tmp_path / "cat" / "._1.png")
     dataset = from_directory(tmp_path)
     out = capsys.readouterr().out
-    assert "1 files that are no pictures are passed over (1 .txt)" in out
+    assert "passed over 1 file that is no picture (1 .txt)" in out
     assert "8 training and 2 test images of 16x16x1" in out
     assert "2 classes: cat 5, dog 5" in out
     assert "empty has no images" in out
@@ -92,7 +92,7 @@ def test_classes_are_found_in_folders_that_are_alone(tmp_path, capsys):
     assert (dataset.classes, len(dataset.y_train) + len(dataset.y_test)) == (("cat", "dog"), 6)
     out = capsys.readouterr().out
     assert "pets has only the folder 'more': the classes are sought in it" in out
-    assert "1 pictures in no folder of a class" in out
+    assert "passed over 1 picture in no folder of a class" in out
 
 
 SMOOTH = np.stack([*np.meshgrid(np.arange(16) * 15, np.arange(20) * 9), np.full((20, 16), 90)], -1)

@@ -150,9 +150,10 @@ def _pictures(root: Path) -> list[Place]:
     known = set(pictures)
     if others := Counter(Path(p[-1]).suffix or p[-1] for p in seen if p not in known):
         told = ", ".join(f"{number} {ending}" for ending, number in others.most_common(5))
-        say(f"{root}: {others.total()} files that are no pictures are passed over ({told})")
+        left = count(others.total(), "file that is no picture", "files that are no pictures")
+        say(f"{root}: passed over {left} ({told})")
     if loose := len(pictures) - len(in_folders):
-        say(f"{root}: {loose} pictures in no folder of a class are passed over")
+        say(f"{root}: passed over {count(loose, 'picture', 'pictures')} in no folder of a class")
     return in_folders
 
 
