@@ -152,8 +152,7 @@ def _pictures(root: Path) -> list[Place]:
         told = ", ".join(f"{number} {ending}" for ending, number in others.most_common(5))
         left = count(others.total(), "file that is no picture", "files that are no pictures")
         say(f"{root}: passed over {left} ({told})")
-    if loose := len(pictures) - len(in_folders):
-        say(f"{root}: passed over {count(loose, 'picture', 'pictures')} in no folder of a class")
+    _tell_loose(root, len(pictures) - len(in_folders))
     return in_folders
 
 
@@ -217,10 +216,13 @@ def _within(folder: Folder, name: str) -> Folder:
     """The pictures in the folders of one of its folders."""
     inside = [place[1:] for place in folder.pictures if place[0] == name]
     deeper = [place for place in inside if len(place) > 1]
-    if len(deeper) < len(inside):
-        told = f"{len(inside) - len(deeper)} pictures in no folder of a class are passed over"
-        say(f"{folder.path / name}: {told}")
+    _tell_loose(folder.path / name, len(inside) - len(deeper))
     return Folder(folder.path / name, deeper)
+
+
+def _tell_loose(folder: Path, loose: int) -> None:
+    if loose:
+        say(f"{folder}: passed over {count(loose, 'picture', 'pictures')} in no folder of a class")
 
 
 def _tell_empty(folder: Folder) -> None:
