@@ -148,7 +148,7 @@ def _verify(call: Call) -> str:
     loaded = load(path)
     data = verification.named_data(loaded, path, call.settings)
     given = {} if networks is None else {"networks": networks}
-    found = verification.verify_set(loaded, data, **given)
+    found = verification.verify_set(loaded, data, call.settings["model"], **given)
     if not found.holds:
         told = "; ".join(str(found).splitlines())
         raise NotEqual(

@@ -59,6 +59,7 @@ from tf_distill.common.wording import (
     accuracy_words,
     count,
     full_training,
+    is_own_network,
     minutes,
     network_name,
     output_names,

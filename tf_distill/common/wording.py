@@ -61,6 +61,11 @@ def output_names(classes: Sequence[str], outputs: int) -> list[str]:
     return [f"0 = {classes[0]}, 1 = {classes[1]}:"]
 
 
+def is_own_network(name: str) -> bool:
+    """Whether a network is a user's own: `python:NAME`, or module:function to import."""
+    return ":" in name
+
+
 def network_name(name: str | None) -> str:
     """A network's name for people: without the prefix of a user's own network."""
     return (name or "").removeprefix(OWN)

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tf_distill import config
-from tf_distill.common import OWN, UserError, accuracy_over, brief, network_name, read_checked
+from tf_distill.common import (
+    UserError,
+    accuracy_over,
+    brief,
+    is_own_network,
+    network_name,
+    read_checked,
+)
 from tf_distill.core import Accuracy, evaluator, test_networks
 from tf_distill.datasets import DATASETS, Dataset, TextEncoding, hold_out, is_own
 from tf_distill.datasets import load as load_data
@@ -91,7 +98,7 @@ def verify_set(
     networks = config.checked_number("networks", networks, "networks")
     seed = config.checked_number("seed", loaded.metadata["seed"], "seed of the set")
     dataset, name = encoded(loaded, data), loaded.metadata["network"]
-    if model is None and name.startswith(OWN):
+    if model is None and is_own_network(name):  # a card from elsewhere imports nothing
         raise UserError(
             f"the set was distilled for a network of your own, {network_name(name)}; call "
             "tf_distill.verify(path, data, model=...) with the function that makes it"

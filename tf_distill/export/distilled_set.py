@@ -11,7 +11,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_distill.common import OWN, UserError, brief, network_name, size_of_set, whole
+from tf_distill.common import (
+    UserError,
+    brief,
+    is_own_network,
+    network_name,
+    size_of_set,
+    whole,
+)
 from tf_distill.core import (
     Learner,
     Optimizer,
@@ -82,7 +89,7 @@ class LoadedSet:
         name = self.metadata["network"]
         if self.build:
             model = self.build()
-        elif name.startswith(OWN):
+        elif is_own_network(name):
             raise UserError(
                 f"the set was distilled for a network of your own, {self._network_name}; make it, "
                 "and hand it to train()"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import keras
 import numpy as np
 
-from tf_distill.common import OWN, UserError, say
+from tf_distill.common import OWN, UserError, is_own_network, say
 from tf_distill.config import network_of
 from tf_distill.core import Learner, give_weights
 from tf_distill.datasets import DATASETS, Dataset, usual_model
@@ -39,7 +39,7 @@ class Choice(NamedTuple):
     @property
     def own(self) -> bool:
         """Whether it is a user's own network."""
-        return own.is_imported(self.name)
+        return is_own_network(self.name)
 
     @property
     def short_name(self) -> str:
@@ -116,7 +116,7 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
     shape, outputs = dataset.encoding.shape, dataset.outputs
     what = "the default network" if model is None else f"model {model!r}"
     model = _usual(dataset) if model is None else model
-    if isinstance(model, str) and not own.is_imported(model):
+    if isinstance(model, str) and not is_own_network(model):
         _check_fits(model, dataset, what)
         build = functools.partial(NETWORKS[model].build, shape, outputs)
         return Choice(model, build, NETWORKS[model].defaults, shape, outputs)

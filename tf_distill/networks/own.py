@@ -14,11 +14,6 @@ import keras
 from tf_distill.common import UserError, reason, say
 
 
-def is_imported(name: str) -> bool:
-    """Whether a network's name is of the form module:function."""
-    return ":" in name
-
-
 def imported(name: str) -> Callable[..., keras.Model]:
     """The function or class `module:function`, of an installed module or one of this folder.
 

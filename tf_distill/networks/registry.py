@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tf_distill.common import UserError, unknown_name
+from tf_distill.common import UserError, is_own_network, unknown_name
 from tf_distill.networks import own, paper
 from tf_distill.networks.convnet import BLOCKS, convnet
 
@@ -109,7 +109,7 @@ class Networks(dict[str, Network]):
         Raises:
             UserError: there is no network of that name.
         """
-        if own.is_imported(str(name)):
+        if is_own_network(str(name)):
             make = own.imported(name)
             build = lambda shape, outputs: own.for_data(make, shape, outputs)()  # noqa: E731
             return Network(build, "", OWN_DEFAULTS, OWN_TRAINING)
