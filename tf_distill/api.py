@@ -174,8 +174,8 @@ class Result:
         told = None if training is None else checked_training(training)
         found, original = comparison.compare(self._run, self.distilled.samples, given, told, rows)
         self.results = _with_ratio(self.results | {"original": original})
-        told_rows = with_ratios(found["rows"], original["accuracy"])
-        return found | {"rows": told_rows, "original": original}
+        with_ratio = with_ratios(found["rows"], original["accuracy"])
+        return found | {"rows": with_ratio, "original": original}
 
     def figures(self, path: str | Path) -> list[Path]:
         """Draws the figures of a report as PNG files; for texts it also writes sentences.txt.

@@ -4,6 +4,7 @@ Each row is kept in comparison.json as soon as it is measured, and not measured 
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -56,11 +57,11 @@ def compare(
     check_finished(run)
     with run.files.locked():
         subject, found = _begun(run, samples, given)
-        asked = _asked(rows_of(subject), rows)
+        asked, save = _asked(rows_of(subject), rows), functools.partial(run.files.write, NAME)
         original = original_of(run, training)
-        _fill(subject, found, original, asked, lambda value: run.files.write(NAME, value))
+        _fill(subject, found, original, asked, save)
         if not rows:
-            _complete(subject, found, original, lambda value: run.files.write(NAME, value))
+            _complete(subject, found, original, save)
         if run.files.path:
             report.write(run.files.path)
     return found, original
@@ -126,12 +127,12 @@ def _fill(
     for row in comparison["rows"]:
         say(line(row))
     done = {row["name"] for row in comparison["rows"]}
-    order = [row.name for row in rows_of(subject)]
+    place = {row.name: i for i, row in enumerate(rows_of(subject))}
     left = [row for row in asked if row.name not in done]
     for row in named(left, "measured {} of {} rows", lambda row: row.title):
         measured = measure(row, subject, comparison)
         comparison["rows"].append(measured)
-        comparison["rows"].sort(key=lambda row: order.index(row["name"]))
+        comparison["rows"].sort(key=lambda row: place.get(row["name"], len(place)))
         save(comparison)
         say(line(measured))
 
