@@ -114,8 +114,8 @@ def still_guessing(losses: Sequence[float], dataset: Dataset, config: Config) ->
         return ""
     real = "" if config.sample_init != "normal" else "sample_init=real, "
     return (
-        f"after {len(losses)} of {config.outer_steps} outer steps the loss is still that of guessing "
-        f"({found:.3f}, guessing has {guess:.3f}); what often helps: {real}"
+        f"after {len(losses)} of {config.outer_steps} outer steps the loss is still that of "
+        f"guessing ({found:.3f}, guessing has {guess:.3f}); what often helps: {real}"
         f"inner_lr={5 * config.inner_lr:g} or inner_lr={config.inner_lr / 5:g}, "
         "a smaller outer_lr with outer_momentum=0.9"
     )
