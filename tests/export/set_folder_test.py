@@ -10,27 +10,12 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow as tf
+from made_sets import IMAGE, TEXT, made
 from PIL import Image
 
 import tf_distill as td
 from tf_distill.common import UserError
-from tf_distill.core import Samples
-from tf_distill.export import LoadedSet, distilled_set, load, set_folder
-
-IMAGE = {"kind": "image", "shape": [2, 3, 1], "mean": [0.5], "std": [0.25]}
-TEXT = {"kind": "text", "shape": [2, 3], "vocabulary": ["a", "\u2028", "c"]}
-
-
-def made(input_=IMAGE, use="replay", **more):
-    """A set of two classes: two steps of one sample."""
-    x = np.linspace(-3, 3, 12, dtype="f4").reshape(2, 1, *input_["shape"])
-    samples = Samples(x, np.float32([[[0.2]], [[1.4]]]), np.float32([0.1, 0.2]))
-    metadata = {
-        "dataset": "mine", "network": "python:mine", "use": use, "seed": 3, "init": "random",
-        "classes": ["no", "oh/yes"], "input": input_, "inner_optimizer": "sgd", "augment": "none",
-        "accuracy": {"mean": 0.9, "std": 0.01, "networks": 5},
-    }  # fmt: skip
-    return LoadedSet(samples, [], metadata, **more)
+from tf_distill.export import distilled_set, load, set_folder
 
 
 @pytest.fixture
@@ -120,7 +105,7 @@ def test_a_run_writes_its_set_in_both_forms(run, request):
 
 
 def test_a_folder_that_is_there_is_left_alone(folder):
-    with pytest.raises(UserError, match="is there already; name a new folder"):
+    with pytest.raises(UserError, match="is there already; name a new one"):
         td.save_distilled(made(), folder)
     set_folder.write(folder, made(use="training"))  # a run's own
     assert load(folder).metadata["use"] == "training"

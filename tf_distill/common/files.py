@@ -9,7 +9,7 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,19 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         remove(part)
+
+
+def write_new(place: Path, write: Callable[[Path], None]) -> Path:
+    """Has a file or folder written that is not there yet; gives its place.
+
+    UserError if there is something already, or it can't be written.
+    """
+    if place.exists():
+        raise UserError(f"{place} is there already; name a new one")
+    with writing_to(place, ELSEWHERE):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write(place)
+    return place
 
 
 def clear_parts(folder: Path) -> None:

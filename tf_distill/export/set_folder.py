@@ -24,15 +24,14 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_distill.common import (
-    ELSEWHERE,
     UserError,
     check_schema,
     read_json,
     read_npz_arrays,
     whole,
     write_json,
+    write_new,
     write_text,
-    writing_to,
 )
 from tf_distill.core import Samples, Weights
 from tf_distill.export import saved_model
@@ -72,12 +71,7 @@ def save(distilled: LoadedSet, path: str | Path) -> Path:
     Raises:
         UserError: there is something at `path` already, or it can't be written.
     """
-    folder = Path(path).expanduser()
-    if folder.exists():
-        raise UserError(f"{folder} is there already; name a new folder")
-    with writing_to(folder, ELSEWHERE):
-        write(folder, distilled)
-    return folder
+    return write_new(Path(path).expanduser(), lambda folder: write(folder, distilled))
 
 
 def write(folder: Path, distilled: LoadedSet) -> None:
@@ -112,18 +106,22 @@ def arrays_of(distilled: LoadedSet) -> Arrays:
 
 def card_of(distilled: LoadedSet, arrays: Arrays) -> Json:
     """The card of a set with these arrays."""
-    metadata = {name: v for name, v in distilled.metadata.items() if name not in APART}
-    input_ = {name: v for name, v in metadata["input"].items() if name != "vocabulary"}
+    card = {name: v for name, v in plain_metadata(distilled).items() if name not in APART}
+    card["input"].pop("vocabulary", None)
     if distilled.vectors is not None:
-        input_["vectors"] = digest(distilled.vectors)
-    how = HOW_TO_TRAIN[metadata.get("use", "replay")]
-    card = {"how_to_train": how, **metadata, "input": input_, "format": FORMAT}
-    card = json.loads(json.dumps(card))  # tuples are lists, as in a file
+        card["input"]["vectors"] = digest(distilled.vectors)
+    card["format"] = FORMAT
     digests = {name: digest(array) for name, array in arrays.items()}
     digests |= {name: digest(card[name]) for name in DECIDING if name in card}
     if words := text_files(distilled).get(VOCABULARY):
         digests[VOCABULARY] = digest(words.encode())
     return {**card, "arrays": {n: [*a.shape] for n, a in arrays.items()}, "sha256": digests}
+
+
+def plain_metadata(distilled: LoadedSet) -> Json:
+    """The metadata as JSON gives them back, with how to train."""
+    how = HOW_TO_TRAIN[distilled.metadata.get("use", "replay")]
+    return json.loads(json.dumps({"how_to_train": how, **distilled.metadata}))
 
 
 def text_files(distilled: LoadedSet) -> dict[str, str]:
@@ -236,20 +234,23 @@ def _vectors(folder: Path, described: Json) -> np.ndarray | None:
     return found
 
 
-def _write_pictures(folder: Path, distilled: LoadedSet) -> None:
-    """A PNG of each image in grey or colour, as pixels, cut to what these can show."""
-    described, (x, y) = distilled.metadata["input"], distilled.arrays()
+def pictures(distilled: LoadedSet) -> list[Image.Image]:
+    """Samples in grey or colour as pixels, cut to what these can show; [] for other samples."""
+    described, x = distilled.metadata["input"], distilled.arrays()[0]
     if described["kind"] != "image" or x.shape[-1] not in (1, 3):
-        return
-    folder.mkdir()
+        return []
     mean, std = (np.asarray(described[name]) for name in MOMENTS)
     pixels = np.clip(255 * (x * std + mean), 0, 255).round().astype(np.uint8)
-    classes = distilled.metadata["classes"]
-    chosen = y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
-    for i, (image, k) in enumerate(zip(pixels, chosen, strict=True)):
-        name = re.sub(r"\W+", "_", classes[k])[:40]
-        shown = Image.fromarray(image[..., 0] if x.shape[-1] == 1 else image)
-        shown.save(folder / f"{i:04d}_{name}.png")
+    return [Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one) for one in pixels]
+
+
+def _write_pictures(folder: Path, distilled: LoadedSet) -> None:
+    """A PNG of each sample that is a picture, with its class in its name."""
+    classes, chosen = distilled.metadata["classes"], distilled.distributions().argmax(1)
+    for i, picture in enumerate(pictures(distilled)):
+        name = re.sub(r"\W+", "_", classes[chosen[i]])[:40]
+        folder.mkdir(exist_ok=True)
+        picture.save(folder / f"{i:04d}_{name}.png")
 
 
 INPUTS: dict[str, Callable[[Json], str]] = {
@@ -387,7 +388,9 @@ def _accuracy(card: Json) -> str | None:
 
 
 def _source(source: Json) -> str:
-    return f"{source['samples']} samples of {source['dataset']} ({', '.join(source['classes'])})"
+    about = [", ".join(source["classes"]), source.get("license")]
+    told = "; ".join(filter(None, about))
+    return f"{source['samples']} samples of {source['dataset']} ({told})"
 
 
 def _made(card: Json) -> str:
