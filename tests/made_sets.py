@@ -16,6 +16,6 @@ def made(input_=IMAGE, use="replay", **more):
     metadata = {
         "dataset": "mine", "network": "python:mine", "use": use, "seed": 3, "init": "random",
         "classes": ["no", "oh/yes"], "input": input_, "inner_optimizer": "sgd", "augment": "none",
-        "accuracy": {"mean": 0.9, "std": 0.01, "networks": 5},
+        "accuracy": {"mean": 0.9, "std": 0.01, "networks": 5}, "license": "MIT",
     }  # fmt: skip
     return LoadedSet(samples, [], metadata, **more)

@@ -1,18 +1,20 @@
 """The forms that the program writes, read back by the programs that they are for."""
 
 import dataclasses
+import importlib
 import json
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
 from absl.testing import flagsaver
 from made_sets import IMAGE, TEXT, made
 from served import program
 
 import tf_distill as td
-from tf_distill.common import UserError
+from tf_distill.common import UserError, cli
 from tf_distill.export import formats, load
 
 ARRAY = {"kind": "array", "shape": [6], "mean": [0.0], "std": [1.0]}
@@ -120,28 +122,32 @@ def test_a_missing_extra_is_told_with_its_command(form, package, monkeypatch, tm
         formats.FORMATS[form](tmp_path, tmp_path)
 
 
-def run(capsys, monkeypatch, *arguments):
+@pytest.fixture
+def run(capfd, monkeypatch):
     """Calls the program in this process, as `python -m tf_distill.export ARGUMENTS` would."""
-    from absl import flags
+    name = "tf_distill.export.__main__"
+    module = importlib.import_module(name)
 
-    from tf_distill.common import cli
-    from tf_distill.export import __main__ as module
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["export", *arguments])
+        capfd.readouterr()
+        with flagsaver.flagsaver(), pytest.raises(SystemExit) as stop:
+            cli.run(module.main, "tf_distill.export", help_text=module.help_text)
+        return stop.value.code or 0, *capfd.readouterr()
 
-    monkeypatch.setattr(sys, "argv", ["export", *map(str, arguments)])
-    with flagsaver.flagsaver(), pytest.raises(SystemExit) as stop:
-        cli.run(module.main, "tf_distill.export", help_text=module.help_text)
+    yield call
+    delattr(flags.FLAGS, "format")  # no flag of other programs
+    del sys.modules[name]
     flags.FLAGS.mark_as_parsed()
-    return stop.value.code or 0, capsys.readouterr()
 
 
-def test_the_program_prints_where_it_wrote(capfd, monkeypatch, tmp_path):
+def test_the_program_prints_where_it_wrote(run, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     td.save_distilled(made(), tmp_path / "source")
-    status, told = run(capfd, monkeypatch, "--format=npz", "source")
-    assert (status, told.out, told.err) == (0, "exports/mine_python_mine_npz\n", "")
-    assert json.loads((tmp_path / told.out.strip() / "card.json").read_text())["dataset"] == "mine"
-    assert run(capfd, monkeypatch, "--format=npz", "source", "mine")[1].out == "mine\n"
-    assert "  torch        A file of tensors" in run(capfd, monkeypatch, "--help")[1].out
+    assert run("--format=npz", "source") == (0, "exports/mine_python_mine_npz\n", "")
+    assert (tmp_path / "exports" / "mine_python_mine_npz" / "card.json").is_file()
+    assert run("--format=npz", "source", "mine") == (0, "mine\n", "")
+    assert "  torch        A file of tensors" in run("--help")[1]
 
 
 @pytest.mark.parametrize(
@@ -152,11 +158,11 @@ def test_the_program_prints_where_it_wrote(capfd, monkeypatch, tmp_path):
         (["--format=npz", "none"], "none is no distilled set; expected a folder such as"),
     ],
 )
-def test_mistakes_are_one_line(capfd, monkeypatch, arguments, told):
-    status, printed = run(capfd, monkeypatch, *arguments)
+def test_mistakes_are_one_line(run, arguments, told):
+    status, _, printed = run(*arguments)
     assert status == 2
-    assert told in printed.err
-    assert printed.err.count("\n") == 1
+    assert told in printed
+    assert printed.count("\n") == 1
 
 
 def test_the_program_answers_without_tensorflow():

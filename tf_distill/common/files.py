@@ -138,7 +138,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > JSON_BYTES:
             raise ValueError(f"more than {JSON_BYTES >> 20} MB")
-        value = json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes(), object_pairs_hook=_object)
         if not isinstance(value, dict):
             raise ValueError(f"a {type(value).__name__}")
         return value
@@ -150,6 +150,14 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} is damaged ({error}), expected a JSON object; delete it or name another folder"
         ) from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError if a name stands in it twice, as readers may take either value."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name twice in one object")
+    return found
 
 
 @contextlib.contextmanager
@@ -200,6 +208,8 @@ def read_npz_arrays(
     try:
         with zipfile.ZipFile(path) as members, np.load(path, allow_pickle=False) as archive:
             names = list(archive)
+            if len({*names}) < len(names):
+                raise ValueError("two arrays of one name")
             if not packed and any(i.compress_type for i in members.infolist()):
                 raise ValueError("it is compressed, and numpy.savez does not do that")
             found = {name: archive[name] for name in wanted if name in names}

@@ -104,6 +104,7 @@ SCHEMAS = {
     "metadata.json": DESCRIBED,
     "card.json": Object(
         f"{DESCRIBED.required} arrays sha256",
+        # sha256: of each array, each other part of the card, and vocabulary.txt
         {**DESCRIBED.fields, "arrays": Object("x y lr", {}), "sha256": Object("x y lr", {})},
     ),
 }  # fmt: skip

@@ -283,6 +283,8 @@ def check(loaded: LoadedSet) -> None:
     if not all(np.isfinite(np.asarray(v, np.float64)).all() for v in numbers):
         raise ValueError("numbers that are not finite")
     classes, shape = len(metadata["classes"]), tuple(input_["shape"])
+    if len({*metadata["classes"]}) < classes:
+        raise ValueError("two classes of one name")
     if y[2] != (1 if classes == 2 else classes):
         raise ValueError(f"labels of {y[2]} numbers for {classes} classes")
     if x[2:] != shape:

@@ -2,14 +2,15 @@
 
 | file | has |
 | --- | --- |
-| card.json | what the set is: data, network, training, accuracy; shapes and SHA-256 of the rest |
+| card.json | what the set is: data, network, training, accuracy; shapes of arrays, and SHA-256 |
 | set.npz | float32 x, y, lr; initial_0, initial_1, ... and frozen_0, ... where the set needs them |
 | vocabulary.txt | for texts: a word a line; the first has the number 2 |
 | vectors.npz | for texts: the words' vectors; may be left out: `input` has their SHA-256 |
 | samples/ | PNG files, or sentences.txt, for a person |
 | README.md | the card in words, and how to train on the set |
 
-The card is the metadata of a `LoadedSet`, and `arrays` and `sha256` beside them.
+The card is the metadata of a `LoadedSet`, with `arrays` and `sha256` beside them. The latter are
+those of each array, of each other part of the card, and of vocabulary.txt.
 """
 
 import hashlib
@@ -51,7 +52,7 @@ CARD, ARRAYS, VECTORS, VOCABULARY = "card.json", "set.npz", "vectors.npz", "voca
 SENTENCES = Path("samples", "sentences.txt")
 DECIDING = ("classes", "input", "network", "use", "inner_optimizer", "augment", "accuracy",
             "eval_split", "seed")  # fmt: skip
-"""Parts of the card that decide what a training gives. They have a SHA-256 as arrays do."""
+"""Parts of the card that decide what a training gives: none is read without a SHA-256."""
 APART = ("sentences", "initial_weights", "frozen_weights")
 """Metadata that the card does not have: they are in other files."""
 Json = dict[str, Any]
@@ -112,7 +113,7 @@ def card_of(distilled: LoadedSet, arrays: Arrays) -> Json:
         card["input"]["vectors"] = digest(distilled.vectors)
     card["format"] = FORMAT
     digests = {name: digest(array) for name, array in arrays.items()}
-    digests |= {name: digest(card[name]) for name in DECIDING if name in card}
+    digests |= {name: digest(part) for name, part in card.items()}
     if words := text_files(distilled).get(VOCABULARY):
         digests[VOCABULARY] = digest(words.encode())
     return {**card, "arrays": {n: [*a.shape] for n, a in arrays.items()}, "sha256": digests}
@@ -170,7 +171,7 @@ def _is_set(folder: Path) -> bool:
 
 
 def read(folder: Path) -> LoadedSet:
-    """Reads a set folder, and checks each array and each deciding part of the card.
+    """Reads a set folder, and checks each array and each part of the card.
 
     Raises:
         UserError: it is damaged, of a newer format, or has been changed since it was written.
@@ -183,7 +184,7 @@ def read(folder: Path) -> LoadedSet:
     try:
         for name, array in arrays.items():
             _check_array(name, array, shapes[name], digests)
-        for name in DECIDING:
+        for name in [*DECIDING, *sorted(digests.keys() - arrays.keys() - {VOCABULARY})]:
             if name in card or name in digests:
                 _check_digest(f"{name} in {CARD}", card.get(name), digests.get(name))
         if VOCABULARY in digests:
@@ -229,7 +230,7 @@ def _vectors(folder: Path, described: Json) -> np.ndarray | None:
     if described["kind"] != "text" or not (folder / VECTORS).is_file():
         return None
     found = read_npz_arrays(folder / VECTORS, ("vectors",), ("vectors",), packed=False)["vectors"]
-    shape = [len(described.get("vocabulary", [])), described["shape"][-1]]
+    shape = [len(described.get("vocabulary", [])), *described["shape"][-1:]]
     _check_array("vectors", found, shape, described)
     return found
 
