@@ -191,7 +191,7 @@ class LoadedSet:
         )
         return model
 
-    def distributions(self) -> np.ndarray:
+    def label_distributions(self) -> np.ndarray:
         """The labels with a number for each class, also where there are two: `[M, classes]`."""
         y = self.arrays()[1]
         return np.concatenate([1 - y, y], axis=1) if y.shape[1] == 1 else y

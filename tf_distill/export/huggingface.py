@@ -69,7 +69,11 @@ def write(folder: Path, distilled: LoadedSet) -> None:
 
 def _columns(distilled: LoadedSet) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns by name, and their features."""
-    (x, _), labels, encoding = distilled.arrays(), distilled.distributions(), distilled.encoding
+    (x, _), labels, encoding = (
+        distilled.arrays(),
+        distilled.label_distributions(),
+        distilled.encoding,
+    )
     steps, n = distilled.samples.x.shape[:2]
     columns: dict[str, Any] = {
         "label": labels.argmax(1),

@@ -141,7 +141,7 @@ def _labels(one: LoadedSet, y: np.ndarray, classes: list[str]) -> np.ndarray:
     if [*own] == classes:
         return y
     wide = np.zeros((len(y), len(classes)), np.float32)
-    wide[:, [classes.index(name) for name in own]] = one.distributions()
+    wide[:, [classes.index(name) for name in own]] = one.label_distributions()
     return wide
 
 

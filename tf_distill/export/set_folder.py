@@ -247,7 +247,7 @@ def pictures(distilled: LoadedSet) -> list[Image.Image]:
 
 def _write_pictures(folder: Path, distilled: LoadedSet) -> None:
     """A PNG of each sample that is a picture, with its class in its name."""
-    classes, chosen = distilled.metadata["classes"], distilled.distributions().argmax(1)
+    classes, chosen = distilled.metadata["classes"], distilled.label_distributions().argmax(1)
     for i, picture in enumerate(pictures(distilled)):
         name = re.sub(r"\W+", "_", classes[chosen[i]])[:40]
         folder.mkdir(exist_ok=True)
