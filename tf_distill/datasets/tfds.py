@@ -17,8 +17,7 @@ from tf_distill.datasets.labels import make_parts
 from tf_distill.datasets.texts import GLOVE, drop_empty, text_dataset
 
 LICENSES = {"fashion_mnist": "MIT", "mnist": "CC-BY-SA-3.0"}
-"""Of datasets by name, as SPDX identifiers, as Keras's documentation of its datasets tells them.
-Others state none that is known here: CIFAR-10, IMDB, SST, TREC."""
+"""Of datasets by name, as SPDX identifiers: those that the documentation of Keras states."""
 Arrays = tuple[np.ndarray, ...]
 Splits = tuple[Arrays, Arrays, Any]
 
