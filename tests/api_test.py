@@ -221,7 +221,7 @@ def some(*shape):
     [
         (lambda: some(12, 12), "lenet"),
         (lambda: some(12, 12, 3), "lenet"),  # of its name
-        (lambda: dataclasses.replace(some(12, 12, 3), name="own"), "alexcifarnet"),
+        (lambda: dataclasses.replace(some(12, 12, 3), name="own"), "convnet-16"),
         (lambda: td.datasets.from_texts(["a b", "c d"] * 9, ["x", "y"] * 9), "textconvnet"),
         (lambda: td.datasets.from_texts(["a"] * 9, [0, 1, 1] * 3, name="mnist"), "textconvnet"),
     ],
