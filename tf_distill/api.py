@@ -62,9 +62,11 @@ class Result:
 
     def __repr__(self) -> str:
         described, samples = self.results, self.distilled.samples
+        majority = Record(Path(), {}, described).majority
+        always = f" ({majority.words})" if majority else ""
         return (
             f"<distilled {described['dataset']}: {size_of_set(samples.x.shape, len(samples.lr))}; "
-            f"accuracy {accuracy_over(*self.accuracy)} with "
+            f"accuracy {accuracy_over(*self.accuracy)}{always} with "
             f"{network_name(described['model'])}, {described['init']} initialization>"
         )
 
@@ -86,7 +88,7 @@ class Result:
             UserError: `networks` is no whole number from 1 on.
         """
         networks = checked_number("networks", networks, "networks")
-        return self._evaluate(self.distilled.samples, networks)
+        return self._evaluate(self.distilled.samples, networks).accuracy
 
     @property
     def training(self) -> Training:

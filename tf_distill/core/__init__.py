@@ -30,6 +30,7 @@ from tf_distill.core.evaluate import (
     TEST_BATCH,
     Accuracy,
     Fit,
+    Tested,
     compiled_train,
     evaluator,
     test_networks,

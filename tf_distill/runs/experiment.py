@@ -30,6 +30,7 @@ from tf_distill.core import (
     DistilledSet,
     KeepBest,
     Samples,
+    Tested,
     distill,
     evaluator,
     fixed_network,
@@ -62,7 +63,7 @@ BOUND = 4.0
 """The most that the learned rate of ordinary training grows to, over its start."""
 CERTAINTY = 0.9
 """The probability of a sample's own class, at the start."""
-Evaluate = Callable[[Samples | None, int], Accuracy]
+Evaluate = Callable[[Samples | None, int], Tested]
 
 
 class Finished(NamedTuple):
@@ -184,7 +185,8 @@ def _distilled(run: Run) -> Finished:
 
     def evaluate_on_chief(samples: Samples) -> Accuracy:  # so that all workers stop together
         networks = _few(config)
-        own = nearby(samples, networks) if shared.chief else Accuracy(0.0, 0.0, networks)
+        nothing = Accuracy(0.0, 0.0, networks)
+        own = nearby(samples, networks).accuracy if shared.chief else nothing
         mean, std, _ = shared.share(own)
         return Accuracy(float(mean), float(std), networks)
 
@@ -233,7 +235,7 @@ def evaluation(run: Run, dataset: Dataset) -> Evaluate:
     """A function that trains networks on samples, or for None does not, and tests them."""
     test = evaluator(run.learner, dataset, run.recipe)
 
-    def evaluate(samples: Samples | None, networks: int) -> Accuracy:
+    def evaluate(samples: Samples | None, networks: int) -> Tested:
         weights = test_networks(run.learner, run.config.init, networks, run.config.seed)
         return test(samples, counted(weights, networks, "tested {} of {} networks"))
 
@@ -352,12 +354,12 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     samples = state.distilled.samples
     kept = "samples" not in config.learn.split(",") and not config.start
     texts = state.texts if kept else None
-    before = evaluate(None, _few(config))
+    before = evaluate(None, _few(config)).accuracy
     after = evaluate(samples, config.eval_networks)
     distilled = LoadedSet(
         samples,
         fixed_network(learner, config.seed) if config.init == "fixed" else [],
-        results.describe_set(config, dataset, samples, after, learner.model, texts),
+        results.describe_set(config, dataset, samples, after.accuracy, learner.model, texts),
         run.choice.build,
         [tf.constant(value) for value in learner.frozen],
         word_vectors(dataset.encoding),
