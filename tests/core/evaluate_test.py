@@ -50,7 +50,7 @@ def test_trains_each_network_and_gives_mean_and_population_deviation():
 
 def test_the_confusion_matrix_counts_the_answers_of_all_networks():
     answers = np.array([[0, 2, 2], [1, 2, 0]], np.int32)
-    found = evaluate.Tested(evaluate.Accuracy(0.5, 0.0, 2), answers)
+    found = evaluate.Evaluated(evaluate.Accuracy(0.5, 0.0, 2), answers)
     expected = [[1, 1, 0], [0, 0, 0], [1, 0, 3]]  # rows: the classes, columns: the answers
     np.testing.assert_array_equal(found.confusion(np.array([0, 2, 2]), 3), expected)
 

@@ -29,8 +29,8 @@ from tf_distill.core.distribution import Distribution, start_distribution
 from tf_distill.core.evaluate import (
     TEST_BATCH,
     Accuracy,
+    Evaluated,
     Fit,
-    Tested,
     compiled_train,
     evaluator,
     test_networks,

@@ -31,7 +31,7 @@ class Accuracy(NamedTuple):
         return cls(float(np.mean(accuracies)), float(np.std(accuracies)), len(accuracies))
 
 
-class Tested(NamedTuple):
+class Evaluated(NamedTuple):
     """Networks after the test: their accuracy, and their answers, int32 `[networks, examples]`."""
 
     accuracy: Accuracy
@@ -121,17 +121,17 @@ def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
 
 def evaluator(
     learner: Learner, dataset: Dataset, recipe: Recipe = REPLAY
-) -> Callable[[Samples | None, Iterable], Tested]:
+) -> Callable[[Samples | None, Iterable], Evaluated]:
     """Tests many networks, each with a random order of its own.
 
     It gives a function of samples and an iterable of initial weights.
     """
     answers = answerer(learner, dataset, compiled_train(learner, recipe))
 
-    def evaluate(samples: Samples | None, networks: Iterable[Weights]) -> Tested:
+    def evaluate(samples: Samples | None, networks: Iterable[Weights]) -> Evaluated:
         numbered = ((samples, weights, order) for order, weights in enumerate(networks))
         found = np.stack(parallel.each(answers, numbered))
-        return Tested(Accuracy.of((found == dataset.y_test).mean(axis=1).tolist()), found)
+        return Evaluated(Accuracy.of((found == dataset.y_test).mean(axis=1).tolist()), found)
 
     return evaluate
 

@@ -28,9 +28,9 @@ from tf_distill.core import (
     Callback,
     Distillation,
     DistilledSet,
+    Evaluated,
     KeepBest,
     Samples,
-    Tested,
     distill,
     evaluator,
     fixed_network,
@@ -63,7 +63,7 @@ BOUND = 4.0
 """The most that the learned rate of ordinary training grows to, over its start."""
 CERTAINTY = 0.9
 """The probability of a sample's own class, at the start."""
-Evaluate = Callable[[Samples | None, int], Tested]
+Evaluate = Callable[[Samples | None, int], Evaluated]
 
 
 class Finished(NamedTuple):
@@ -235,7 +235,7 @@ def evaluation(run: Run, dataset: Dataset) -> Evaluate:
     """A function that trains networks on samples, or for None does not, and tests them."""
     test = evaluator(run.learner, dataset, run.recipe)
 
-    def evaluate(samples: Samples | None, networks: int) -> Tested:
+    def evaluate(samples: Samples | None, networks: int) -> Evaluated:
         weights = test_networks(run.learner, run.config.init, networks, run.config.seed)
         return test(samples, counted(weights, networks, "tested {} of {} networks"))
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tf_distill.common import __version__, accuracy_over, count, machine, output_names
 from tf_distill.config import PLACES, Config
-from tf_distill.core import Accuracy, Distillation, Samples, Tested
+from tf_distill.core import Accuracy, Distillation, Evaluated, Samples
 from tf_distill.datasets import DATASETS, Dataset, TextEncoding, class_counts
 from tf_distill.report import Record, weakest_classes
 
@@ -30,7 +30,7 @@ def summarize(
     dataset: Dataset,
     distillation: Distillation,
     before: Accuracy,
-    after: Tested,
+    after: Evaluated,
 ) -> dict[str, Any]:
     """The content of results.json; accuracies are fractions."""
     settings = dataclasses.asdict(config)
@@ -54,7 +54,7 @@ def summarize(
     }
 
 
-def _confusion(tested: Tested, dataset: Dataset) -> dict[str, list[list[int]]]:
+def _confusion(tested: Evaluated, dataset: Dataset) -> dict[str, list[list[int]]]:
     """The counts from which `Record` works out the accuracy of each class."""
     if len(dataset.classes) > CONFUSED:
         return {}
