@@ -1,6 +1,7 @@
 """Carrying a run out: the outer steps with their evaluations and checkpoints, and the result."""
 
 import dataclasses
+import functools
 import math
 import signal
 import time
@@ -37,6 +38,7 @@ from tf_distill.core import (
     initial_samples,
     outer_graph,
     outer_update,
+    parallel,
     test_networks,
 )
 from tf_distill.datasets import Dataset, hold_out
@@ -49,7 +51,7 @@ from tf_distill.export import (
     word_vectors,
 )
 from tf_distill.report import report
-from tf_distill.runs import memory, results
+from tf_distill.runs import duration, memory, results
 from tf_distill.runs.folder import Checkpoints, Metrics, handling
 from tf_distill.runs.run import Run
 
@@ -333,19 +335,29 @@ def _stoppable(steps: Iterator, checkpoints: Checkpoints | None) -> Iterator:
 
 
 def describe_estimate(run: Run) -> str:
-    """The memory that the run would take, and the free memory, in words; runs no step.
+    """The memory and the time that the run would take, in words; runs a few steps to time them.
 
     Raises:
-        UserError: there is not enough.
+        UserError: there is not enough memory.
     """
-    config, dataset = run.config, run.dataset
+    began, config, dataset = time.monotonic(), run.config, run.dataset
     state = new_distillation(config, dataset)
-    _alive = evaluation(run, dataset)  # it holds the test data, as in a run
+    evaluate = evaluation(run, dataset)  # it holds the test data, as in a run
     update = outer_update(state, run.learner, dataset, run.step)
     graph = outer_graph(update, dataset, run.step)
     found = memory.estimate_memory(graph, run.learner, dataset, config)
     say(memory.describe_memory(found, config))
-    return memory.check_memory(found, config)
+    say(memory.check_memory(found, config))
+    few, so_far = _few(config), time.monotonic() - began
+    together = min(few, parallel.at_once())
+    measured = duration.measure(
+        functools.partial(next, distill(state, update, dataset, run.step, config.outer_steps)),
+        lambda: evaluate(state.distilled.samples, together),
+        config.outer_steps,
+        together,
+    )
+    measured = measured._replace(start=so_far + measured.start)  # a run does all of this too
+    return duration.describe_time(measured, config, few)
 
 
 def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics) -> Finished:
