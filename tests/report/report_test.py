@@ -95,7 +95,7 @@ def test_a_whole_evaluation_is_shown(whole):
         assert f"{row['title']} {row['how']} {numbers} {row['networks']} {ratio}" in page.text
     assert "50 %: 2; 60 %: 2; 70 %: 5; 80 %: 5; 90 %: 20;" in page.text
     assert "99 %: none of these." in page.text
-    assert "width 2 2000 74.00 ± 1.00 2 s 92.00 90 s" in page.text
+    assert "2. width 2 74.00 ± 1.00 92.00 2 s 90 s 2000" in page.text
     accuracy = json.loads((folder / "results.json").read_text())["accuracy"]["mean"]
     assert f"of the original accuracy {100 * accuracy / evaluated.ORIGINAL:.1f} %" in page.text
 
