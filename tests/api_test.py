@@ -140,7 +140,7 @@ def test_a_layer_that_says_it_is_not_for_xla_is_refused(data):
 
 def test_figures_and_exports(result, data, tmp_path):
     written = result.figures(tmp_path / "figures")
-    assert {p.name for p in written} == {"labels.png", "learning_rates.png", "history.png"}
+    assert {p.stem for p in written} == {"labels", "learning_rates", "history", "confusion"}
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in written)
     exported = result.export(tmp_path / "exports")
     assert exported == {n: tmp_path / "exports" / n / "1" for n in ("set", "distilled", "model")}

@@ -56,6 +56,8 @@ def test_a_run_ends_with_its_report(image_run):
     assert f"{100 * results['accuracy']['mean']:.2f} %" in page.text
     assert "Baselines and controls have not been run" in page.text
     found = record.read(image_run)
+    assert "Each distilled picture alone is a PNG file in set/1/samples/ ." in page.text
+    assert len([*(image_run / report.PICTURES).glob("*.png")]) == 10
     assert f"always “{found.majority.name}” {100 * found.majority.share:.2f} %" in page.text
     for c in found.by_class:
         never = "" if c.predicted else "never predicted "

@@ -28,6 +28,8 @@ from tf_distill.report.record import Record, read
 
 NAME = "report.html"
 SENTENCES_SHOWN, WORDS_SHOWN, CLASSES_SHOWN, ROWS_SHOWN = 40, 200, 12, 20
+PICTURES = Path("set", "1", "samples")
+"""Where a run keeps each distilled picture as a file."""
 GROUP_TITLES = ("Distilled set", "Baselines", "Controls", "Other networks")
 VERSIONS = ("tf_distill", "tensorflow", "keras")
 Values = dict[str, Any]
@@ -67,6 +69,7 @@ def _values(record: Record) -> Values:
         "command": _command(record),
         "classes": _classes(record),
         "by_class": _by_class(record),
+        "pictures": any((record.path / PICTURES).glob("*.png")),
         "versions": [(name, record.results[name]) for name in VERSIONS if name in record.results],
         "export": repr(str(record.path / "distilled" / "1")),
         "folder": shlex.quote(str(record.path)),
