@@ -63,7 +63,7 @@ class Result:
     def __repr__(self) -> str:
         described, samples = self.results, self.distilled.samples
         majority = Record(Path(), {}, described).majority
-        always = f" ({majority.words})" if majority else ""  # not known in results from before
+        always = f" ({majority.words})" if majority else ""
         return (
             f"<distilled {described['dataset']}: {size_of_set(samples.x.shape, len(samples.lr))}; "
             f"accuracy {accuracy_over(*self.accuracy)}{always} with "
