@@ -32,6 +32,8 @@ PICTURES = Path("set", "1", "samples")
 """Where a run keeps each distilled picture as a file."""
 GROUP_TITLES = ("Distilled set", "Baselines", "Controls", "Other networks")
 VERSIONS = ("tf_distill", "tensorflow", "keras")
+ASKED = {"image": "--images picture.png", "text": '"A text ?"'}
+"""What the client sends to a served model, by the kind of its inputs."""
 Values = dict[str, Any]
 
 
@@ -73,6 +75,7 @@ def _values(record: Record) -> Values:
         "versions": [(name, record.results[name]) for name in VERSIONS if name in record.results],
         "export": repr(str(record.path / "distilled" / "1")),
         "folder": shlex.quote(str(record.path)),
+        "asked": ASKED.get(_metadata(record).get("input", {}).get("kind")),
     }
 
 

@@ -157,6 +157,7 @@ def describe_set(
     described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
     described |= {"test_examples": len(dataset.y_test), "date": f"{datetime.date.today()}"}
     described |= {"versions": versions(), "layers": layers_in_words(network)}
+    described |= {"license": dataset.license} if dataset.license else {}
     described["input"] = dataset.encoding.metadata()
     if isinstance(dataset.encoding, TextEncoding):
         written = sentences(samples, dataset.encoding, dataset.classes, texts)
