@@ -90,7 +90,8 @@ SCHEMAS = {
         "distilled_samples seconds accuracy",
         {**SETTINGS, "distilled_samples": int, "seconds": NUMBER, "accuracy": MEAN,
          "accuracy_before": MEAN, "original": ORIGINAL, "original_accuracy": NUMBER,
-         "learned_lr": [NUMBER], "test_examples": int, "recipe": str, "class_examples": dict},
+         "learned_lr": [NUMBER], "test_examples": int, "recipe": str, "class_examples": dict,
+         "confusion": [[int]]},
     ),
     "comparison.json": Object(
         "",
