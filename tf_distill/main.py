@@ -61,6 +61,11 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
             help="Pixels that own images are scaled to: 28, or height and width as 28x32. "
             "Default: the size of most images, within 12 to 64.",
         ),
+        _number(
+            "text_length",
+            help="Words that own texts are cut or padded to. Default: so many that 95 of 100 fit "
+            "in, within 5 to 100.",
+        ),
         _truth(
             "skip_bad",
             help="Leave out the images of folder:PATH that can't be read. Default: an error names "

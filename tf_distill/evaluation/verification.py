@@ -26,7 +26,8 @@ from tf_distill.networks import Model, choose
 NETWORKS = 5
 """Networks to measure with: the first of those that the stored accuracy is the mean of."""
 HALF_POINT = 0.005
-DATA = ("data_dir", "embeddings", "test_data", "text_column", "label_column", "image_size")
+DATA = ("data_dir", "embeddings", "test_data", "text_column", "label_column", "image_size",
+        "text_length")  # fmt: skip
 """Settings that say where the data of a name are."""
 
 
