@@ -1,19 +1,24 @@
-"""Layers for a network of one's own, under the public name `tf_distill.layers`."""
+"""Layers for a network of one's own, and copies of models without some layers, under the public name `tf_distill.layers`."""
 
 from tf_distill.networks.layers import (
     Bidirectional,
     ChannelNormalization,
     ConvGlobalMaxPool1D,
     ConvMaxPool2D,
+    GroupNormalization,
     InstanceNormalization,
     LayerNormalization,
 )
+from tf_distill.networks.own import without_batch_norm, without_scaling
 
 __all__ = [
     "Bidirectional",
     "ChannelNormalization",
     "ConvGlobalMaxPool1D",
     "ConvMaxPool2D",
+    "GroupNormalization",
     "InstanceNormalization",
     "LayerNormalization",
+    "without_batch_norm",
+    "without_scaling",
 ]

@@ -26,7 +26,7 @@ from tf_distill.core import (
     stateless,
     with_initializers,
 )
-from tf_distill.networks.layers import LayerNormalization
+from tf_distill.networks.layers import GroupNormalization, LayerNormalization
 
 Shape = tuple[int, ...]
 OPERATIONS = {
@@ -46,6 +46,12 @@ OPERATIONS = {
 """Operations that a model must not have, and what to use instead."""
 MOMENTS = layers.BatchNormalization, layers.GroupNormalization, layers.LayerNormalization
 """Layers of Keras that call tf.nn.moments, which has a wrong second derivative."""
+OURS = GroupNormalization, LayerNormalization
+"""Layers of ours that extend such a layer, and don't call it."""
+SCALING = layers.Rescaling, layers.Normalization
+"""Layers that bring inputs to a range."""
+IDLE = re.compile(r"\w*Dropout\w*|StochasticDepth|GaussianNoise|Random(?!Crop)\w+|\w+Mix|MixUp")
+"""Names of Keras's layers that give back their input unless they are called for a training."""
 NO_LOGITS = {"Softmax": "probabilities", "Sigmoid": "probabilities", "Relu": "nothing below 0"}
 """Activations that are mistakes at the end of a model, and what they give."""
 PASSING = ("Identity", "Reshape", "Squeeze", "Cast", "StopGradient")
@@ -143,6 +149,17 @@ def ignored(model: keras.Model) -> list[str]:
             f"what {model.name} was compiled with (optimizer, loss, metrics) is left out: it is "
             "trained by gradient descent on the cross-entropy"
         )
+    kinds = {type(layer) for layer in model._flatten_layers()}
+    idle = sorted(
+        kind.__name__
+        for kind in kinds
+        if kind.__module__.startswith("keras.") and IDLE.fullmatch(kind.__name__)
+    )
+    if idle:
+        notes.append(
+            f"{', '.join(idle)} of {model.name} do nothing in distillation, which calls the "
+            "network as for predictions; augment=crop_and_flip or shift changes images"
+        )
     return notes
 
 
@@ -165,11 +182,10 @@ def _part_faults(model: keras.Model, shape: Shape) -> Iterator[str]:
     gpu = bool(tf.config.list_logical_devices("GPU"))
     for layer in model._flatten_layers():
         named = f"{type(layer).__name__} {layer.name!r}"
-        frozen = isinstance(layer, layers.BatchNormalization) and not layer.trainable
-        if isinstance(layer, MOMENTS) and not isinstance(layer, LayerNormalization) and not frozen:
+        if differentiates_wrongly(layer):
             yield (
-                f"has {named}, whose moments have a wrong second derivative; use "
-                "tf_distill.layers.LayerNormalization"
+                f"has {named}, whose moments have a wrong second derivative; "
+                f"{_in_place_of(layer, model)}"
             )
         if gpu and getattr(layer, "use_cudnn", False):
             yield (
@@ -179,6 +195,23 @@ def _part_faults(model: keras.Model, shape: Shape) -> Iterator[str]:
     for kind, name in _operations(_traced(model, shape).graph):
         if kind in OPERATIONS:
             yield f"has {kind} in {_layer_of(name, model)}: {OPERATIONS[kind]}"
+
+
+def differentiates_wrongly(layer: keras.Layer) -> bool:
+    """Whether it is a layer of Keras with a wrong second derivative; a frozen one only scales."""
+    frozen = isinstance(layer, layers.BatchNormalization) and not layer.trainable
+    return isinstance(layer, MOMENTS) and not isinstance(layer, OURS) and not frozen
+
+
+def _in_place_of(layer: keras.Layer, model: keras.Model) -> str:
+    """What to do about a layer that differentiates wrongly."""
+    by_hand, freeze = f"tf_distill.layers.{type(layer).__name__}", ""
+    if isinstance(layer, layers.BatchNormalization):
+        by_hand = "tf_distill.layers.GroupNormalization(1)"
+        freeze = "freeze it if it is pretrained (trainable = False), or "
+    if isinstance(model, keras.Sequential) or hasattr(model, "operations"):
+        return f"{freeze}give tf_distill.layers.without_batch_norm(model) in place of the model"
+    return f"{freeze}use {by_hand}"
 
 
 def _operations(graph: tf.Graph) -> Iterator[tuple[str, str]]:

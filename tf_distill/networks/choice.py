@@ -13,7 +13,7 @@ import numpy as np
 
 from tf_distill.common import OWN, UserError, is_own_network, say
 from tf_distill.config import network_of
-from tf_distill.core import Learner, give_weights
+from tf_distill.core import Learner, give_frozen
 from tf_distill.datasets import DATASETS, Dataset, usual_model
 from tf_distill.networks import checks, own, second_derivative
 from tf_distill.networks.registry import NETWORKS, OWN_DEFAULTS, OWN_TRAINING, ByUse, Training
@@ -60,7 +60,7 @@ class Choice(NamedTuple):
             return Learner(self.build())
         model, initializers = checks.build(self.build, self.shape)
         checks.check_model(model, self.shape, self.outputs)
-        give_weights(model.non_trainable_weights, frozen)
+        give_frozen(model, frozen)
         return Learner(model, self.shape, initializers)
 
     def training(self, examples: int) -> Training:
