@@ -1,4 +1,7 @@
-"""Layers for a network of one's own, and copies of models without some layers, under the public name `tf_distill.layers`."""
+"""Layers for a network of one's own, under the public name `tf_distill.layers`.
+
+Also copies of models with such layers, or without some.
+"""
 
 from tf_distill.networks.layers import (
     Bidirectional,

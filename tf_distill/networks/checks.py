@@ -50,12 +50,35 @@ OURS = GroupNormalization, LayerNormalization
 """Layers of ours that extend such a layer, and don't call it."""
 SCALING = layers.Rescaling, layers.Normalization
 """Layers that bring inputs to a range."""
+FADED = 0.1
+"""The part of their contrast that inputs must keep."""
 IDLE = re.compile(r"\w*Dropout\w*|StochasticDepth|GaussianNoise|Random(?!Crop)\w+|\w+Mix|MixUp")
 """Names of Keras's layers that give back their input unless they are called for a training."""
 NO_LOGITS = {"Softmax": "probabilities", "Sigmoid": "probabilities", "Relu": "nothing below 0"}
 """Activations that are mistakes at the end of a model, and what they give."""
 PASSING = ("Identity", "Reshape", "Squeeze", "Cast", "StopGradient")
 """Operations after an activation that do not change its values."""
+
+
+def check_keras() -> None:
+    """Raises UserError for a global setting of Keras with which no network works here."""
+    settings = {
+        "backend": "tensorflow",
+        "image_data_format": "channels_last",
+        "floatx": "float32",
+        "dtype_policy": "float32",
+    }
+    for name, expected in settings.items():
+        found = getattr(keras.config, name)()
+        if name == "dtype_policy":  # of mixed precision weights are float32 too
+            found = found.name if found.variable_dtype != expected else expected
+        if found != expected:
+            call = f"call keras.config.set_{name}({expected!r}) before a model is made"
+            env = "set KERAS_BACKEND=tensorflow in the environment before Keras is imported"
+            raise UserError(
+                f"Keras's {name} is {found}, expected {expected}; "
+                f"{env if name == 'backend' else call}, or change it in ~/.keras/keras.json"
+            )
 
 
 def build(make: Callable[[], Any], shape: Shape) -> tuple[keras.Model, Initializers]:
@@ -149,6 +172,13 @@ def ignored(model: keras.Model) -> list[str]:
             f"what {model.name} was compiled with (optimizer, loss, metrics) is left out: it is "
             "trained by gradient descent on the cross-entropy"
         )
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, MOMENTS[0])]
+    if untrained := [n.name for n in norms if n.built and _untrained(n)]:
+        notes.append(
+            f"warning: frozen BatchNormalization of {model.name} does nothing, such as "
+            f"{untrained[0]!r}: its averages are still 0 and 1; freeze it with pretrained weights, "
+            "or give tf_distill.layers.without_batch_norm(model)"
+        )
     kinds = {type(layer) for layer in model._flatten_layers()}
     idle = sorted(
         kind.__name__
@@ -161,6 +191,47 @@ def ignored(model: keras.Model) -> list[str]:
             "network as for predictions; augment=crop_and_flip or shift changes images"
         )
     return notes
+
+
+def _untrained(layer: layers.BatchNormalization) -> bool:
+    mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
+    return not mean.any() and bool((variance == 1).all())
+
+
+def faded(model: keras.Model, x: np.ndarray) -> Iterator[str]:
+    """A sentence if the start of a built model takes the contrast from inputs `[batch, ...]`.
+
+    So does a scaling of pixels of 0 to 255, where they are normalised already.
+    """
+    entering = np.asarray(_entering(model, x))
+    if _contrast(entering) < FADED * _contrast(x):
+        scaling = [layer for layer in model._flatten_layers() if isinstance(layer, SCALING)]
+        names = ", ".join(f"{type(layer).__name__} {layer.name!r}" for layer in scaling)
+        yield (
+            f"{model.name} gets inputs of {x.mean():.2g} +- {x.std():.2g}, normalised already, and "
+            f"{names or 'what comes before its first weights'} makes {entering.mean():.3g} +- "
+            f"{entering.std():.3g} of them; leave that out"
+            + (", or give tf_distill.layers.without_scaling(model)" if scaling else "")
+        )
+
+
+def _entering(model: keras.Model, x: tf.Tensor) -> tf.Tensor:
+    """What the first layer with weights gets, of a functional or sequential model; else `x`."""
+    sequential = isinstance(model, keras.Sequential)
+    for part in model.layers if sequential else getattr(model, "operations", []):
+        if getattr(part, "weights", ()) and not isinstance(part, SCALING):
+            if not sequential and isinstance(part.input, keras.KerasTensor):
+                x = keras.Model(model.input, part.input)(x, training=False)
+            return _entering(part, x) if isinstance(part, keras.Model) else x
+        if sequential:
+            x = part(x, training=False)
+    return x
+
+
+def _contrast(x: np.ndarray) -> float:
+    """The standard deviation in a channel, over its mean if that is far from 0."""
+    channels = np.reshape(x, (-1, x.shape[-1]))
+    return float((channels.std(0) / np.maximum(1, np.abs(channels.mean(0)))).mean())
 
 
 def _traced(model: keras.Model, shape: Shape) -> Any:

@@ -146,7 +146,7 @@ def _copied(
 
     def copied(model: keras.Model) -> keras.Model:
         given = model.inputs if isinstance(model, keras.Sequential) else model.input
-        inputs = keras.tree.map_structure(_input_in_floatx, given) if given else None
+        inputs = keras.tree.map_structure(_input_in_floatx, given) if given is not None else None
         return keras.models.clone_model(model, inputs, cloned)
 
     try:
@@ -169,12 +169,16 @@ def _in_floatx(config: Any) -> Any:
         return type(config)(map(_in_floatx, config))
     if not isinstance(config, dict):
         return config
-    return {k: keras.config.floatx() if k == "dtype" and _is_float32(v) else _in_floatx(v)
-            for k, v in config.items()}
+    return {
+        k: keras.config.floatx() if k == "dtype" and _is_float32(v) else _in_floatx(v)
+        for k, v in config.items()
+    }
 
 
 def _is_float32(dtype) -> bool:
-    return dtype == "float32" or (isinstance(dtype, dict) and dtype["config"].get("name")=="float32")
+    return dtype == "float32" or (
+        isinstance(dtype, dict) and dtype["config"].get("name") == "float32"
+    )
 
 
 def _input_in_floatx(x):
