@@ -159,7 +159,8 @@ def _copied(
             f"the model {model.name} can't be copied ({reason(error)}); {advice}"
         ) from error
     for old, new in pairs.values():
-        give_frozen(new, old.non_trainable_weights)
+        if isinstance(old, keras.Layer):  # not an operation
+            give_frozen(new, old.non_trainable_weights)
     return made
 
 
@@ -175,14 +176,13 @@ def _in_floatx(config: Any) -> Any:
     }
 
 
-def _is_float32(dtype) -> bool:
-    return dtype == "float32" or (
-        isinstance(dtype, dict) and dtype["config"].get("name") == "float32"
-    )
+def _is_float32(dtype: Any) -> bool:
+    policy = dtype.get("config", {}) if isinstance(dtype, dict) else {"name": dtype}
+    return policy.get("name") == "float32"
 
 
-def _input_in_floatx(x):
-    dtype = keras.config.floatx() if x.dtype == "float32" else x.dtype
+def _input_in_floatx(x: keras.KerasTensor) -> keras.KerasTensor:
+    dtype = _in_floatx({"dtype": x.dtype})["dtype"]
     return keras.Input(batch_shape=x.shape, dtype=dtype, name=x.name)
 
 
