@@ -1,4 +1,4 @@
-"""How wrong the second derivatives of normalisations are: those of Keras, and those of this package.
+"""How wrong the second derivatives of normalisations are: those of Keras, and those of ours.
 
     python benchmarks/normalizations.py
 

@@ -89,7 +89,7 @@ def branches():
     one = layers.BatchNormalization(name="one")(layers.Conv2D(6, 3, padding="same")(x))
     frozen = layers.BatchNormalization(trainable=False, name="frozen")(one)
     other = layers.GroupNormalization(2)(layers.LayerNormalization(name="layer")(inner(x)))
-    y = layers.GlobalAveragePooling2D()(layers.Concatenate()([frozen, other, x]))
+    y = layers.GlobalAveragePooling2D()(layers.Concatenate()([frozen + 1.0, other, x]))
     return keras.Model(x, layers.Dense(small.CLASSES)(y))
 
 

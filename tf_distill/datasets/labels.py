@@ -83,7 +83,7 @@ def label_names(labels: Iterable[Any], where: str) -> list[str]:
         bad = names.index(None)
         raise UserError(
             f"{where}: label {bad} is {brief(labels[bad])}, expected a whole number or a string; "
-            f"{_advice(labels[bad], labels)}"
+            f"{label_advice(labels[bad], labels)}"
         )
     return [name for name in names if name is not None]
 
@@ -103,10 +103,13 @@ def _label_name(label: Any) -> str | None:
     return None
 
 
-def _advice(label: Any, labels: Sequence[Any]) -> str:
+def label_advice(label: Any, labels: Sequence[Any]) -> str:
     """What to do about a label that is none, by what all labels look like."""
     if isinstance(label, float) and np.isfinite(label):
-        return f"{NO_QUANTITIES}: cut them into ranges by numpy.digitize(labels, edges)"
+        return (
+            f"{NO_QUANTITIES}: cut them into ranges by numpy.digitize(labels, edges), or make "
+            "strings of them if each number is a class"
+        )
     if not isinstance(label, list | tuple | set | np.ndarray) or len(label) < 2:
         return "mend it or leave it out"
     try:
@@ -138,7 +141,7 @@ def class_names(labels: Sequence[str], where: str) -> tuple[str, ...]:
     if len(single) > max(2, len(labels) // 4):
         raise UserError(
             f"{where}: {len(single)} of {len(counts)} classes have one example ({shown(single)}), "
-            f"expected at least two; {odd or 'are these the labels? Name the right ones'}"
+            f"expected at least two; {odd or 'are these the labels? Name the right ones; cut quantities into ranges'}"
         )
     if single:
         raise UserError(
