@@ -68,7 +68,6 @@ from tf_distill.core.outer import (
 )
 from tf_distill.core.starts import (
     EMBED_BATCH,
-    REAL,
     Prototypes,
     by_class,
     class_plan,
@@ -78,4 +77,5 @@ from tf_distill.core.starts import (
     k_means,
     medoids,
     real_examples,
+    real_starts,
 )
