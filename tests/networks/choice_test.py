@@ -84,7 +84,11 @@ def branches():
     """Two branches, one of them a model by itself, and each normalisation of Keras."""
     x = keras.Input((4, 4, 6))
     inner = keras.Sequential(
-        [keras.Input((4, 4, 6)), layers.Conv2D(6, 1), layers.BatchNormalization(scale=False)]
+        [
+            keras.Input((4, 4, 6)),
+            layers.Conv2D(6, 1, groups=2),
+            layers.BatchNormalization(scale=False),
+        ]
     )
     one = layers.BatchNormalization(name="one")(layers.Conv2D(6, 3, padding="same")(x))
     frozen = layers.BatchNormalization(trainable=False, name="frozen")(one)

@@ -10,6 +10,7 @@ from tf_distill.networks.layers import (
     ChannelNormalization,
     ConvGlobalMaxPool1D,
     ConvMaxPool2D,
+    GroupedConv2D,
     GroupNormalization,
     InstanceNormalization,
     LayerNormalization,
@@ -60,6 +61,21 @@ def test_channel_normalization_equals_a_loop():
 def test_layers_are_made_again_from_their_configuration(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize(
+    ("filters", "settings"),
+    [(12, {"groups": 6, "padding": "same"}), (4, {"groups": 2, "strides": 2})],
+)
+def test_a_grouped_convolution_equals_keras_own(filters, settings):
+    x = np.random.default_rng(0).standard_normal((2, 5, 4, 6)).astype(np.float32)
+    ours, keras_own = (
+        make(filters, 3, **settings) for make in (GroupedConv2D, keras.layers.Conv2D)
+    )
+    expected = keras_own(x)
+    ours.build(x.shape)
+    ours.set_weights(keras_own.get_weights())
+    np.testing.assert_allclose(ours(x), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

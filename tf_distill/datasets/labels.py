@@ -139,9 +139,10 @@ def class_names(labels: Sequence[str], where: str) -> tuple[str, ...]:
     odd = _looks_like(counts)
     single = sort_names(name for name, count in counts.items() if count == 1)
     if len(single) > max(2, len(labels) // 4):
+        advice = "are these the labels? Name the right ones; cut quantities into ranges"
         raise UserError(
             f"{where}: {len(single)} of {len(counts)} classes have one example ({shown(single)}), "
-            f"expected at least two; {odd or 'are these the labels? Name the right ones; cut quantities into ranges'}"
+            f"expected at least two; {odd or advice}"
         )
     if single:
         raise UserError(

@@ -26,7 +26,7 @@ from tf_distill.core import (
     stateless,
     with_initializers,
 )
-from tf_distill.networks.layers import GroupNormalization, LayerNormalization
+from tf_distill.networks.layers import GroupedConv2D, GroupNormalization, LayerNormalization
 
 Shape = tuple[int, ...]
 OPERATIONS = {
@@ -258,6 +258,13 @@ def _part_faults(model: keras.Model, shape: Shape) -> Iterator[str]:
                 f"has {named}, whose moments have a wrong second derivative; "
                 f"{_in_place_of(layer, model)}"
             )
+        if compiled_by_xla(layer):
+            two = isinstance(layer, layers.Conv2D)
+            by_hand = "use tf_distill.layers.GroupedConv2D" if two else "leave groups out"
+            yield (
+                f"has {named} of {layer.groups} groups, which Keras compiles by XLA, and so "
+                f"TensorFlow Serving can't run it; {(_copying(model) if two else '') or by_hand}"
+            )
         if gpu and getattr(layer, "use_cudnn", False):
             yield (
                 f"has {named}, which a GPU runs by cuDNN without a second derivative; build it "
@@ -280,9 +287,20 @@ def _in_place_of(layer: keras.Layer, model: keras.Model) -> str:
     if isinstance(layer, layers.BatchNormalization):
         by_hand = "tf_distill.layers.GroupNormalization(1)"
         freeze = "freeze it if it is pretrained (trainable = False), or "
+    return freeze + (_copying(model) or f"use {by_hand}")
+
+
+def _copying(model: keras.Model) -> str:
+    """The advice to copy a model with other layers, where Keras can copy it."""
     if isinstance(model, keras.Sequential) or hasattr(model, "operations"):
-        return f"{freeze}give tf_distill.layers.without_batch_norm(model) in place of the model"
-    return f"{freeze}use {by_hand}"
+        return "give tf_distill.layers.without_batch_norm(model) in place of the model"
+    return ""
+
+
+def compiled_by_xla(layer: keras.Layer) -> bool:
+    """Whether it is a convolution that Keras compiles by XLA, whoever calls it."""
+    kinds = layers.Conv1D, layers.Conv2D, layers.Conv3D
+    return isinstance(layer, kinds) and layer.groups > 1 and not isinstance(layer, GroupedConv2D)
 
 
 def _operations(graph: tf.Graph) -> Iterator[tuple[str, str]]:

@@ -8,8 +8,16 @@ import tensorflow as tf
 from tf_distill.networks.convolutions import ConvGlobalMaxPool1D
 from tf_distill.networks.recurrent import Bidirectional
 
-__all__ = ["Bidirectional", "ChannelNormalization", "ConvGlobalMaxPool1D", "ConvMaxPool2D",
-           "GroupNormalization", "InstanceNormalization", "LayerNormalization"]  # fmt: skip
+__all__ = [
+    "Bidirectional",
+    "ChannelNormalization",
+    "ConvGlobalMaxPool1D",
+    "ConvMaxPool2D",
+    "GroupNormalization",
+    "GroupedConv2D",
+    "InstanceNormalization",
+    "LayerNormalization",
+]  # fmt: skip
 
 
 @keras.saving.register_keras_serializable("tf_distill")
@@ -151,6 +159,25 @@ class ConvMaxPool2D(keras.layers.Layer):
         split = [blocks, tile, blocks, tile, channels, results]
         ordered = tf.transpose(tf.reshape(tf.stack(shifted, axis=3), split), [0, 2, 1, 3, 4, 5])
         return tf.reshape(ordered, [blocks, blocks, tile * tile * channels, results])
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class GroupedConv2D(keras.layers.Conv2D):
+    """Keras's Conv2D for groups of channels, without XLA.
+
+    Keras compiles such a convolution by XLA, which is slow to build and which TensorFlow Serving
+    can't run. This layer has the arguments and weights of Keras's layer.
+    """
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """`[batch, height, width, channels]` to `[batch, height', width', filters]`."""
+        how = (self.strides, self.padding, self.data_format, self.dilation_rate)
+        channels = inputs.shape[-1]
+        if self.groups == channels:
+            each = keras.ops.reshape(kernel, (*self.kernel_size, channels, -1))
+            return keras.ops.depthwise_conv(inputs, each, *how)
+        pairs = zip(*(keras.ops.split(v, self.groups, -1) for v in (inputs, kernel)), strict=True)
+        return keras.ops.concatenate([keras.ops.conv(x, k, *how) for x, k in pairs], -1)
 
 
 @keras.saving.register_keras_serializable("tf_distill")

@@ -18,7 +18,7 @@ from keras.src.models import Functional
 from tf_distill.common import UserError, reason, say
 from tf_distill.core import give_frozen
 from tf_distill.networks import checks
-from tf_distill.networks.layers import GroupNormalization, LayerNormalization
+from tf_distill.networks.layers import GroupedConv2D, GroupNormalization, LayerNormalization
 
 Config: TypeAlias = dict[str, Any]
 Replaced: TypeAlias = Callable[[keras.Layer, Config], keras.Layer | None]
@@ -72,12 +72,13 @@ def copies(model: keras.Model) -> Callable[[], keras.Model]:
 
 
 def without_batch_norm(model: keras.Model) -> keras.Model:
-    """A copy of a Keras model with normalisations that can be differentiated twice.
+    """A copy of a Keras model with layers that can be differentiated twice and served.
 
     In place of a BatchNormalization it has a `td.layers.GroupNormalization` of one group, which
     normalises each example over all of its places and channels. A LayerNormalization or
-    GroupNormalization of Keras becomes the one of `td.layers`, which computes the same. Frozen
-    batch normalisations stay: they only scale. Weights are new, but frozen layers keep theirs.
+    GroupNormalization of Keras becomes the one of `td.layers`, which computes the same, and so does
+    a Conv2D of groups. Frozen batch normalisations stay: they only scale. Weights are new, but
+    frozen layers keep theirs.
 
     Args:
         model: functional or sequential, such as those of `keras.applications`. Models in it are
@@ -88,6 +89,8 @@ def without_batch_norm(model: keras.Model) -> keras.Model:
     """
 
     def replaced(layer: keras.Layer, config: Config) -> keras.Layer | None:
+        if checks.compiled_by_xla(layer) and isinstance(layer, keras.layers.Conv2D):
+            return GroupedConv2D.from_config(config)
         if not checks.differentiates_wrongly(layer):
             return None
         is_layer = isinstance(layer, keras.layers.LayerNormalization)
