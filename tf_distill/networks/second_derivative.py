@@ -88,7 +88,6 @@ def _wrong_parts(
     weights = [tf.cast(w, dtype) + 0.1 * draw(w.shape) for w in start]
     directions = [draw(w.shape) for w in start]
 
-    @graph_function
     def value(arguments: Arguments) -> tf.Tensor:
         x, y, *weights = arguments
         _, gradients = value_and_gradients(learner, weights, x, y)
@@ -103,7 +102,7 @@ def _wrong_parts(
 
     at = [draw((BATCH, *shape)), draw((BATCH, outputs)), *weights]
     # Concrete, since TensorFlow warns of functions that are traced in every check.
-    compiled = value.get_concrete_function(at)
+    compiled = graph_function(value).get_concrete_function(at)
     gradients = [tf.convert_to_tensor(g) for g in derivative.get_concrete_function(at)(at)]
     types = {tensor.dtype for op in compiled.graph.get_operations() for tensor in op.outputs}
     if types & {tf.float32, tf.float16, tf.bfloat16}:  # a layer casts to less
