@@ -188,7 +188,9 @@ def ignored(model: keras.Model) -> list[str]:
     if idle:
         notes.append(
             f"{', '.join(idle)} of {model.name} do nothing in distillation, which calls the "
-            "network as for predictions; augment=crop_and_flip or shift changes images"
+            "network as for predictions"
+            + "; augment=crop_and_flip changes images"
+            * any(n.startswith("Random") for n in idle)
         )
     return notes
 
@@ -208,7 +210,7 @@ def faded(model: keras.Model, x: np.ndarray) -> Iterator[str]:
         scaling = [layer for layer in model._flatten_layers() if isinstance(layer, SCALING)]
         names = ", ".join(f"{type(layer).__name__} {layer.name!r}" for layer in scaling)
         yield (
-            f"{model.name} gets inputs of {x.mean():.2g} +- {x.std():.2g}, normalised already, and "
+            f"{model.name} gets inputs of {x.mean():.1g} +- {x.std():.2g}, normalised already, and "
             f"{names or 'what comes before its first weights'} makes {entering.mean():.3g} +- "
             f"{entering.std():.3g} of them; leave that out"
             + (", or give tf_distill.layers.without_scaling(model)" if scaling else "")

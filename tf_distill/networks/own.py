@@ -157,9 +157,10 @@ def _copied(
             made = copied(model)
         else:
             made = keras.models.clone_model(model)
+            pairs[id(model)] = model, made
     except (ValueError, NotImplementedError, TypeError) as error:
         raise UserError(
-            f"the model {model.name} can't be copied ({reason(error)}); {advice}"
+            f"the model {model.name} can't be copied for new weights ({reason(error)}); {advice}"
         ) from error
     for old, new in pairs.values():
         if isinstance(old, keras.Layer):  # not an operation
