@@ -236,8 +236,8 @@ _PROTOCOL = [
 _MODE = flags.DEFINE_string(
     "mode",
     "distill",
-    "distill: make a set, evaluate and export it; estimate: only tell the memory that it would "
-    "take; baselines: compare it with baselines and controls; original: train its network "
+    "distill: make a set, evaluate and export it; estimate: only tell the memory and time that it "
+    "would take; baselines: compare it with baselines and controls; original: train its network "
     "on all of the real data, for the ratio; sweep: distill sets of several --sizes; ranking: does "
     "the set rank variants of its network as full training does; report: draw the figures and "
     "report.html again; compare: the runs in the given folders, in one table; each: run the given "

@@ -29,6 +29,7 @@ from tf_distill.core.distribution import Distribution, start_distribution
 from tf_distill.core.evaluate import (
     TEST_BATCH,
     Accuracy,
+    Evaluated,
     Fit,
     compiled_train,
     evaluator,
