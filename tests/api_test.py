@@ -461,7 +461,7 @@ def test_a_mistake_is_one_line(data, settings, message):
 
 
 def test_a_model_of_double_precision_is_refused(data, float64):
-    with pytest.raises(td.UserError, match="weights of float64, expected float32"):
+    with pytest.raises(td.UserError, match="floatx is float64, expected float32"):
         td.distill(data, own_models.Subclassed)
 
 
@@ -473,7 +473,7 @@ def test_what_is_the_same_in_every_network_is_told(data, capsys):
 
     chosen = choice.choose(pretrained, data)
     learner = chosen.learner()
-    chosen.try_out(learner)
+    chosen.try_out(learner, data.encoding(data.x_train))
     assert "every network starts with the same last/kernel" in capsys.readouterr().out
 
 

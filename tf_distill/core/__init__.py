@@ -53,6 +53,7 @@ from tf_distill.core.learner import (
     Weights,
     call_once,
     fixed_network,
+    give_frozen,
     give_weights,
     stateless,
     with_initializers,

@@ -60,6 +60,8 @@ DONE, TO_DO = 0, 1
 """What the chief tells the other workers about the run."""
 NETWORKS_ON_THE_WAY = {"replay": 20, "training": 3}
 """At most so many networks test the set on the way, and are tested untrained."""
+TRIED = 32
+"""Examples to try out a user's network with."""
 LEARNED = {"samples": "x", "rates": "lr", "labels": "y"}
 """The variables that `learn` names, in the order of the optimizer's moments."""
 BOUND = 4.0
@@ -122,7 +124,8 @@ def _of_chief(run: Run) -> Finished:
             if not run.files.read("results.json"):
                 run.distribution.share(TO_DO)
                 results.commit()  # asked early, as the code is now
-                run.choice.try_out(run.learner)
+                some = run.dataset.x_train[:TRIED]
+                run.choice.try_out(run.learner, run.dataset.encoding(some))
                 finished = _distilled(run)
                 write(run, finished)
                 return finished
