@@ -103,7 +103,7 @@ def test_rows_come_back_in_their_own_units(capsys):
     assert Column.of(json.loads(json.dumps(encoding.columns[3].described()))) == encoding.columns[3]
 
 
-CSV = "age,city,class\n31,Rome,a\n44.5,Bonn,b\n,Rome,a\n27,Oslo,b\n" * 1
+CSV = "age,city,class\n31,Rome,a\n44.5,Bonn,b\n,Rome,a\n27,Oslo,b\n"
 ROWS = [(31, "Rome", "a"), (44.5, "Bonn", "b"), (None, "Rome", "a"), (27, "Oslo", "b")]
 DICTS = [dict(zip(("age", "city", "class"), row, strict=True)) for row in ROWS]
 FORMS = {
@@ -166,6 +166,27 @@ def test_a_category_of_the_test_data_alone_is_told(capsys):
     assert told in capsys.readouterr().out
     assert seen(data.encoding, data.x_test)[3].tolist()[1:] == [0, 0]
     assert (data.x_test[:, 0] == 3).all()
+
+
+class Polars:
+    """A table of another library, which makes one of pandas."""
+
+    def to_pandas(self):
+        return small()
+
+
+@pytest.mark.parametrize("table", [Polars(), small().to_dict("list"), small().to_dict("records")])
+def test_other_tables_are_as_good(table):
+    np.testing.assert_array_equal(
+        from_table(table, "class").x_train, from_table(small(), "class").x_train
+    )
+
+
+def test_truths_are_words_as_they_are_written(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("ok,class\ntrue,x\nfalse,y\ntrue,x\n,y\n")
+    encoding = frames.read_tables(str(path), str(path), None)[1]
+    assert encoding.columns[0].categories == ("", "false", "true")
 
 
 def test_rows_without_a_class_are_left_out(capsys):

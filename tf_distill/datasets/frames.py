@@ -112,7 +112,7 @@ def table_parts(
 
 def _frame(table: Any) -> "pd.DataFrame":
     pd = pandas()
-    table = table.topandas() if hasattr(table, "to_pandas") else table
+    table = table.to_pandas() if hasattr(table, "to_pandas") else table
     try:
         return table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
     except (ValueError, TypeError) as error:
@@ -122,7 +122,7 @@ def _frame(table: Any) -> "pd.DataFrame":
 
 
 def read_frame(path: Path, label_column: str | None = None) -> "pd.DataFrame":
-    """Reads a file: CSV and TSV as strings, JSON and Parquet with the types that they have.
+    """Reads a file.
 
     If the first line of CSV names no columns, these are positions from 1, as `label_column` is.
 
@@ -160,23 +160,30 @@ def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> 
         )
     row_files.check_names(names, str(path))
     unnamed = {name or f"unnamed {i}": not name for i, name in enumerate(names)}
-    options = dialect._asdict() | {"sep": dialect.delimiter, "encoding": encoding}
-    del options["delimiter"]
-    try:
+    options: dict[str, Any] = {
+        **dialect._asdict(),
+        "encoding": encoding,
+        "header": None,
+        "names": list(unnamed),
+        "skiprows": (line if headless else second) - 1,
+        "index_col": False,
+        "keep_default_na": False,
+        "na_values": [*MISSING],
+        "doublequote": dialect.escapechar is None,
+        "low_memory": False,
+    }
+
+    def read(**more: Any) -> Any:
         with unpacked(path) as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # it would drop fields
-            frame = pd.read_csv(
-                file,
-                header=None,
-                names=list(unnamed),
-                skiprows=(line if headless else second) - 1,
-                index_col=False,
-                dtype=str,
-                keep_default_na=False,
-                na_values=[*MISSING],
-                doublequote=dialect.escapechar is None,
-                **options,
-            )
+            return pd.read_csv(file, **options, **more)
+
+    try:
+        frame = read()
+        # A served model meets the words as they are written, such as true and TRUE.
+        kinds = {name: pd.api.types.infer_dtype(frame[name], skipna=True) for name in frame}
+        if truths := [name for name, kind in kinds.items() if kind == "boolean"]:
+            frame[truths] = read(usecols=truths, dtype=str)
     except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeError) as error:
         raise UserError(
             f"{path}: {reason(error)}; expected {len(names)} fields in each line, as in the first"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOSTLY = 0.9
 """A column is of numbers or dates if so many of its values are; the rest count as missing."""
+LOOKED_AT = 1000
+"""Values that are looked at first, at least where there are so many."""
 HEAVY = 8.0
 """So many standard deviations from the mean a value has a heavy tail: quantiles scale it."""
 QUANTILES, MOST_DECIMALS = 100, 6
@@ -103,11 +105,16 @@ def _understood(values: "pd.Series") -> _Values:
         return _number("number", clean)
     if not (types.is_bool_dtype(values) or isinstance(values.dtype, pandas().CategoricalDtype)):
         there = clean[clean != ""]
+        some = there.iloc[:: 1 + len(there) // LOOKED_AT]  # most columns of words need no more
         for kind in ("number", "date"):
-            good = int(np.isfinite(_as_kind(there, kind)).sum())
-            if good and good >= MOSTLY * len(there):
+            if _share(some, kind) > 0 and _share(there, kind) >= MOSTLY:
                 return _number(kind, clean)
     return _category(clean)
+
+
+def _share(words: "pd.Series", kind: str) -> float:
+    """The part of the words that are numbers or dates; 0 without any."""
+    return float(np.isfinite(_as_kind(words, kind)).sum() / max(1, len(words)))
 
 
 def _nested(values: "pd.Series") -> bool:
@@ -206,7 +213,7 @@ def preprocessor(values: "pd.DataFrame", kinds: dict[str, str]) -> ColumnTransfo
         [
             *((name, _scaling(values[name].to_numpy()), [name]) for name in numbers),
             *((f"{name} missing", MissingIndicator(features="all"), [name]) for name in lacking),
-            *((name, _one_hot(), [name]) for name in kinds if name not in numbers),
+            *((name, _one_hot(values[name]), [name]) for name in kinds if name not in numbers),
         ],
         sparse_threshold=0,
     )
@@ -222,9 +229,10 @@ def _scaling(values: np.ndarray) -> Pipeline:
     return Pipeline([("fill", SimpleImputer(strategy="median")), ("scale", scaler)])
 
 
-def _one_hot() -> OneHotEncoder:
+def _one_hot(values: "pd.Series") -> OneHotEncoder:
+    most = MOST_CATEGORIES if values.nunique() > MOST_CATEGORIES else None
     return OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False
+        handle_unknown="infrequent_if_exist", max_categories=most, sparse_output=False
     )
 
 
@@ -232,8 +240,7 @@ def _column(fitted: ColumnTransformer, name: str, kind: str, values: np.ndarray)
     """What was learned of a column."""
     learned = fitted.named_transformers_[name]
     if kind == "category":
-        rare = learned.infrequent_categories_[0]
-        rare = set() if rare is None else set(rare)
+        rare = set(learned.infrequent_categories_[0]) if learned.max_categories else set()
         frequent = tuple(c for c in learned.categories_[0] if c not in rare)
         return Column(name, kind, categories=frequent, other=bool(rare))
     fill, scale = float(learned["fill"].statistics_[0]), learned["scale"]
