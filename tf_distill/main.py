@@ -128,9 +128,9 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _text(
             "sample_init",
             help="First samples: normal (noise); real (training examples); k_means (centres of "
-            "clusters); medoids (the real examples nearest to these); linear (training "
-            "examples, moved along a linear classifier). Default: by network; medoids for "
-            "--learn=labels.",
+            "clusters); medoids (the real examples nearest to these); matching_pursuit (the real "
+            "examples that explain the classes best); linear (training examples, moved along a "
+            "linear classifier). Default: by network; matching_pursuit for --learn=labels.",
         ),
         _number("sample_scale", help="Factor of the first samples. Default: 1."),
         _text(
@@ -238,8 +238,8 @@ _PROTOCOL = [
 _MODE = flags.DEFINE_string(
     "mode",
     "distill",
-    "distill: make a set, evaluate and export it; estimate: only tell the memory that it would "
-    "take; baselines: compare it with baselines and controls; original: train its network "
+    "distill: make a set, evaluate and export it; estimate: only tell the memory and time that it "
+    "would take; baselines: compare it with baselines and controls; original: train its network "
     "on all of the real data, for the ratio; sweep: distill sets of several --sizes; ranking: does "
     "the set rank variants of its network as full training does; report: draw the figures and "
     "report.html again; compare: the runs in the given folders, in one table; each: run the given "

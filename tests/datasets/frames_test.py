@@ -55,7 +55,7 @@ def test_a_network_sees_what_scikit_learn_gives():
     fitted = preprocessing.preprocessor(values, kinds).fit(values)
     values.loc[7, "word"], values.loc[8, "heavy"], values.loc[9, "heavy"] = "new", 1e9, -1
     frame.loc[7, "word"], frame.loc[8, "heavy"], frame.loc[9, "heavy"] = "new", 1e9, -1
-    ours = seen(TableEncoding(learned), preprocessing.stored_rows(frame, learned))
+    ours = seen(TableEncoding(learned), preprocessing.stored_rows(frame, learned, "train"))
     np.testing.assert_allclose(ours, fitted.transform(values), rtol=0, atol=1e-6)
 
 
@@ -71,8 +71,9 @@ def test_the_graph_reads_raw_values_as_pandas_does():
         )
         for c in learned
     ]
+    expected = preprocessing.stored_rows(frame, learned, "train")
     stored = TableEncoding(learned).stored(raw).numpy()
-    np.testing.assert_allclose(stored, preprocessing.stored_rows(frame, learned), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(stored, expected, rtol=0, atol=1e-9)
 
 
 def test_days_of_texts_are_those_of_pandas():

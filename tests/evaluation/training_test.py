@@ -64,14 +64,16 @@ def made(data=None, **settings):
     config = configure({"dataset": "digits", "model": "lenet", **given})
     data = data or images()
     run = Run(config, data, choose(tiny, data), InMemory())
-    return Subject(run, Protocol(**PROTOCOL), new_distillation(config, data).distilled.samples)
+    return Subject(
+        run, Protocol(**PROTOCOL), new_distillation(config, data, run.learner).distilled.samples
+    )
 
 
 def by_hand(subject, recipe, samples):
     """The accuracies of so many random networks, each in an order of its own."""
     run = subject.run
     networks = evaluate.test_networks(run.learner, "random", NETWORKS, run.config.seed)
-    return evaluator(run.learner, run.dataset, recipe)(samples, networks)
+    return evaluator(run.learner, run.dataset, recipe)(samples, networks).accuracy
 
 
 def names(subject):

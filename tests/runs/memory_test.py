@@ -18,7 +18,7 @@ from places import ROOT, TESTS
 from tf_distill.common import UserError
 from tf_distill.core import parallel
 from tf_distill.networks import choose
-from tf_distill.runs import experiment, memory
+from tf_distill.runs import duration, experiment, memory
 from tf_distill.runs.folder import InMemory, RunFolder
 from tf_distill.runs.memory import Estimate, moments
 from tf_distill.runs.run import Run
@@ -52,8 +52,9 @@ def test_an_estimate_is_within_a_quarter_of_the_peak(case):
 
 @pytest.fixture
 def estimate(monkeypatch):
-    """Estimates a run of some settings."""
+    """Estimates the memory of a run of some settings."""
     found = []
+    monkeypatch.setattr(duration, "measure", lambda *_: duration.Duration(1.0, 1.0, 1.0))
     monkeypatch.setattr(memory, "describe_memory", lambda given, _: found.append(given) or "")
 
     def of(**settings):
@@ -228,7 +229,9 @@ def test_more_samples_than_fit_are_refused_before_any_is_made(tmp_path, room, mo
         ({"epochs": 10**9}, "and 1000000000 learning rates take about 16 GB"),
     ):
         with pytest.raises(UserError, match=text):
-            experiment.new_distillation(small.config(tmp_path, **settings), small.dataset())
+            experiment.new_distillation(
+                small.config(tmp_path, **settings), small.dataset(), small.learner()
+            )
 
 
 def test_without_a_known_limit_nothing_is_refused(tmp_path, monkeypatch):
@@ -248,7 +251,8 @@ def test_the_program_prints_the_parts_and_makes_nothing(cli, tmp_path):
     outcome = cli("--mode=estimate", "--dataset=toy_questions", f"--run_dir={folder}")
     assert (outcome.status, outcome.err) == (0, "")
     assert "a real batch of" in outcome.out
-    assert outcome.out.splitlines()[-1].startswith("memory: about ")
+    assert "\nmemory: about " in outcome.out
+    assert outcome.out.splitlines()[-1].startswith("time: about ")
     assert not folder.exists()
 
 

@@ -29,6 +29,7 @@ from tf_distill.core.distribution import Distribution, start_distribution
 from tf_distill.core.evaluate import (
     TEST_BATCH,
     Accuracy,
+    Evaluated,
     Fit,
     compiled_train,
     evaluator,
@@ -67,7 +68,6 @@ from tf_distill.core.outer import (
 )
 from tf_distill.core.starts import (
     EMBED_BATCH,
-    REAL,
     Prototypes,
     by_class,
     class_plan,
@@ -77,4 +77,5 @@ from tf_distill.core.starts import (
     k_means,
     medoids,
     real_examples,
+    real_starts,
 )

@@ -63,6 +63,7 @@ class Dataset:
     encoding: from stored to embedded inputs.
     augment: a random change of stored training inputs: (x, seed) to x.
     raw_train, raw_test: the strings of a text dataset, bytes `[N]`.
+    license: of the data, as an SPDX identifier such as "MIT"; None where it is not known.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Dataset:
     augment: Augment = lambda x, seed: x
     raw_train: np.ndarray | None = None
     raw_test: np.ndarray | None = None
+    license: str | None = None
 
     def __repr__(self) -> str:
         """One line: the name and the sizes."""
@@ -138,7 +140,7 @@ def usual_model(kind: str | None, shape: Sequence[int]) -> str:
         return "mlp"
     if kind == "text":
         return "textconvnet"
-    return "lenet" if shape[-1] == 1 else "alexcifarnet"
+    return "lenet" if shape[-1] == 1 else "convnet-16"  # small, for a CPU
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -48,7 +48,7 @@ def from_table(
         UserError: pandas is missing, no such column, no column that can be used, or a target that
             has no classes.
     """
-    frames = [_frame(table) for table in (train, test) if table is not None]
+    frames = [as_frame(table) for table in (train, test) if table is not None]
     parts, encoding = table_parts(frames, target, ("train", "test"), classes, seed)
     return table_dataset(name, parts, encoding)
 
@@ -99,26 +99,26 @@ def table_parts(
     train = labelled[0][0].iloc[parts.x_train]
     test = labelled[-1][0].iloc[parts.x_test]
     encoding = TableEncoding(learn_columns(train, where[0]))
-    if lost := [c.name for c in encoding.columns if c.name not in test.columns]:
-        raise UserError(
-            f"{where[1]} has no column {shown(lost)}, expected the columns of the training data"
-        )
-    stored = [stored_rows(frame, encoding.columns, told) for frame, told in
-              ((train, ""), (test, where[1]))]  # fmt: skip
+    stored = [
+        stored_rows(frame, encoding.columns, w)
+        for frame, w in zip((train, test), where, strict=True)
+    ]
     parts = parts._replace(x_train=stored[0], x_test=stored[1])
     say(f"the classes are those of {brief(target)}; {classes_in_words(parts)}")
     return parts, encoding
 
 
-def _frame(table: Any) -> "pd.DataFrame":
+def as_frame(table: Any) -> "pd.DataFrame":
+    """A table of any kind as one of pandas, whose columns have names that are strings."""
     pd = pandas()
     table = table.to_pandas() if hasattr(table, "to_pandas") else table
     try:
-        return table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
+        frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
     except (ValueError, TypeError) as error:
         raise UserError(
             f"a table is of type {type(table).__name__} ({reason(error)}), expected a DataFrame"
         ) from None
+    return frame.set_axis([str(name) for name in frame.columns], axis=1)
 
 
 def read_frame(path: Path, label_column: str | None = None) -> "pd.DataFrame":
@@ -133,7 +133,7 @@ def read_frame(path: Path, label_column: str | None = None) -> "pd.DataFrame":
     ending = row_files.ending_of(path, PARQUET)
     if ending in PARQUET:
         try:
-            return pd.read_parquet(path)
+            return as_frame(pd.read_parquet(path))
         except ImportError:
             raise UserError(f"{path} needs pyarrow; install it: pip install pyarrow") from None
         except (OSError, ValueError) as error:
@@ -203,7 +203,6 @@ def _is_number(text: str) -> bool:
 
 def _labelled(frame: "pd.DataFrame", target: str, where: str) -> tuple["pd.DataFrame", list[str]]:
     """The columns but the target, and the names of the classes, of rows that have one."""
-    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     row_files.check_names([*frame.columns], where)
     if target not in frame.columns:
         raise UserError(f"{where} has no column {target!r}, expected one of {shown(frame, 20)}")

@@ -69,12 +69,19 @@ def learn_columns(frame: "pd.DataFrame", where: str) -> tuple[Column, ...]:
     return tuple(_column(fitted, name, kinds[name], values[name].to_numpy()) for name in kinds)
 
 
-def stored_rows(frame: "pd.DataFrame", columns: Sequence[Column], where: str = "") -> np.ndarray:
+def stored_rows(frame: "pd.DataFrame", columns: Sequence[Column], where: str) -> np.ndarray:
     """The rows as a `TableEncoding` takes them, float64 `[N, columns]`.
 
-    With `where`, the name of the data, lines tell of categories that the columns do not know.
+    Lines tell of categories that the columns do not know; `where` is the name of the rows.
+
+    Raises:
+        UserError: a column is missing.
     """
     pd = pandas()
+    if lost := [column.name for column in columns if column.name not in frame.columns]:
+        raise UserError(
+            f"{where} has no column {shown(lost)}, expected the columns of the training data"
+        )
     rows = np.empty((len(frame), len(columns)))
     for i, column in enumerate(columns):
         values = _as_kind(_clean(frame[column.name]), column.kind)
@@ -85,7 +92,7 @@ def stored_rows(frame: "pd.DataFrame", columns: Sequence[Column], where: str = "
         unknown = rows[:, i] < 0
         if column.other:
             rows[unknown, i] = len(column.categories)
-        elif where and unknown.any():
+        elif unknown.any():
             names = sorted(set(values[unknown]))
             say(f"{where}: {int(unknown.sum())} rows have a {brief(column.name)} that the training "
                 f"data do not have: {shown(names)}")  # fmt: skip

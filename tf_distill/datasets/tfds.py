@@ -1,6 +1,8 @@
 """Any dataset of tensorflow-datasets whose examples are an image or a text with a class."""
 
 import contextlib
+import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from tf_distill.datasets.images import Size, choose_size, image_dataset, scale_i
 from tf_distill.datasets.labels import make_parts
 from tf_distill.datasets.texts import GLOVE, drop_empty, text_dataset
 
+LICENSES = {"fashion_mnist": "MIT", "mnist": "CC-BY-SA-3.0"}
+"""Of datasets by name, as SPDX identifiers: those that the documentation of Keras states."""
 Arrays = tuple[np.ndarray, ...]
 Splits = tuple[Arrays, Arrays, Any]
 
@@ -48,8 +52,15 @@ def from_tfds(
     kind, parts = read_tfds(name, place, input_feature, label_feature, image_size)
     short = name.partition("/")[0]
     if kind == "image":
-        return image_dataset(short, parts)
-    return text_dataset(short, parts, embeddings or place / GLOVE, length)
+        made = image_dataset(short, parts)
+    else:
+        made = text_dataset(short, parts, embeddings or place / GLOVE, length)
+    return dataclasses.replace(made, license=license_of(name))
+
+
+def license_of(name: str) -> str | None:
+    """The licence of a dataset by its name, also with a config and a version, if it is known."""
+    return LICENSES.get(re.split("[/:]", name)[0])
 
 
 def read_tfds(
@@ -156,7 +167,7 @@ def _one_size(arrays: list, image_size: Size | None) -> list:
     channels = arrays[0][0][0].shape[-1]
     size = choose_size(sizes, image_size)
     whole = all(isinstance(x, np.ndarray) and x.dtype == np.uint8 for x, _ in arrays)
-    if set(sizes) == {size} and whole:
+    if set(sizes) == {size} and whole and channels < 4:
         return arrays
     return [(scale_images(x, size, 1 if channels == 1 else 3), y) for x, y in arrays]
 

@@ -1,5 +1,6 @@
 """A user's own data: a name of the form kind:place becomes an entry like those of the registry."""
 
+import dataclasses
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -35,12 +36,13 @@ class Source(NamedTuple):
 class Found(NamedTuple):
     """What was read: its kind, "image", "text" or "table", and both splits.
 
-    white: of images of 16 bits; rows: how a network sees those of a table.
+    white: of images of 16 bits; license: of the data; rows: how a network sees those of a table.
     """
 
     kind: str
     parts: Parts
     white: int = WHITE
+    license: str | None = None
     rows: TableEncoding | None = None
 
 
@@ -97,16 +99,18 @@ def _stamp(place: str | None) -> tuple[int, int, int] | None:
 
 @functools.lru_cache(maxsize=1)
 def _entry(kind: str, source: Source, *_stamps) -> Entry:
-    made_of, parts, white, rows = KINDS[kind].read(source)
+    made_of, parts, white, license_, rows = KINDS[kind].read(source)
     name = short_name(kind, source.place)
 
     @functools.lru_cache(maxsize=1)
     def load(data_dir: Path, embeddings: str | None) -> Dataset:
         if made_of == "image":
-            return image_dataset(name, parts, white=white)
-        if rows:
-            return frames.table_dataset(name, parts, rows)
-        return text_dataset(name, parts, embeddings or data_dir / GLOVE)
+            made = image_dataset(name, parts, white=white)
+        elif rows:
+            made = frames.table_dataset(name, parts, rows)
+        else:
+            made = text_dataset(name, parts, embeddings or data_dir / GLOVE)
+        return dataclasses.replace(made, license=license_)
 
     shape = rows.shape if rows else parts.x_train.shape[1:]
     return described(made_of, len(parts.classes), shape, len(parts.y_train), load, name)
@@ -155,7 +159,8 @@ def _read_npz(source: Source) -> Found:
 
 def _read_tfds(source: Source) -> Found:
     columns = (source.text_column, source.label_column)
-    return Found(*tfds.read_tfds(source.place, Path(source.data_dir), *columns, _size(source)))
+    found = tfds.read_tfds(source.place, Path(source.data_dir), *columns, _size(source))
+    return Found(*found, license=tfds.license_of(source.place))
 
 
 def _size(source: Source) -> Size | None:

@@ -112,7 +112,7 @@ def verify_set(
             "of this network have other shapes; use that network"
         )
     many = [start] if start else test_networks(learner, "random", networks, seed)
-    measured = evaluator(learner, dataset, loaded.recipe)(loaded.samples, many)
+    measured = evaluator(learner, dataset, loaded.recipe)(loaded.samples, many).accuracy
     stored = loaded.metadata.get("accuracy")
     before = stored and Accuracy(stored["mean"], stored.get("std", 0), stored.get("networks", 1))
     return Verification(before, measured, len(dataset.y_test))

@@ -1,6 +1,7 @@
 """Carrying a run out: the outer steps with their evaluations and checkpoints, and the result."""
 
 import dataclasses
+import functools
 import math
 import signal
 import time
@@ -23,12 +24,13 @@ from tf_distill.common import (
 )
 from tf_distill.config import Config
 from tf_distill.core import (
-    REAL,
     Accuracy,
     Callback,
     Distillation,
     DistilledSet,
+    Evaluated,
     KeepBest,
+    Learner,
     Samples,
     distill,
     evaluator,
@@ -36,6 +38,8 @@ from tf_distill.core import (
     initial_samples,
     outer_graph,
     outer_update,
+    parallel,
+    real_starts,
     test_networks,
 )
 from tf_distill.datasets import Dataset, hold_out
@@ -48,7 +52,7 @@ from tf_distill.export import (
     word_vectors,
 )
 from tf_distill.report import report
-from tf_distill.runs import memory, results
+from tf_distill.runs import duration, memory, results
 from tf_distill.runs.folder import Checkpoints, Metrics, handling
 from tf_distill.runs.run import Run
 
@@ -62,7 +66,7 @@ BOUND = 4.0
 """The most that the learned rate of ordinary training grows to, over its start."""
 CERTAINTY = 0.9
 """The probability of a sample's own class, at the start."""
-Evaluate = Callable[[Samples | None, int], Accuracy]
+Evaluate = Callable[[Samples | None, int], Evaluated]
 
 
 class Finished(NamedTuple):
@@ -172,7 +176,7 @@ def _distilled(run: Run) -> Finished:
     """Distills and evaluates; continues from the newest checkpoint."""
     config, shared = run.config, run.distribution
     near = hold_out(run.dataset, config.seed) if config.keep == "best" else run.dataset
-    state = new_distillation(config, near)
+    state = new_distillation(config, near, run.learner)
     best = None
     if config.keep == "best":
         best = KeepBest(state.distilled.samples, config.early_stopping)
@@ -184,7 +188,8 @@ def _distilled(run: Run) -> Finished:
 
     def evaluate_on_chief(samples: Samples) -> Accuracy:  # so that all workers stop together
         networks = _few(config)
-        own = nearby(samples, networks) if shared.chief else Accuracy(0.0, 0.0, networks)
+        nothing = Accuracy(0.0, 0.0, networks)
+        own = nearby(samples, networks).accuracy if shared.chief else nothing
         mean, std, _ = shared.share(own)
         return Accuracy(float(mean), float(std), networks)
 
@@ -233,7 +238,7 @@ def evaluation(run: Run, dataset: Dataset) -> Evaluate:
     """A function that trains networks on samples, or for None does not, and tests them."""
     test = evaluator(run.learner, dataset, run.recipe)
 
-    def evaluate(samples: Samples | None, networks: int) -> Accuracy:
+    def evaluate(samples: Samples | None, networks: int) -> Evaluated:
         weights = test_networks(run.learner, run.config.init, networks, run.config.seed)
         return test(samples, counted(weights, networks, "tested {} of {} networks"))
 
@@ -269,12 +274,17 @@ def outer_loop(
     for callback in callbacks:
         callback.distilled = state.distilled
     progress = Progress(config.outer_steps, int(state.step))
+    early, tenth = [], math.ceil(config.outer_steps / 10)
     saved = time.monotonic()
     steps = _until_stopped(_outer_steps(run, state, dataset), callbacks)
     for step, loss in _timed(state, _stoppable(progress.steps(steps), checkpoints)):
         state.guard.check(step, step == config.outer_steps, config.inner_lr, config.outer_lr)
         due = step % config.eval_every == 0 or step == config.outer_steps
         values = {"loss": loss}
+        if step <= tenth:
+            early.append(loss)
+        if step == tenth and (advice := results.still_guessing(early, dataset, config)):
+            say(advice)
         if due:  # a signal ends an evaluation at once, as that can take minutes
             with handling(signal.default_int_handler, checkpoints):
                 values["accuracy"] = evaluate(state.distilled.samples).mean
@@ -331,19 +341,29 @@ def _stoppable(steps: Iterator, checkpoints: Checkpoints | None) -> Iterator:
 
 
 def describe_estimate(run: Run) -> str:
-    """The memory that the run would take, and the free memory, in words; runs no step.
+    """The memory and the time that the run would take, in words; runs a few steps to time them.
 
     Raises:
-        UserError: there is not enough.
+        UserError: there is not enough memory.
     """
-    config, dataset = run.config, run.dataset
-    state = new_distillation(config, dataset)
-    _alive = evaluation(run, dataset)  # it holds the test data, as in a run
+    began, config, dataset = time.monotonic(), run.config, run.dataset
+    state = new_distillation(config, dataset, run.learner)
+    evaluate = evaluation(run, dataset)  # it holds the test data, as in a run
     update = outer_update(state, run.learner, dataset, run.step)
     graph = outer_graph(update, dataset, run.step)
     found = memory.estimate_memory(graph, run.learner, dataset, config)
     say(memory.describe_memory(found, config))
-    return memory.check_memory(found, config)
+    say(memory.check_memory(found, config))
+    few, so_far = _few(config), time.monotonic() - began
+    together = min(few, parallel.at_once())
+    measured = duration.measure(
+        functools.partial(next, distill(state, update, dataset, run.step, config.outer_steps)),
+        lambda: evaluate(state.distilled.samples, together),
+        config.outer_steps,
+        together,
+    )
+    measured = measured._replace(start=so_far + measured.start)  # a run does all of this too
+    return duration.describe_time(measured, config, few)
 
 
 def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics) -> Finished:
@@ -352,12 +372,12 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     samples = state.distilled.samples
     kept = "samples" not in config.learn.split(",") and not config.start
     texts = state.texts if kept else None
-    before = evaluate(None, _few(config))
+    before = evaluate(None, _few(config)).accuracy
     after = evaluate(samples, config.eval_networks)
     distilled = LoadedSet(
         samples,
         fixed_network(learner, config.seed) if config.init == "fixed" else [],
-        results.describe_set(config, dataset, samples, after, learner.model, texts),
+        results.describe_set(config, dataset, samples, after.accuracy, learner.model, texts),
         run.choice.build,
         [tf.constant(value) for value in learner.frozen],
         word_vectors(dataset.encoding),
@@ -366,7 +386,7 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     return Finished(distilled, summary, metrics.lines)
 
 
-def new_distillation(config: Config, dataset: Dataset) -> Distillation:
+def new_distillation(config: Config, dataset: Dataset, learner: Learner) -> Distillation:
     """The state that a run of these settings begins with.
 
     Raises:
@@ -374,7 +394,7 @@ def new_distillation(config: Config, dataset: Dataset) -> Distillation:
     """
     memory.check_set(config, dataset)
     real = None
-    if make := REAL.get(config.sample_init):
+    if make := real_starts(learner).get(config.sample_init):
         rng = numpy_generator(config.seed, Stream.SAMPLES)
         real = make(dataset, config.steps * config.samples_per_step, rng)
     samples = initial_samples(

@@ -13,12 +13,20 @@ from typing import Any
 
 import keras
 import numpy as np
+import scipy.stats
 import tensorflow as tf
 
 from tf_distill.common import __version__, accuracy_over, count, machine, output_names
 from tf_distill.config import PLACES, Config
-from tf_distill.core import Accuracy, Distillation, Samples
+from tf_distill.core import Accuracy, Distillation, Evaluated, Samples
 from tf_distill.datasets import DATASETS, Dataset, TextEncoding, class_counts
+from tf_distill.report import Record, weakest_classes
+
+CONFUSED = 300
+"""Classes above which no confusion matrix is kept, which would fill the file."""
+
+FEW_LOSSES, GUESSING = 20, 0.98
+"""Outer steps, and the share of a guesser's loss, from which a loss is told to be like guessing."""
 
 
 def summarize(
@@ -26,7 +34,7 @@ def summarize(
     dataset: Dataset,
     distillation: Distillation,
     before: Accuracy,
-    after: Accuracy,
+    after: Evaluated,
 ) -> dict[str, Any]:
     """The content of results.json; accuracies are fractions."""
     settings = dataclasses.asdict(config)
@@ -40,7 +48,8 @@ def summarize(
         "test_examples": len(dataset.y_test),
         "class_examples": class_counts(dataset.classes, dataset.y_train),
         "accuracy_before": before._asdict(),
-        "accuracy": after._asdict(),
+        "accuracy": after.accuracy._asdict(),
+        **_confusion(after, dataset),
         **({"skipped_steps": skipped} if skipped else {}),
         "peak_memory_mb": peak_memory(),
         "device": device(),
@@ -49,17 +58,28 @@ def summarize(
     }
 
 
+def _confusion(tested: Evaluated, dataset: Dataset) -> dict[str, list[list[int]]]:
+    """The counts from which `Record` works out the accuracy of each class."""
+    if len(dataset.classes) > CONFUSED:
+        return {}
+    return {"confusion": tested.confusion(dataset.y_test, len(dataset.classes)).tolist()}
+
+
 def describe_results(results: dict[str, Any], config: Config) -> str:
     """The outcome in a few lines for a person."""
+    record = Record(Path(), {}, results)
     before, after = results["accuracy_before"], results["accuracy"]
+    untrained = f"untrained: {before['mean']:.4f}"
+    beside = f"{untrained}, {record.majority.words}" if record.majority else untrained
+    weakest = f"{told}\n" if (told := weakest_classes(record.by_class)) else ""
     skipped = ""
     if number := results.get("skipped_steps"):
         skipped = f"{number} outer steps were skipped: loss or gradient was NaN or infinite\n"
     return (
         f"accuracy {accuracy_over(**after)} on {results['test_examples']} "
-        f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
+        f"{results['eval_split'].replace('_', '-')} examples ({beside}), "
         f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
-        f"{results['seconds']:.0f} s\ntrained by {results['recipe']}\n"
+        f"{results['seconds']:.0f} s\n{weakest}trained by {results['recipe']}\n"
         f"{skipped}report.html, set/1 (the set, also as a SavedModel in distilled/1) and model/1 "
         f"(the network that it trains) are in {config.run_dir}"
     )
@@ -98,6 +118,25 @@ def describe_use(config: Config) -> str:
     return f"use={config.use}, {why}: {what[config.use]}; for the other way use={other}"
 
 
+def still_guessing(losses: Sequence[float], dataset: Dataset, config: Config) -> str:
+    """A line for a person if the last of these outer losses are still that of guessing; or "".
+
+    Who guesses the classes by their shares among the training examples has their entropy as loss.
+    A few losses tell nothing.
+    """
+    guess = float(scipy.stats.entropy(np.bincount(dataset.y_train)))
+    found = float(np.mean(losses[-max(1, len(losses) // 2) :]))
+    if len(losses) < FEW_LOSSES or found < GUESSING * guess:
+        return ""
+    real = "" if config.sample_init != "normal" else "sample_init=real, "
+    return (
+        f"after {len(losses)} of {config.outer_steps} outer steps the loss is still that of "
+        f"guessing ({found:.3f}, guessing has {guess:.3f}); what often helps: {real}"
+        f"inner_lr={5 * config.inner_lr:g} or inner_lr={config.inner_lr / 5:g}, "
+        "a smaller outer_lr with outer_momentum=0.9"
+    )
+
+
 def describe_set(
     config: Config,
     dataset: Dataset,
@@ -118,6 +157,7 @@ def describe_set(
     described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
     described |= {"test_examples": len(dataset.y_test), "date": f"{datetime.date.today()}"}
     described |= {"versions": versions(), "layers": layers_in_words(network)}
+    described |= {"license": dataset.license} if dataset.license else {}
     described["input"] = dataset.encoding.metadata()
     if isinstance(dataset.encoding, TextEncoding):
         written = sentences(samples, dataset.encoding, dataset.classes, texts)
