@@ -100,6 +100,7 @@ def test_a_table_of_numbers_becomes_a_servable_in_one_command(cli, tmp_path):
     lines = (folder / "set" / "1" / "samples" / "rows.csv").read_text().splitlines()
     assert lines[0] == "size (cm),colour,label fig,label pear"
     assert len(lines) == 1 + len(loaded.rows()) == 21
+    assert cli("--mode=verify", str(folder), "--eval_networks=2").status == 0
     assert '<th scope="col" class="number">size (cm)</th>' in (folder / "report.html").read_text()
 
 

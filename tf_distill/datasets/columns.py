@@ -67,9 +67,10 @@ class Column(NamedTuple):
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> "Column":
-        """The column of a description."""
-        lists = {k: tuple(v) for k, v in described.items() if isinstance(v, list)}
-        return cls(**{**described, **lists})
+        """The column of a description, which may have more."""
+        known: dict[str, Any] = {k: v for k, v in described.items() if k in cls._fields}
+        lists = {k: tuple(v) for k, v in known.items() if isinstance(v, list)}
+        return cls(**(known | lists))
 
 
 class TableEncoding(Encoding):
@@ -107,6 +108,15 @@ class TableEncoding(Encoding):
         """Kind, shape and the columns."""
         described = [column.described() for column in self.columns]
         return {"kind": self.kind, "shape": self.shape, "columns": described}
+
+    def stores_as(self, other: Encoding) -> bool:
+        """Whether stored rows of another encoding mean the same here, whatever their scales."""
+        stored = [
+            [(column.name, column.kind, column.categories) for column in encoding.columns]
+            for encoding in (self, other)
+            if isinstance(encoding, TableEncoding)
+        ]
+        return len(stored) == 2 and stored[0] == stored[1]
 
     def decode(self, x: np.ndarray) -> np.ndarray:
         """The nearest rows that there can be, stored, of what the network sees `[N, *shape]`."""

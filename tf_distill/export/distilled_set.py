@@ -315,11 +315,10 @@ def check(loaded: LoadedSet) -> None:
         raise ValueError(f"x of shape {x[2:]}, and metadata of {shape}")
     if input_["kind"] in BY_NUMBERS and not all(name in input_ for name in MOMENTS):
         raise ValueError("there is no mean and std")
-    if (
-        input_["kind"] == TableEncoding.kind
-        and TableEncoding(map(Column.of, input_["columns"])).shape != shape
-    ):
-        raise ValueError(f"columns that do not make the shape {shape}")
+    if input_["kind"] == TableEncoding.kind:
+        seen = TableEncoding(map(Column.of, input_.get("columns", []))).shape
+        if seen != shape:
+            raise ValueError(f"columns that make the shape {seen}, expected {shape}")
     if not all(len(input_[name]) in (1, shape[-1]) for name in MOMENTS if name in input_):
         raise ValueError(f"mean and std of {shape[-1]} channels have other lengths")
     if metadata.get("init") == "fixed" and not loaded.initial_weights:
