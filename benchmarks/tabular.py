@@ -1,13 +1,13 @@
 """Small tables: ten distilled rows a class beside as many real rows and cluster centres.
 
-pip install palmerpenguins
-python benchmarks/tabular.py --run_dir=runs/tabular    # --names=wine,digits: only these
+python benchmarks/tabular.py --penguins=penguins.csv    # --names=wine,digits: only these
 
-A run that is there is read, and not made again.
+The penguins are a file of the package palmerpenguins. A run that is there is read, and not made
+again.
 """
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ from absl import app, flags
 from sklearn import datasets
 
 import tf_distill as td
+from tf_distill.datasets.frames import read_frame
 
 _NAMES = flags.DEFINE_list(
-    "names", ["iris", "wine", "breast_cancer", "digits", "penguins"], "The tables."
+    "names", ["iris", "wine", "breast_cancer", "digits"], "Tables that come with scikit-learn."
 )
+_PENGUINS = flags.DEFINE_string("penguins", None, "penguins.csv, to have this table too.")
 _RUN_DIR = flags.DEFINE_string("run_dir", "runs/tabular", "A folder for their runs.")
+PENGUINS = "penguins"
 CLASSIFIERS = ("nearest", "logistic", "forest", "boosting")
 ENDS = ("", "_random_real", "_all")
 ROWS = [
@@ -28,24 +31,16 @@ ROWS = [
 ]
 
 
-def penguins() -> tuple[Any, str]:
-    """344 penguins of three species, with categories and missing values."""
-    from palmerpenguins import load_penguins  # type: ignore[import-not-found]
-
-    return load_penguins(), "species"
-
-
-def of_scikit_learn(name: str) -> tuple[Any, str]:
-    """A table that comes with scikit-learn."""
+def table(name: str) -> tuple[Any, str]:
+    """A table, and the name of the column with the classes."""
+    if name == PENGUINS:
+        return read_frame(Path(_PENGUINS.value)), "species"
     return getattr(datasets, f"load_{name}")(as_frame=True).frame, "target"
-
-
-TABLES: dict[str, Callable[[], tuple[Any, str]]] = {"penguins": penguins}
 
 
 def measured(name: str, folder: Path) -> dict[str, Any]:
     """The means of all rows by their names, in percent, "all" and the seconds of distillation."""
-    frame, target = TABLES.get(name, lambda: of_scikit_learn(name))()
+    frame, target = table(name)
     data = td.datasets.from_table(frame, target, name=name)
     result = td.distill(data, eval_networks=20, run_dir=folder / name)
     found = result.compare(rows=ROWS, baseline_networks=20)
@@ -70,7 +65,8 @@ def regrets(means: Mapping[str, float]) -> Iterator[tuple[str, float]]:
 
 def main(_: list[str]) -> None:
     """Prints both tables."""
-    found = {name: measured(name, Path(_RUN_DIR.value)) for name in _NAMES.value}
+    names = [*_NAMES.value, *([PENGUINS] if _PENGUINS.value else [])]
+    found = {name: measured(name, Path(_RUN_DIR.value)) for name in names}
     columns = ("distilled", "random_real", "k_means", "medoids", "decoded_rows", "all", "seconds")
     print(f"| | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
     for name, means in found.items():
