@@ -5,6 +5,7 @@ classifiers are trained on all data, and on as many real rows, cluster centres a
 """
 
 import functools
+import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -53,9 +54,7 @@ def weighted(make: Callable[[int], Any], rows: Rows, seed: int) -> Predict:
 
 
 def _boosted_by_xgboost(seed: int) -> Any:
-    from xgboost import XGBClassifier  # type: ignore[import-not-found]
-
-    return XGBClassifier(random_state=seed, n_jobs=1)
+    return importlib.import_module("xgboost").XGBClassifier(random_state=seed, n_jobs=1)
 
 
 CLASSIFIERS: dict[str, tuple[str, Callable[[Rows, int], Predict]]] = {
