@@ -315,15 +315,16 @@ def distill(
         data: for instance from `tf_distill.datasets`.
         model: a name of the registry ("lenet", "alexcifarnet", "convnet", a ConvNet of another
             width and depth such as "convnet-64" or "convnet-64-2", "textconvnet", "birnn",
-            "bilstm"); by default, as on the command line, the text CNN for texts, LeNet for grey
-            images, AlexCifarNet for those in colour, or a known dataset's own. Or a Keras model, of
-            which each network is a copy with new weights. Or a function that returns one:
-            functional, sequential or subclassed, built or not, from `[batch,
-            *data.encoding.shape]` to logits `[batch, classes]`, with a single one for two classes.
-            It is called several times, without arguments or, if it wants them, with (input_shape,
-            outputs). Frozen layers stay as they are, and belong to the set. Weights are drawn as
-            their initializers say; those without a random initializer, or set after they had been
-            made, start from their value in every network.
+            "bilstm", "mlp", "resnet_mlp", "linear"); by default, as on the command line, the text
+            CNN for texts, the mlp for tables and vectors, LeNet for grey images, AlexCifarNet for
+            those in colour, or a known dataset's own. Or a Keras model, of which each network is a
+            copy with new weights. Or a function that returns one: functional, sequential or
+            subclassed, built or not, from `[batch, *data.encoding.shape]` to logits `[batch,
+            classes]`, with a single one for two classes. It is called several times, without
+            arguments or, if it wants them, with (input_shape, outputs). Frozen layers stay as they
+            are, and belong to the set. Weights are drawn as their initializers say; those without a
+            random initializer, or set after they had been made, start from their value in every
+            network.
         use: "training" for a set that any ordinary training can use: shuffled minibatches, any
             number of epochs, fresh weights, another network. "replay" for the paper's way: a
             set with its own steps and learning rates. The other defaults follow from it. By default

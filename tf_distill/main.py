@@ -35,15 +35,16 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _text(
             "dataset",
             help="Name: digits, mnist, cifar10, imdb, sst5, trec6, trec50, toy_questions. Or own "
-            "data: csv:FILE (labelled texts as CSV, TSV or JSON, also .gz, .zip), folder:PATH (a "
+            "data: csv:FILE (labelled texts as CSV, TSV or JSON, also .gz, .zip), table:FILE (rows "
+            "of numbers and categories as CSV, TSV, JSON or Parquet), folder:PATH (a "
             "folder of images for each class), npz:FILE (images, in the format of "
             "Keras's archives), tfds:NAME (a dataset of tensorflow-datasets that has an image or a "
             "text, and a class). Default: digits.",
         ),
         _text(
             "test_data",
-            help="File or folder to test on, in the format of csv:FILE or folder:PATH. Default: "
-            "folder:PATH/test if there is one, else a fifth of the data, stratified.",
+            help="File or folder to test on, in the format of csv:FILE, table:FILE or folder:PATH. "
+            "Default: folder:PATH/test if there is one, else a fifth of the data, stratified.",
         ),
         _text(
             "text_column",
@@ -87,8 +88,9 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _text(
             "model",
             help="lenet, alexcifarnet, convnet (or convnet-WIDTH-DEPTH, such as convnet-64 or "
-            "convnet-64-2); textconvnet, birnn, bilstm; or your own, as module:function, such as "
-            "my_networks:build for my_networks.py here. Default: by dataset.",
+            "convnet-64-2); textconvnet, birnn, bilstm; for tables mlp, resnet_mlp, linear; or "
+            "your own, as module:function, such as my_networks:build for my_networks.py here. "
+            "Default: by dataset.",
         ),
         _text(
             "init",

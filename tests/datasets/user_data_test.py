@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 from pictures import fill
 
+import tf_distill as td
 from tf_distill import main
-from tf_distill.datasets import load, user_data
+from tf_distill.datasets import Column, load, user_data
 from tf_distill.runs import run
 
 TEXTS = {"billing": "the invoice {} is wrong", "refund": "I want my money back for {}",
@@ -76,6 +77,44 @@ def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
     assert (folder / "report.html").read_text() == report
 
 
+def test_a_table_of_numbers_becomes_a_servable_in_one_command(cli, tmp_path):
+    path, folder = tmp_path / "fruit.csv", tmp_path / "run"
+    fruit = [(f"{5 + i % 3}.{i}", ("red", "", "green")[i % 3], "pear" if i % 2 else "fig")
+             for i in range(9)] * 4  # fmt: skip
+    path.write_text("size (cm),colour,kind\n" + "".join(f"{s},{c},{k}\n" for s, c, k in fruit))
+    outcome = cli(f"--dataset=table:{path}", "--label_column=kind", f"--run_dir={folder}", *TINY)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "categories: 'colour' (" in outcome.out
+    served = tf.saved_model.load(str(folder / "model" / "1")).signatures
+    size, colour = [5.5, np.nan, 6.25], ["green", "NA", "no such"]
+    raw = {"size_cm": tf.constant(size, tf.float64), "colour": tf.constant(colour)}
+    answer = served["serving_default"](**raw)
+    assert set(answer["label"].numpy()) <= {b"fig", b"pear"}
+    examples = [{"size_cm": [5.5], "colour": [b"green"]}, {}, {"size_cm": [6.25], "colour": [b"?"]}]
+    scores = served["classify"](tf.constant([example(**row) for row in examples]))["scores"]
+    np.testing.assert_allclose(scores[:2], answer["probabilities"][:2], rtol=1e-6)
+    loaded = td.load_distilled(folder)
+    assert loaded.encoding.columns[0]._replace(std=1) == Column(
+        "size (cm)", "number", fill=6.4, mean=loaded.encoding.columns[0].mean, decimals=1
+    )
+    lines = (folder / "set" / "1" / "samples" / "rows.csv").read_text().splitlines()
+    assert lines[0] == "size (cm),colour,label fig,label pear"
+    assert len(lines) == 1 + len(loaded.rows()) == 21
+    assert cli("--mode=verify", str(folder), "--eval_networks=2").status == 0
+    assert '<th scope="col" class="number">size (cm)</th>' in (folder / "report.html").read_text()
+
+
+def example(**values):
+    """A serialized tf.Example."""
+    lists = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=some))
+        if isinstance(some[0], bytes)
+        else tf.train.Feature(float_list=tf.train.FloatList(value=some))
+        for name, some in values.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=lists)).SerializeToString()
+
+
 def test_defaults_follow_the_data(tmp_path):
     config = run.configure({"dataset": f"npz:{archive(tmp_path / 'a.npz')}", "image_size": "14x16"})
     assert (config.model, config.samples_per_step) == ("lenet", 5)
@@ -132,6 +171,15 @@ MISTAKES = [
     (["--dataset=csv:t.csv", "--image_size=28"], ["--image_size is not for --dataset=csv:t.csv"]),
     (["--embeddings=train"], ["--embeddings=train is not for --dataset=digits, expected texts"]),
     (["--text_column=text"], ["--text_column is not for --dataset=digits"]),
+    (["--dataset=numbers.csv"], ["use --dataset=csv:numbers.csv"]),
+    (["--dataset=csv:numbers.csv"], ["use --dataset=table:FILE"]),
+    (["--dataset=table:numbers.csv"], ["has the classes; name it with --label_column", "'b', 'c'"]),
+    (["--dataset=table:numbers.csv", "--label_column=d"], ["numbers.csv has no column 'd'"]),
+    (["--dataset=table:numbers.csv", "--label_column=c", "--model=lenet"],
+     ["--model=lenet takes images, but", "linear, mlp, resnet_mlp"]),
+    (["--dataset=table:none.csv"], ["can't read none.csv"]),
+    (["--dataset=table:a.npz"], ["a.npz has an unknown ending, expected one of .csv", ".parquet"]),
+    (["--dataset=table:numbers.csv", "--text_column=a"], ["--text_column is not for --dataset=ta"]),
     (["--dataset=folder:pets", "--image_size=28px"], ["--image_size=28px is no size"]),
     (["--dataset=folder:pets", "--image_size=4"], ["image_size is 4x4, expected at least 12"]),
     (["--dataset=folder:pets", "--model=bilstm"], ["--model=bilstm takes texts", "lenet"]),
@@ -146,6 +194,7 @@ MISTAKES = [
 def test_a_mistake_is_one_line_and_nothing_is_written(cli, tmp_path, monkeypatch, arguments, texts):
     monkeypatch.chdir(tmp_path)
     table(Path("t.csv"))
+    Path("numbers.csv").write_text("a,b,c\n" + "1.5,2,0\n2.5,1,1\n" * 3)
     table(Path("one.csv"), extra="moo,cow\n")
     table(Path("cow.csv"), extra="moo,cow\nmoo moo,cow\n")
     archive(Path("a.npz"))

@@ -54,6 +54,8 @@ def workplace(tmp_path_factory, image_run):
         shutil.copytree(image_run, folder / "runs" / name)
     for name in ("train.csv", "questions.csv", "million.csv"):
         (folder / name).write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
+    for name, target in {"penguins": "species", "wine": "target"}.items():
+        (folder / f"{name}.csv").write_text(f"size,{target}\n" + "1.5,a\n2.5,b\n" * 9)
     arrays = {
         f"{x}_{split}": value
         for split in ("train", "test")

@@ -39,6 +39,15 @@ def test_texts(tmp_path):
     np.testing.assert_array_equal(distilled.encode(texts[0]), expected(data)[:1])
 
 
+def test_rows_of_a_table(tmp_path):
+    table = {"size": [1.5, 2, 3, 4.25] * 5, "colour": ["red", "blue"] * 10, "y": [*"ab"] * 10}
+    data = td.datasets.from_table(table, "y", table)
+    distilled = set_of(data, tmp_path)
+    np.testing.assert_array_equal(distilled.encode(table), expected(data))
+    with pytest.raises(UserError, match="the table has no column 'colour', expected the columns"):
+        distilled.encode({"size": [1]})
+
+
 @pytest.mark.parametrize("given", [lambda x: x, lambda x: x / 255, list, lambda x: x.astype(int)])
 def test_images_as_arrays(given, tmp_path):
     data = td.datasets.from_arrays(PIXELS, TWICE, PIXELS, TWICE)

@@ -33,14 +33,14 @@ def texts(length):
         (images, (11,), []),
         (texts, (5,), ["textconvnet", "birnn", "bilstm"]),
         (texts, (4,), ["birnn", "bilstm"]),
-        (small.dataset, (), []),
+        (small.dataset, (), ["mlp", "resnet_mlp", "linear"]),
     ],
 )
 def test_the_networks_that_take_data(make, size, expected):
     dataset = make(*size)
     assert fitting_names(dataset) == expected
     for name in expected:
-        assert choose(name, dataset).build().output_shape == (None, 1)
+        assert choose(name, dataset).build().output_shape == (None, dataset.outputs)
 
 
 def test_too_small_data_are_refused():

@@ -31,8 +31,12 @@ TABLE = [
      2 * (100 * 100 + 100 * 100 + 100) + 2 * (200 * 100 + 100 * 100 + 100) + (200 * 5 + 5)),
     ("bilstm", (30, 100), 6,
      2 * 4 * (100 * 100 + 100 * 100 + 100) + 2 * 4 * (200 * 100 + 100 * 100 + 100) + 200 * 6 + 6),
+    ("linear", (13,), 3, 13 * 3 + 3),
+    ("mlp", (13,), 1, (13 * 128 + 128) + (128 * 128 + 128) + (128 + 1)),
+    ("resnet_mlp", (13,), 3,
+     (13 * 128 + 128) + 2 * (256 + (128 * 256 + 256) + (256 * 128 + 128)) + 256 + (128 * 3 + 3)),
 ]  # fmt: skip
-SMALL = {"image": (12, 12, 1), "text": (5, 4)}
+SMALL = {"image": (12, 12, 1), "text": (5, 4), "table": (6,)}
 
 
 def made(name, variant=ITSELF, inputs=2):
@@ -149,10 +153,11 @@ def test_width_and_depth_change_the_weights_in_number_and_size(name):
     assert [s[-1] for s in wide[:-2]] == [2 * s[-1] for s in own[:-2]]
     assert [2 * s[-1] for s in narrow[:-2]] == [s[-1] for s in own[:-2]]
     assert narrow[-1] == wide[-1] == (3,)
-    # Both directions, each with three weights; a kernel, a scale and a bias; a dense layer.
-    added = {"birnn": 6, "bilstm": 6, "convnet": 3}.get(name, 2)
+    # Both directions, each with three weights; a kernel, a scale and a bias; a dense layer; a
+    # normalisation and two dense layers.
+    added = {"birnn": 6, "bilstm": 6, "convnet": 3, "resnet_mlp": 6}.get(name, 2)
     assert len(weights(depth=2)) == len(own) + 2 * added
-    assert min(min(s) for s in weights(width=1e-6)) == 1
+    assert min(min(s) for s in weights(width=1e-6)) == (3 if name == "linear" else 1)
 
 
 def test_a_name_tells_the_width_and_the_depth_of_a_convnet():

@@ -45,6 +45,18 @@ VARIANT = Object(
 CURVE = Object(
     "step mean std", {"step": [NUMBER], "mean": [NUMBER], "std": [NUMBER], "networks": int}
 )
+COLUMN = Object(
+    "name kind",
+    {
+        "name": str,
+        "kind": ("number", "date", "category"),
+        **dict.fromkeys(("fill", "mean", "std"), NUMBER),
+        "quantiles": [NUMBER],
+        **dict.fromkeys(("missing", "other"), bool),
+        "decimals": int,
+        "categories": [str],
+    },
+)
 INPUT = Object(
     "kind shape",
     {
@@ -54,6 +66,7 @@ INPUT = Object(
         "std": [NUMBER],
         "white": int,
         "vocabulary": [str],
+        "columns": [COLUMN],
     },
 )
 SETTINGS: dict[str, Any] = {

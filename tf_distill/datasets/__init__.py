@@ -3,8 +3,11 @@
 | file | what one finds there |
 | --- | --- |
 | known | the registry of names, and the loaders of the named datasets |
-| user_data | `csv:FILE`, `folder:PATH`, `npz:FILE`, `tfds:NAME` |
-| arrays, tables, image_folder, tfds, containers | a form of data each: reader and `from_...` |
+| user_data | `csv:FILE`, `table:FILE`, `folder:PATH`, `npz:FILE`, `tfds:NAME` |
+| arrays, image_folder, tfds, containers | a form of data each: reader and `from_...` |
+| tables, frames | the same for tables of texts, and for those of numbers and categories |
+| columns, preprocessing | how a network sees the columns of a table; what is learned for it |
+| row_files | the rows of CSV, TSV and JSON files |
 | picture_files | files of images to pixels, for training and for a served model |
 | images, texts | from pixels or texts to a dataset: sizes, augmentation; lengths, word vectors |
 | text_files | lines of text files, packed or not, in any usual encoding |
@@ -28,7 +31,9 @@ from tf_distill.datasets.base import (
     refuse_stream,
     usual_model,
 )
+from tf_distill.datasets.columns import Column, TableEncoding
 from tf_distill.datasets.containers import from_dataset
+from tf_distill.datasets.frames import from_table
 from tf_distill.datasets.image_folder import from_directory
 from tf_distill.datasets.images import ImageEncoding, augmentation
 from tf_distill.datasets.known import DATASETS, load, registry
@@ -49,6 +54,6 @@ from tf_distill.datasets.words import (
 
 __all__ = [
     "DATASETS", "Dataset", "Entry", "fingerprint", "from_arrays", "from_csv", "from_dataframe",
-    "from_dataset", "from_directory", "from_texts", "from_tfds", "hold_out", "is_own", "load",
-    "registry",
+    "from_dataset", "from_directory", "from_table", "from_texts", "from_tfds", "hold_out", "is_own",
+    "load", "registry",
 ]  # fmt: skip

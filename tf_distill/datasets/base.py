@@ -57,7 +57,8 @@ class Dataset:
     name: any; with a name of the registry, settings have the defaults of that dataset.
     classes: their names, in the order of the labels.
     x_train, x_test: stored inputs: uint8 images `[N, height, width, channels]`, int32 word
-        numbers `[N, length]`, or float32 arrays `[N, ...]`.
+        numbers `[N, length]`, float64 rows of a table `[N, columns]`, or float32 arrays
+        `[N, ...]`.
     y_train, y_test: int32 `[N]`.
     encoding: from stored to embedded inputs.
     augment: a random change of stored training inputs: (x, seed) to x.
@@ -103,7 +104,7 @@ class Parts(NamedTuple):
 class Entry(NamedTuple):
     """A dataset before it is loaded: its defaults and its loader.
 
-    kind: "image" or "text".
+    kind: "image", "text" or "table".
     classes: their number.
     model, batch_size, outer_steps: the defaults.
     load: makes the dataset from the data folder and the word vectors (a file, "train", or None
@@ -135,6 +136,8 @@ def refuse_stream(data: object, what: str) -> None:
 
 def usual_model(kind: str | None, shape: Sequence[int]) -> str:
     """The default network for data outside of the registry, by the shape of one input."""
+    if len(shape) == 1:
+        return "mlp"
     if kind == "text":
         return "textconvnet"
     return "lenet" if shape[-1] == 1 else "convnet-16"  # small, for a CPU

@@ -138,7 +138,8 @@ def registry(settings: Mapping[str, Any]) -> dict[str, Entry]:
     if name in DATASETS:
         user_data.refuse_settings(settings)
     elif place.exists():
-        kind = "npz" if name.endswith(".npz") else "folder" if place.is_dir() else "csv"
+        endings = {".npz": "npz", ".parquet": "table", ".pq": "table"}
+        kind = "folder" if place.is_dir() else endings.get(place.suffix, "csv")
         raise UserError(f"unknown dataset {name!r}; for your own data use dataset={kind}:{name}")
     else:
         known = unknown_name("dataset", name, DATASETS)

@@ -9,8 +9,11 @@ import numpy as np
 from tf_distill.common import UserError, brief
 from tf_distill.datasets.arrays import ArrayEncoding, as_images, checked_inputs
 from tf_distill.datasets.base import Encoding
+from tf_distill.datasets.columns import TableEncoding
+from tf_distill.datasets.frames import as_frame
 from tf_distill.datasets.image_folder import read_files
 from tf_distill.datasets.images import ImageEncoding, scale_images
+from tf_distill.datasets.preprocessing import stored_rows
 from tf_distill.datasets.texts import as_bytes
 from tf_distill.datasets.words import TextEncoding
 
@@ -20,7 +23,7 @@ def stored(encoding: Encoding, inputs: Any) -> np.ndarray:
     """Raw inputs as a dataset of this encoding stores them.
 
     Texts become word numbers, images (arrays, or paths of files) uint8 of the encoding's shape,
-    numbers float32.
+    rows of a table float64, other numbers float32.
 
     Raises:
         UserError: inputs of another kind or shape, or files that can't be read.
@@ -62,6 +65,11 @@ def _(encoding: ArrayEncoding, inputs: Any) -> np.ndarray:
     if x.shape[1:] != encoding.shape:
         raise UserError(f"got inputs of shape {x.shape}, expected {['N', *encoding.shape]}")
     return x.astype(np.float32)
+
+
+@stored.register
+def _(encoding: TableEncoding, inputs: Any) -> np.ndarray:
+    return stored_rows(as_frame(inputs), encoding.columns, "the table")
 
 
 def _paths(inputs: Any) -> list[Path]:

@@ -1,11 +1,8 @@
 """Labelled texts in a table as a dataset: a file, a DataFrame, or columns by name."""
 
-import csv
 import itertools
-import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,20 +12,12 @@ from tf_distill.common import UserError, brief, count, say
 from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.embeddings import TRAIN
 from tf_distill.datasets.labels import counts_in_words, label_advice, label_names, make_parts, shown
-from tf_distill.datasets.text_files import find_encoding, text_lines
+from tf_distill.datasets.row_files import broken, read_rows
 from tf_distill.datasets.texts import from_texts, text_dataset
 
-Row = tuple[int, dict[str, Any]]
-"""A line number from 1, and the values by column."""
 Rows = Sequence[dict[str, Any]]
-DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".tab": "\t,;|", ".txt": "\t,;|"}
-"""What may part the fields, the likeliest first."""
-JSON = (".jsonl", ".ndjson", ".json")
-PACKED = (".gz", ".zip")
 LOOKED_AT = 1000
 """Rows that the columns are found by."""
-LONGEST = 2**24
-"""Characters of a field: 2000 pages."""
 TEXT_NAMES = (
     "text", "sentence", "review", "content", "comment", "message", "question", "utterance",
     "document", "tweet", "body", "query", "input", "description", "title",
@@ -192,7 +181,7 @@ def read_table(
         UserError: no such file or column, or a line that is broken, with its number.
     """
     given = [name for name in (text_column, label_column) if name is not None]
-    every, by_position = _rows(path, given)
+    every, by_position = read_rows(path, given)
     first = list(itertools.islice(every, LOOKED_AT))
     rows = [row for _, row in first]
     text, label = choose_columns(rows, text_column, label_column, str(path), not by_position)
@@ -208,7 +197,7 @@ def read_table(
     for line, row in itertools.chain(first, every):
         value = row.get(text)
         if not isinstance(value, str) and (value is not None or text not in row):
-            raise _broken(path, line, f"no text in {brief(text)}", "a string")
+            raise broken(path, line, f"no text in {brief(text)}", "a string")
         if not value or not value.strip():
             empty += 1
             continue
@@ -236,192 +225,6 @@ def _label(row: dict[str, Any], column: str, path: Path, line: int) -> str:
         ) from None
 
 
-def _rows(path: Path, given: Sequence[str]) -> tuple[Iterator[Row], bool]:
-    """The rows, and whether the given columns are positions."""
-    packed = path.suffix.lower() in PACKED
-    ending = (path.with_suffix("").suffix if packed else path.suffix).lower()
-    if ending not in (*DELIMITERS, *JSON):
-        known = ", ".join([*DELIMITERS, *JSON])
-        raise UserError(
-            f"{path} has an unknown ending, expected one of {known}, or these with .gz or .zip"
-        )
-    encoding = find_encoding(path)
-    if ending in JSON:
-        return _json_rows(path, encoding), False
-    dialect = _dialect(path, encoding, DELIMITERS[ending])
-    names = next((fields for _, fields in _csv_fields(path, encoding, dialect)), [])
-    by_position = any(name.isdecimal() and name not in names for name in given)
-    return _csv_rows(path, encoding, dialect, by_position), by_position
-
-
-class Dialect(NamedTuple):
-    """A way to write CSV, as the parameters of `csv.reader`."""
-
-    delimiter: str
-    quoting: Any = csv.QUOTE_MINIMAL
-    escapechar: str | None = None
-    skipinitialspace: bool = False
-
-
-def _dialect(path: Path, encoding: str, delimiters: str) -> Dialect:
-    """The dialect by which most rows have as many fields as the first, with the fewest quotes left.
-
-    Most files are read through once for it.
-    """
-    marked = _separator(next(text_lines(path, encoding), ""))
-    best, most = Dialect(marked or delimiters[0]), (0, 0)
-    for delimiter in marked or delimiters:
-        # Quotes mean nothing in most TSV files, and texts begin with them.
-        bare = [Dialect(delimiter, csv.QUOTE_NONE)] if delimiter == "\t" else []
-        plain, escaped = Dialect(delimiter), Dialect(delimiter, escapechar="\\")
-        for dialect in (*bare, plain, plain._replace(skipinitialspace=True), escaped):
-            rows, quotes, whole = _fit(path, encoding, dialect)
-            if whole and not quotes and rows >= most[0]:
-                return dialect
-            if (rows, -quotes) > most:
-                best, most = dialect, (rows, -quotes)
-    return best
-
-
-def _fit(path: Path, encoding: str, dialect: Dialect) -> tuple[int, int, bool]:
-    """How many rows fit the first, how many fields keep their quotes, and whether all rows fit."""
-    width = rows = quotes = 0
-    try:
-        for _, fields in _csv_fields(path, encoding, dialect):
-            width = width or len(fields)
-            if width < 2 or not _fits(fields, width):
-                return rows, quotes, False
-            rows += 1
-            quotes += sum(f.lstrip()[:1] == '"' == f.rstrip()[-1:] for f in fields)
-    except csv.Error:
-        return rows, quotes, False
-    return rows, quotes, rows > 0
-
-
-def _fits(fields: list[str], width: int) -> bool:
-    """Whether a row has as many fields as the first; empty ones at its end do not count."""
-    return len(fields) == width or (len(fields) > width and not any(fields[width:]))
-
-
-def _separator(head: str) -> str | None:
-    """The character that a first line `sep=;` names, as Excel writes it."""
-    found = re.fullmatch(r'"?sep=(.)"?\s*', head, re.IGNORECASE)
-    return found[1] if found else None
-
-
-def _csv_fields(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """The fields of each row with the number of its first line; csv.Error if quotes are broken."""
-    lines = text_lines(path, encoding)
-    head = next(lines, "")
-    before = 1 if _separator(head) else 0
-    csv.field_size_limit(max(LONGEST, csv.field_size_limit()))
-    doubled = dialect.escapechar is None
-    reader = csv.reader(
-        lines if before else itertools.chain([head], lines),
-        strict=True,
-        doublequote=doubled,
-        **dialect._asdict(),
-    )
-    while True:
-        line = before + reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise csv.Error(line, str(error)) from None
-        if fields:  # not a blank line
-            yield line, fields
-
-
-def _csv_rows(path: Path, encoding: str, dialect: Dialect, by_position: bool) -> Iterator[Row]:
-    names: list[str] = []
-    try:
-        for line, fields in _csv_fields(path, encoding, dialect):
-            if not names:
-                names = [field.strip() for field in fields]
-                if by_position:
-                    names = [str(i) for i in range(1, len(fields) + 1)]
-                    yield line, dict(zip(names, fields, strict=True))
-                elif double := [n for n, times in Counter(names).items() if n and times > 1]:
-                    raise UserError(
-                        f"{path}: two columns have one name, {shown(double)}; rename one"
-                    )
-            elif _fits(fields, len(names)):
-                row = dict(zip(names, fields, strict=False))
-                row.pop("", None)
-                yield line, row
-            else:
-                expected = f"{len(names)} as in the first line"
-                raise _broken(path, line, f"{len(fields)} fields", expected)
-    except csv.Error as error:
-        line, told = error.args
-        raise _broken(path, line, f"broken quotes ({told})", "a row of CSV") from None
-
-
-def _json_rows(path: Path, encoding: str) -> Iterator[Row]:
-    """The objects: one a line, in one array, or in an object; there positions stand for lines."""
-    lines = ((n, text) for n, text in enumerate(text_lines(path, encoding), 1) if text.strip())
-    first, second = next(lines, (1, "")), next(lines, None)
-    try:
-        by_line = isinstance(json.loads(first[1]), dict) and second is not None
-    except ValueError:
-        by_line = False
-    rest = itertools.chain([first], [second] if second else [], lines)
-    values: Iterable[tuple[int, Any]]
-    if by_line:
-        values = ((line, _json(text.strip(), path, line)) for line, text in rest)
-    else:
-        values = enumerate(_records(_json("".join(text for _, text in rest), path, 1), path), 1)
-    for line, value in values:
-        if not isinstance(value, dict):
-            raise _broken(path, line, f"JSON of {type(value).__name__}", "an object")
-        yield line, value
-
-
-def _records(value: Any, path: Path) -> list[Any]:
-    """The records in JSON that is a list of them, has one, or has lists or objects as columns."""
-    if isinstance(value, list):
-        return value
-    inside = list(value.values()) if isinstance(value, dict) else []
-    lists = {k: v for k, v in value.items() if _is_list_of(v, dict)} if inside else {}
-    if len(lists) == 1:
-        say(f"{path}: the records are those of {shown(lists)}")
-        return next(iter(lists.values()))
-    if inside and not lists:
-        if {"columns", "data"} <= {*value} and _is_list_of(value["data"], list):  # of pandas
-            return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
-        if all(isinstance(v, dict) and v.keys() == inside[0].keys() for v in inside):
-            inside = [list(v.values()) for v in inside]
-        if all(isinstance(v, list) and len(v) == len(inside[0]) for v in inside):
-            return [dict(zip(value, row, strict=True)) for row in zip(*inside, strict=True)]
-        if not any(isinstance(v, dict | list) for v in inside):
-            return [value]
-    told = f"several lists of records: {shown(lists)}" if lists else f"the fields {shown(value)}"
-    raise UserError(
-        f"{path} is one JSON object with {told}, expected one list of records; write the records "
-        "alone to a file, as a list or one a line"
-    )
-
-
-def _is_list_of(value: Any, kind: type) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, kind) for v in value)
-
-
-def _json(text: str, path: Path, line: int) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        at = line + getattr(error, "lineno", 1) - 1
-        raise _broken(path, at, f"no JSON ({error})", "an object") from None
-
-
-def _broken(path: Path, line: int, got: str, expected: str) -> UserError:
-    return UserError(
-        f"{path}, line {line}: got {got}, expected {expected}; mend or delete this line"
-    )
-
-
 def choose_columns(
     rows: Rows, text: str | None, label: str | None, where: str, named: bool = True
 ) -> tuple[str, str]:
@@ -440,8 +243,8 @@ def choose_columns(
             raise UserError(
                 f"{where} has no column {name!r} for {setting}, expected one of {known}"
             )
-    text = text or _by_name(columns, TEXT_NAMES, label)
-    label = label or _by_name(columns, LABEL_NAMES, text)
+    text = text or by_name(columns, TEXT_NAMES, label)
+    label = label or by_name(columns, LABEL_NAMES, text)
     text = text or _only([c for c in columns if c != label and _is_text(rows, c)])
     label = label or _only([c for c in columns if c != text and _is_label(rows, c)])
     if text is None or label is None or text == label:
@@ -469,7 +272,8 @@ def _headless(rows: Rows, text: str | None, label: str, where: str) -> UserError
     )
 
 
-def _by_name(columns: list[str], names: Sequence[str], taken: str | None) -> str | None:
+def by_name(columns: list[str], names: Sequence[str], taken: str | None = None) -> str | None:
+    """The first of the names that a column other than `taken` has; None if there is none."""
     lower = {column.lower(): column for column in columns if column != taken}
     return next((lower[name] for name in names if name in lower), None)
 
@@ -503,10 +307,9 @@ def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> Use
         return _headless(rows, text, values[0], where)
     no_text = text is None or text == label
     setting, what = ("text_column", "texts") if no_text else ("label_column", "classes")
-    words = any(isinstance(row.get(column), str) for row in rows for column in columns)
-    numbers = "" if words else "; if all are numbers, use from_arrays(features, labels)"
+    table = "; for rows of numbers and categories use dataset=table:FILE" if no_text else ""
     others = [column for column in columns if column != (label if no_text else text)]
     return UserError(
         f"{where}: it is not clear which column has the {what}; name it with {setting}: one of "
-        f"{shown(others, 20)}{numbers}"
+        f"{shown(others, 20)}{table}"
     )

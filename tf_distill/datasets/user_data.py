@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tf_distill.common import UserError, unknown_name
-from tf_distill.datasets import arrays, image_folder, tables, tfds
+from tf_distill.datasets import arrays, frames, image_folder, tables, tfds
 from tf_distill.datasets.base import Dataset, Entry, Parts, usual_model
+from tf_distill.datasets.columns import TableEncoding
 from tf_distill.datasets.images import Size, checked_size, image_dataset
 from tf_distill.datasets.picture_files import WHITE
 from tf_distill.datasets.texts import GLOVE, text_dataset
 
-FORMS = ("csv:FILE", "folder:PATH", "npz:FILE", "tfds:NAME")
+FORMS = ("csv:FILE", "table:FILE", "folder:PATH", "npz:FILE", "tfds:NAME")
 """The forms of a name, for messages."""
 MANY = 5000
 """With more training examples than this there are more outer steps by default."""
@@ -34,12 +35,16 @@ class Source(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was read: kind, "image" or "text", both splits, the white of 16 bits, the licence."""
+    """What was read: its kind, "image", "text" or "table", and both splits.
+
+    white: of images of 16 bits; license: of the data; rows: how a network sees those of a table.
+    """
 
     kind: str
     parts: Parts
     white: int = WHITE
     license: str | None = None
+    rows: TableEncoding | None = None
 
 
 class Kind(NamedTuple):
@@ -95,19 +100,21 @@ def _stamp(place: str | None) -> tuple[int, int, int] | None:
 
 @functools.lru_cache(maxsize=1)
 def _entry(kind: str, source: Source, *_stamps) -> Entry:
-    made_of, parts, white, license_ = KINDS[kind].read(source)
+    made_of, parts, white, license_, rows = KINDS[kind].read(source)
     name = short_name(kind, source.place)
 
     @functools.lru_cache(maxsize=1)
     def load(data_dir: Path, embeddings: str | None) -> Dataset:
         if made_of == "image":
             made = image_dataset(name, parts, white=white)
+        elif rows:
+            made = frames.table_dataset(name, parts, rows)
         else:
             vectors = embeddings or data_dir / GLOVE
             made = text_dataset(name, parts, vectors, source.text_length)
         return dataclasses.replace(made, license=license_)
 
-    shape = parts.x_train.shape[1:]
+    shape = rows.shape if rows else parts.x_train.shape[1:]
     return described(made_of, len(parts.classes), shape, len(parts.y_train), load, name)
 
 
@@ -127,13 +134,18 @@ def short_name(kind: str, place: str) -> str:
     if kind == "tfds":
         return place.replace("/", "_").replace(":", "_")
     last = Path(place).expanduser().resolve().name
-    stem = last.split(".")[0] if kind in ("csv", "npz") else last
+    stem = last.split(".")[0] if kind in ("csv", "npz", "table") else last
     return re.sub(r"[^\w-]+", "_", stem) or kind
 
 
 def _read_csv(source: Source) -> Found:
     columns = (source.text_column, source.label_column)
     return Found("text", tables.read_tables(source.place, source.test_data, *columns))
+
+
+def _read_table(source: Source) -> Found:
+    parts, rows = frames.read_tables(source.place, source.test_data, source.label_column)
+    return Found("table", parts, rows=rows)
 
 
 def _read_folder(source: Source) -> Found:
@@ -168,6 +180,7 @@ def _size(source: Source) -> Size | None:
 
 KINDS: dict[str, Kind] = {
     "csv": Kind(_read_csv, ("test_data", "text_column", "label_column", "text_length")),
+    "table": Kind(_read_table, ("test_data", "label_column")),
     "folder": Kind(_read_folder, ("test_data", "image_size", "skip_bad")),
     "npz": Kind(_read_npz, ("image_size",)),
     "tfds": Kind(_read_tfds, ("text_column", "label_column", "image_size", "text_length")),

@@ -213,13 +213,13 @@ def best_sets(bench: Bench, sets: list[Samples]) -> list[Samples]:
 
 def k_means_row(subject: Subject, done: Done) -> Measured:
     """Cluster centres of each class."""
-    sets = _clustered(subject, k_means)
+    sets = clustered(subject, k_means)
     return _trained(subject, sets, f"Centres of k-means in each class, {_count(sets, 'start')}")
 
 
 def medoids_row(subject: Subject, done: Done) -> Measured:
     """The real examples nearest to the cluster centres."""
-    sets = _clustered(subject, medoids)
+    sets = clustered(subject, medoids)
     what = f"The real example nearest to each of these centres, {_count(sets, 'start')}"
     return _trained(subject, sets, what)
 
@@ -251,7 +251,7 @@ def random_real_neighbours(subject: Subject, done: Done) -> Measured:
 
 def k_means_neighbours(subject: Subject, done: Done) -> Measured:
     """No network: nearest neighbours among cluster centres."""
-    return _neighbours(subject, _clustered(subject, k_means))
+    return _neighbours(subject, clustered(subject, k_means))
 
 
 ROWS = (
@@ -274,7 +274,7 @@ def real_sets(subject: Subject) -> list[Prototypes]:
     return [draw_real(subject.run.dataset, subject.size, rng) for rng in rngs]
 
 
-def _clustered(
+def clustered(
     subject: Subject, make: Callable[[Dataset, int, np.random.Generator], Prototypes]
 ) -> list[Prototypes]:
     """A set for each start of k-means."""

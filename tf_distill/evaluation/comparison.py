@@ -16,7 +16,7 @@ import tensorflow as tf
 from tf_distill.common import UserError, accuracy_words, full_training, named, say, unknown_name
 from tf_distill.config import Protocol, plain_numbers
 from tf_distill.core import Accuracy, Samples
-from tf_distill.evaluation import baselines, controls
+from tf_distill.evaluation import baselines, classifiers, controls
 from tf_distill.evaluation.bench import Row, Subject, check_finished, check_set
 from tf_distill.evaluation.original import original_of
 from tf_distill.networks import Training
@@ -158,6 +158,7 @@ def rows_of(subject: Subject) -> list[Row]:
         *controls.ROWS,
         *controls.rows_of_other_training(subject),
         *controls.rows_of_other_networks(subject),
+        *classifiers.ROWS,
     )
     return [row for row in every if row.applies(subject)]
 

@@ -19,7 +19,7 @@ from tf_distill.core import (
     outer_update,
     pick,
 )
-from tf_distill.datasets import TextEncoding, augmentation
+from tf_distill.datasets import TableEncoding, TextEncoding, augmentation
 from tf_distill.evaluation.baselines import as_samples, real_sets, trained_by
 from tf_distill.evaluation.bench import (
     MOST,
@@ -68,6 +68,12 @@ def decoded(samples: Samples, encoding: TextEncoding) -> Samples:
     vectors = samples.x.numpy().reshape(-1, samples.x.shape[-1])
     embedded = encoding(tf.constant(encoding.nearest(vectors)))
     return samples._replace(x=tf.reshape(embedded, samples.x.shape))
+
+
+def as_written(samples: Samples, encoding: TableEncoding) -> Samples:
+    """The distilled rows of a table as people read them, seen by a network again."""
+    rows = encoding.decode(samples.x.numpy().reshape(-1, samples.x.shape[-1]))
+    return samples._replace(x=tf.reshape(encoding(tf.constant(rows)), samples.x.shape))
 
 
 def in_minibatches(samples: Samples, epochs: int) -> Samples:
@@ -180,6 +186,17 @@ def decoded_words_hard(subject: Subject, done: Done) -> Measured:
     return Measured(subject.bench.test([words]), how)
 
 
+def decoded_rows(subject: Subject, done: Done) -> Measured:
+    """The rows of a table as they are written for people."""
+    encoding = subject.run.dataset.encoding
+    assert isinstance(encoding, TableEncoding)
+    how = (
+        "The rows of samples/rows.csv: numbers with as many decimals as in the data, the nearest "
+        "categories; labels and rates of the set."
+    )
+    return Measured(subject.bench.test([as_written(subject.samples, encoding)]), how)
+
+
 def other_initial_networks(subject: Subject, done: Done) -> Measured:
     """A set for one initial network, used with other initial weights."""
     conditions = subject.conditions._replace(init="random")
@@ -212,6 +229,11 @@ def is_text(subject: Subject) -> bool:
     return isinstance(subject.run.dataset.encoding, TextEncoding)
 
 
+def is_table(subject: Subject) -> bool:
+    """Whether the samples are rows of a table."""
+    return isinstance(subject.run.dataset.encoding, TableEncoding)
+
+
 LEARNED = "random real, learned labels"
 ROWS = (
     Row("learned_labels", "control", LEARNED, learned_labels, for_replay, ("random_real",)),
@@ -223,6 +245,7 @@ ROWS = (
     Row("hard_labels", "control", "hard labels", hard_labels),
     Row("decoded_words", "control", "nearest words", decoded_words, is_text),
     Row("decoded_words_hard", "control", "nearest words, hard labels", decoded_words_hard, is_text),
+    Row("decoded_rows", "control", "rows as written", decoded_rows, is_table),
     Row(
         "other_initial_networks",
         "control",

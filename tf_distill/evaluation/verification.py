@@ -18,7 +18,7 @@ from tf_distill.common import (
     read_checked,
 )
 from tf_distill.core import Accuracy, evaluator, test_networks
-from tf_distill.datasets import DATASETS, Dataset, TextEncoding, hold_out, is_own
+from tf_distill.datasets import DATASETS, Dataset, TableEncoding, TextEncoding, hold_out, is_own
 from tf_distill.datasets import load as load_data
 from tf_distill.export import LoadedSet, digest, load, word_vectors
 from tf_distill.networks import Model, choose
@@ -166,6 +166,10 @@ def encoded(loaded: LoadedSet, data: Dataset) -> Dataset:
             f"the inputs of {data.name} have another {other[0]} than those of the set: "
             f"{brief(given.get(other[0]))}, expected {brief(described.get(other[0]))}; give the "
             "data of the set"
+        )
+    if isinstance(own, TableEncoding) and not own.stores_as(data.encoding):
+        raise UserError(
+            f"{data.name} has other columns or categories than the set; give the data of the set"
         )
     vectors = word_vectors(data.encoding)
     expected = None if own or vectors is None else described.get("vectors")

@@ -1,20 +1,29 @@
-"""A trained network as a servable: texts, images or arrays in, classes and probabilities out.
+"""A trained network as a servable: texts, images, rows or arrays in, classes and probabilities out.
 
 The whole way is in the graph, in TensorFlow's own operations: a server needs the SavedModel only.
 """
 
 import abc
+import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 from tensorflow.types.experimental import ConcreteFunction
 
 from tf_distill.core import Learner, Weights, graph_function
-from tf_distill.datasets import UNKNOWN, Encoding, ImageEncoding, TextEncoding, number_words
+from tf_distill.datasets import (
+    UNKNOWN,
+    Column,
+    Encoding,
+    ImageEncoding,
+    TableEncoding,
+    TextEncoding,
+    number_words,
+)
 
 Answer = dict[str, tf.Tensor]
 PREDICT, CLASSIFY = "serving_default", "classify"
@@ -151,6 +160,66 @@ class ImageClassifier(Classifier):
         return tf.map_fn(self._encoding.read, files, fn_output_signature=tf.float32)
 
 
+class TableClassifier(Classifier):
+    """Rows to answers: an input for each column, with values as they stand in the table."""
+
+    _encoding: TableEncoding
+
+    @graph_function
+    def predict(self, columns: Mapping[str, tf.Tensor]) -> Answer:
+        """The answer for values `[batch]` by column: float64, or strings but for numbers."""
+        return self.answer(self._embed(columns))
+
+    @graph_function
+    def classify(self, inputs: tf.Tensor) -> Answer:
+        """Classes and scores of serialized tf.Examples `[batch]` with a feature for each column.
+
+        Numbers are float lists; a feature that is not there is a missing value.
+        """
+        features = {
+            name: tf.io.FixedLenFeature([], tf.float32, float("nan"))
+            if _is_float(column)
+            else tf.io.FixedLenFeature([], tf.string, "")
+            for name, column in self._named().items()
+        }
+        found = tf.io.parse_example(inputs, features)
+        floats = {k: tf.cast(v, tf.float64) for k, v in found.items() if v.dtype != tf.string}
+        return self.classified(self._embed(found | floats))
+
+    def signatures(self) -> dict[str, ConcreteFunction]:
+        """serving_default takes an input for each column, classify takes `inputs`."""
+        specs = {
+            name: tf.TensorSpec([None], tf.float64 if _is_float(column) else tf.string, name)
+            for name, column in self._named().items()
+        }
+        return {
+            PREDICT: self.predict.get_concrete_function(specs),
+            CLASSIFY: _concrete(self.classify, [None], tf.string, "inputs"),
+        }
+
+    def _named(self) -> dict[str, Column]:
+        columns = self._encoding.columns
+        return dict(zip(input_names(column.name for column in columns), columns, strict=True))
+
+    def _embed(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return self._encoding(self._encoding.stored([columns[name] for name in self._named()]))
+
+
+def _is_float(column: Column) -> bool:
+    return column.kind == "number"
+
+
+def input_names(columns: Iterable[str]) -> list[str]:
+    """Names of inputs for columns: letters, digits and _ alone, and each another one."""
+    names: list[str] = []
+    for i, column in enumerate(columns, 1):
+        name = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_")
+        if not re.match("[A-Za-z]", name):
+            name = f"column_{name or i}"
+        names.append(name if name not in names else f"{name}_{i}")
+    return names
+
+
 class ArrayClassifier(Classifier):
     """Arrays to answers: encoded and classified."""
 
@@ -170,7 +239,11 @@ def classifier_for(
 ) -> Classifier:
     """The servable of a trained network, for the kind of its inputs."""
     kinds: dict[type, type[Classifier]]
-    kinds = {TextEncoding: TextClassifier, ImageEncoding: ImageClassifier}
+    kinds = {
+        TextEncoding: TextClassifier,
+        ImageEncoding: ImageClassifier,
+        TableEncoding: TableClassifier,
+    }
     return kinds.get(type(encoding), ArrayClassifier)(learner, weights, classes, encoding)
 
 

@@ -35,8 +35,10 @@ from tf_distill.core import (
 from tf_distill.datasets import (
     UNKNOWN,
     ArrayEncoding,
+    Column,
     Encoding,
     ImageEncoding,
+    TableEncoding,
     TextEncoding,
     stored,
 )
@@ -125,6 +127,8 @@ class LoadedSet:
         if make := BY_NUMBERS.get(described["kind"]):
             numbers = (tuple(described[name]) for name in ("shape", "mean", "std"))
             return make(*numbers, **{k: v for k, v in described.items() if k == "white"})
+        if described["kind"] == TableEncoding.kind:
+            return TableEncoding(map(Column.of, described["columns"]))
         if self.vectors is None:
             return None
         return TextEncoding(described["vocabulary"], self.vectors, described["shape"][0])
@@ -137,13 +141,33 @@ class LoadedSet:
         x, y = (np.asarray(v) for v in self.samples[:2])
         return x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
 
+    def rows(self) -> list[dict[str, str]]:
+        """The samples of a set for a table as people write them, each with its label.
+
+        Numbers have their units again, categories are the nearest ones, "" is a missing value.
+        `pandas.DataFrame(distilled.rows())` makes a table of them.
+
+        Raises:
+            UserError: the set is for other data.
+        """
+        encoding = self.encoding
+        if not isinstance(encoding, TableEncoding):
+            raise UserError(f"{self.metadata.get('dataset')} has no columns; rows are for tables")
+        x, y = self.arrays()[0], self.label_distributions()
+        names = [column.name for column in encoding.columns]
+        labels = [f"label {name}" for name in self.metadata["classes"]]
+        return [
+            dict(zip([*names, *labels], [*row, *(f"{v:.4f}" for v in label)], strict=True))
+            for row, label in zip(encoding.written(encoding.decode(x)), y, strict=True)
+        ]
+
     def encode(self, inputs: Any) -> np.ndarray:
         """Raw inputs as those of a network that was trained on the set, in its preprocessing.
 
         Args:
             inputs: texts; or images, as paths of files or as an array of pixels
                 `[N, height, width]` or `[N, height, width, channels]`, scaled to the size of the
-                set; or numbers `[N, ...]`.
+                set; or a table with the columns of the data; or numbers `[N, ...]`.
 
         Returns:
             float32 `[N, ...]`, as the set's samples.
@@ -292,6 +316,10 @@ def check(loaded: LoadedSet) -> None:
         raise ValueError(f"x of shape {x[2:]}, and metadata of {shape}")
     if input_["kind"] in BY_NUMBERS and not all(name in input_ for name in MOMENTS):
         raise ValueError("there is no mean and std")
+    if input_["kind"] == TableEncoding.kind:
+        seen = TableEncoding(map(Column.of, input_.get("columns", []))).shape
+        if seen != shape:
+            raise ValueError(f"columns that make the shape {seen}, expected {shape}")
     if not all(len(input_[name]) in (1, shape[-1]) for name in MOMENTS if name in input_):
         raise ValueError(f"mean and std of {shape[-1]} channels have other lengths")
     if metadata.get("init") == "fixed" and not loaded.initial_weights:

@@ -6,17 +6,19 @@
 | set.npz | float32 x, y, lr; initial_0, initial_1, ... and frozen_0, ... where the set needs them |
 | vocabulary.txt | for texts: a word a line; the first has the number 2 |
 | vectors.npz | for texts: the words' vectors; may be left out: `input` has their SHA-256 |
-| samples/ | PNG files, or sentences.txt, for a person |
+| samples/ | PNG files, sentences.txt or rows.csv, for a person |
 | README.md | the card in words, and how to train on the set |
 
 The card is the metadata of a `LoadedSet`, with `arrays` and `sha256` beside them. The latter are
 those of each array, of each other part of the card, and of vocabulary.txt.
 """
 
+import csv
 import hashlib
+import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from tf_distill.common import (
     write_text,
 )
 from tf_distill.core import Samples, Weights
+from tf_distill.datasets import TableEncoding
 from tf_distill.export import saved_model
 from tf_distill.export.distilled_set import (
     EXPECTED,
@@ -50,7 +53,7 @@ from tf_distill.export.versions import newest_version
 from tf_distill.networks import check_keras
 
 CARD, ARRAYS, VECTORS, VOCABULARY = "card.json", "set.npz", "vectors.npz", "vocabulary.txt"
-SENTENCES = Path("samples", "sentences.txt")
+SENTENCES, ROWS = Path("samples", "sentences.txt"), Path("samples", "rows.csv")
 DECIDING = ("classes", "input", "network", "use", "inner_optimizer", "augment", "accuracy",
             "eval_split", "seed")  # fmt: skip
 """Parts of the card that decide what a training gives: none is read without a SHA-256."""
@@ -127,10 +130,21 @@ def plain_metadata(distilled: LoadedSet) -> Json:
 
 
 def text_files(distilled: LoadedSet) -> dict[str, str]:
-    """The contents of vocabulary.txt and samples/sentences.txt, as far as the set has them."""
+    """The contents of vocabulary.txt, sentences.txt and rows.csv, as far as the set has them."""
     metadata = distilled.metadata
     lines = {VOCABULARY: metadata["input"].get("vocabulary"), SENTENCES: metadata.get("sentences")}
-    return {str(name): "\n".join([*some, ""]) for name, some in lines.items() if some is not None}
+    files = {str(name): "\n".join([*some, ""]) for name, some in lines.items() if some is not None}
+    if metadata["input"]["kind"] == TableEncoding.kind:
+        files[str(ROWS)] = _as_csv(distilled.rows())
+    return files
+
+
+def _as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, [*rows[0]], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
 
 
 def digest(value: Any) -> str:
@@ -267,6 +281,15 @@ INPUTS: dict[str, Callable[[Json], str]] = {
         f"Test inputs are numbers `[N, {_by(described['shape'], ', ')}]`. The network sees "
         f"`(numbers - mean) / std` with mean {described['mean']} and std {described['std']}."
     ),
+    "table": lambda described: (
+        f"Test rows have the columns of `input` in `{CARD}`. The network sees "
+        f"{_by(described['shape'], '')} numbers of a row, in this order. First, for each column "
+        "that is a number or a date (as days from 1970), `(value - mean) / std`; a missing one is "
+        "`fill`. With `quantiles` it is the place of the value among these, from 0 to 1, as the "
+        "quantile of a normal distribution. Then, for each of these columns with `missing`, 1 if "
+        "the value is missing. Then, for each column that is a category, a 1 at its place in "
+        '`categories`, and for all others a 1 after these if there is `other`; "" is missing.'
+    ),
     "text": lambda described: (
         "A test text is split into lower-case words and punctuation marks. Its words have the "
         f"numbers of their lines in `{VOCABULARY}`, where the first line is 2; other words are 1, "
@@ -312,7 +335,7 @@ with np.load("set.npz") as arrays:  # plain float32 arrays
 ```
 
 x is `{x}`: steps, samples in a step, and a sample. y has a label for each. lr has a learning rate
-for each step of all epochs. The pictures or sentences in samples/ are to look at.
+for each step of all epochs. The pictures, sentences or rows in samples/ are to look at.
 
 ## Train on it
 

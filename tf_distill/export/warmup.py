@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_distill.common import whole
@@ -37,11 +38,23 @@ def examples(model: Path, batch: int) -> dict[str, Inputs]:
     if vocabulary.exists():
         return _texts(vocabulary, batch)
     graph = SavedModel.FromString((model / "saved_model.pb").read_bytes()).meta_graphs[0]
-    ((name, tensor),) = graph.signature_def[classifier.PREDICT].inputs.items()
-    shape = tuple(dimension.size for dimension in tensor.tensor_shape.dim[1:])
-    if name == "image":
-        return _images(shape, batch)
-    return {classifier.PREDICT: {name: np.zeros((batch, *shape), np.float32)}}
+    signatures = graph.signature_def
+    inputs = signatures[classifier.PREDICT].inputs
+    if classifier.UINT8 in signatures:
+        return _images(_shape(inputs["image"]), batch)
+    found = {classifier.PREDICT: {name: _blank(t, batch) for name, t in inputs.items()}}
+    if classifier.CLASSIFY in signatures:  # of rows, each without any value
+        found[classifier.CLASSIFY] = {"inputs": np.full(batch, b"", object)}
+    return found
+
+
+def _blank(tensor: TensorInfo, batch: int) -> np.ndarray:
+    dtype = tf.as_dtype(tensor.dtype)
+    return np.full((batch, *_shape(tensor)), b"" if dtype == tf.string else 0, dtype.as_numpy_dtype)
+
+
+def _shape(tensor: TensorInfo) -> tuple[int, ...]:
+    return tuple(dimension.size for dimension in tensor.tensor_shape.dim[1:])
 
 
 def _request(signature: str, inputs: Inputs) -> bytes:

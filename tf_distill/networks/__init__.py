@@ -1,7 +1,8 @@
 """The networks that a distilled set trains, all of them Keras models.
 
 registry: names of networks, with their default settings and variants; a new network goes here.
-paper: the five networks of the paper. convnet: a later one. parts: what these share.
+paper: the five networks of the paper. convnet: a later one. tabular: those for rows of tables.
+parts: what these share.
 layers: layers with a right second derivative, for users too.
 convolutions, recurrent: fast forms of Keras's convolutions and LSTM, which `paper` uses.
 choice: the network that a run or a user asks for, and whether it fits the data.

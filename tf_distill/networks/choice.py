@@ -177,8 +177,8 @@ def _anonymous(config: Any, numbers: dict[str, int]) -> Any:
     return [_anonymous(value, numbers) for value in config]
 
 
-AXES = {"image": 3, "text": 2}
-"""Axes of one embedded input: height, width and channels; words and the numbers of a word."""
+AXES = {"image": 3, "text": 2, "table": 1}
+"""Axes of one embedded input: height, width, channels; words and the numbers of a word; numbers."""
 REMEDY = "give a function that makes a Keras model for these"
 
 

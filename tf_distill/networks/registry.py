@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 
 from tf_distill.common import UserError, is_own_network, unknown_name
-from tf_distill.networks import own, paper
+from tf_distill.networks import own, paper, tabular
 from tf_distill.networks.convnet import BLOCKS, convnet
 
 Build = Callable[..., keras.Model]
@@ -79,8 +79,8 @@ class Training(NamedTuple):
 class Network(NamedTuple):
     """An entry of the registry: `build(input_shape, outputs)` makes the Keras model.
 
-    kind: "image" or "text", or "" for any; training: for the original accuracy; least: pixels a
-    side, or words, that an input must have.
+    kind: "image", "text" or "table", or "" for any; training: for the original accuracy; least:
+    pixels a side, or words, that an input must have.
     """
 
     build: Build
@@ -95,6 +95,7 @@ IMAGES = Defaults(
     unroll=80, window=60, outer_steps=80)  # fmt: skip
 """For ordinary training."""
 TEXTS = IMAGES._replace(inner_lr=0.003, epochs=20, outer_steps=120, eval_networks=20)
+ROWS = IMAGES._replace(inner_lr=0.01, epochs=50, outer_steps=300, eval_networks=20)
 
 
 class Networks(dict[str, Network]):
@@ -161,6 +162,24 @@ NETWORKS = Networks({
         ByUse(Defaults(1.5, 0.1, 2), Defaults(1.5, 0.02, 2, outer_momentum=0.9),
               TEXTS),
         Training(0.002, 64, epochs=20, steps=8_000, dropout=0.3)),
+    "mlp": Network(
+        tabular.mlp, "table",
+        ByUse(Defaults(0.05, 0.02, 10),
+              Defaults(0.05, 0.02, 10, outer_momentum=0.9, sample_init="real"),
+              ROWS),
+        Training(0.001, 64, epochs=100, steps=8_000, dropout=0.1)),
+    "resnet_mlp": Network(
+        tabular.resnet_mlp, "table",
+        ByUse(Defaults(0.05, 0.02, 10),
+              Defaults(0.05, 0.02, 10, outer_momentum=0.9, sample_init="real"),
+              ROWS),
+        Training(0.001, 64, epochs=100, steps=8_000, dropout=0.1)),
+    "linear": Network(
+        tabular.linear, "table",
+        ByUse(Defaults(0.1, 0.02, 10),
+              Defaults(0.1, 0.02, 10, outer_momentum=0.9, sample_init="real"),
+              ROWS),
+        Training(0.01, 64, epochs=100, steps=8_000)),
 })  # fmt: skip
 OWN_DEFAULTS = ByUse(
     Defaults(inner_lr=0.05, outer_lr=0.02, epochs=3),

@@ -67,6 +67,7 @@ def _values(record: Record) -> Values:
         "groups": list(zip(GROUP_TITLES, rows.values(), strict=True)),
         "figures": [_figure(record, plate) for plate in plates(record)],
         "sentences": _sentences(record),
+        "rows": _rows(record),
         "settings": _settings(record),
         "command": _command(record),
         "classes": _classes(record),
@@ -108,6 +109,15 @@ def _sentences(record: Record) -> Values:
         for words, (s, j) in shown
     ]  # fmt: skip
     return {"rows": rows, "note": shown_part(len(rows), len(decoded), "sentences")}
+
+
+def _rows(record: Record) -> Values:
+    """The rows of a table as people write them, with their labels."""
+    if _metadata(record).get("input", {}).get("kind") != "table" or record.distilled is None:
+        return {"rows": [], "note": ""}
+    rows = record.distilled.rows()
+    shown = [[*row.values()] for row in rows[:SENTENCES_SHOWN]]
+    return {"names": [*rows[0]], "rows": shown, "note": shown_part(len(shown), len(rows), "rows")}
 
 
 def decoded_words(lines: list[str]) -> list[list[str]]:

@@ -1,0 +1,213 @@
+"""Tables of numbers and categories as a dataset: files and DataFrames."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tf_distill.common import UserError, brief, count, reason, say, unpacked
+from tf_distill.datasets import row_files
+from tf_distill.datasets.base import Dataset, Parts
+from tf_distill.datasets.checks import warn
+from tf_distill.datasets.columns import MISSING, TableEncoding
+from tf_distill.datasets.labels import classes_in_words, label_names, make_parts, shown
+from tf_distill.datasets.preprocessing import learn_columns, pandas, stored_rows
+from tf_distill.datasets.tables import LABEL_NAMES, LOOKED_AT, by_name
+from tf_distill.datasets.text_files import find_encoding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARQUET = (".parquet", ".pq")
+
+
+def from_table(
+    train: Any,
+    target: str,
+    test: Any = None,
+    *,
+    classes: Sequence[str] | None = None,
+    name: str = "table",
+    seed: int = 0,
+) -> Dataset:
+    """A dataset of the rows of a table, whose columns are numbers, categories or dates.
+
+    Args:
+        train: a pandas DataFrame, or what `pandas.DataFrame` makes one of.
+        target: the column with the classes, strings or whole numbers. Rows without one are left
+            out.
+        test: a table with the same columns; without it a fifth of the rows, stratified, is held
+            out.
+        classes: names in the order of the outputs; by default the sorted classes.
+        name: of the dataset.
+        seed: of the part that is held out.
+
+    Raises:
+        UserError: pandas is missing, no such column, no column that can be used, or a target that
+            has no classes.
+    """
+    frames = [as_frame(table) for table in (train, test) if table is not None]
+    parts, encoding = table_parts(frames, target, ("train", "test"), classes, seed)
+    return table_dataset(name, parts, encoding)
+
+
+def read_tables(
+    train: str, test: str | None, label_column: str | None
+) -> tuple[Parts, TableEncoding]:
+    """The stored rows and the classes of a file, or of a training and a test file.
+
+    Raises:
+        UserError: no such file or column, or a file that can't be read.
+    """
+    paths = [Path(path).expanduser() for path in (train, test) if path is not None]
+    frames = [read_frame(path, label_column) for path in paths]
+    target = label_column or by_name([*frames[0].columns], LABEL_NAMES)
+    if target is None:
+        raise UserError(
+            f"{train}: it is not clear which column has the classes; name it with label_column: "
+            f"one of {shown(frames[0].columns, 20)}"
+        )
+    return table_parts(frames, target, (str(train), str(test or train)), None, 0)
+
+
+def table_dataset(name: str, parts: Parts, encoding: TableEncoding) -> Dataset:
+    """The dataset of stored rows."""
+    return warn(Dataset(name, *parts, encoding))
+
+
+def table_parts(
+    frames: Sequence["pd.DataFrame"],
+    target: str,
+    where: tuple[str, str],
+    classes: Sequence[str] | None,
+    seed: int,
+) -> tuple[Parts, TableEncoding]:
+    """Stored rows `[N, columns]` and classes of both splits, and how a network sees the rows.
+
+    Args:
+        frames: the training rows, and the test rows if they are apart.
+        target: the column with the classes.
+        where: names of both in errors.
+        classes: as for `from_table`.
+        seed: of the part that is held out.
+    """
+    labelled = [_labelled(f, target, w) for f, w in zip(frames, where, strict=False)]
+    pairs = [(np.arange(len(frame)), labels) for frame, labels in labelled]
+    parts = make_parts(pairs[0], pairs[1] if pairs[1:] else None, where, classes, seed)
+    train = labelled[0][0].iloc[parts.x_train]
+    test = labelled[-1][0].iloc[parts.x_test]
+    encoding = TableEncoding(learn_columns(train, where[0]))
+    stored = [
+        stored_rows(frame, encoding.columns, w)
+        for frame, w in zip((train, test), where, strict=True)
+    ]
+    parts = parts._replace(x_train=stored[0], x_test=stored[1])
+    say(f"the classes are those of {brief(target)}; {classes_in_words(parts)}")
+    return parts, encoding
+
+
+def as_frame(table: Any) -> "pd.DataFrame":
+    """A table of any kind as one of pandas, whose columns have names that are strings."""
+    pd = pandas()
+    table = table.to_pandas() if hasattr(table, "to_pandas") else table
+    try:
+        frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"a table is of type {type(table).__name__} ({reason(error)}), expected a DataFrame"
+        ) from None
+    return frame.set_axis([str(name) for name in frame.columns], axis=1)
+
+
+def read_frame(path: Path, label_column: str | None = None) -> "pd.DataFrame":
+    """Reads a file.
+
+    If the first line of CSV names no columns, these are positions from 1, as `label_column` is.
+
+    Raises:
+        UserError: no such file, another ending, or a file that can't be read.
+    """
+    pd = pandas()
+    ending = row_files.ending_of(path, PARQUET)
+    if ending in PARQUET:
+        try:
+            return as_frame(pd.read_parquet(path))
+        except ImportError:
+            raise UserError(f"{path} needs pyarrow; install it: pip install pyarrow") from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"can't read {path} ({reason(error)}), expected Parquet") from None
+    encoding = find_encoding(path)
+    if ending in row_files.JSON:
+        return pd.DataFrame.from_records([row for _, row in row_files.json_rows(path, encoding)])
+    return _read_csv(path, encoding, row_files.DELIMITERS[ending], label_column)
+
+
+def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> "pd.DataFrame":
+    pd = pandas()
+    dialect = row_files.find_dialect(path, encoding, delimiters, LOOKED_AT)
+    rows = row_files.csv_fields(path, encoding, dialect)
+    (line, first), (second, _) = next(rows, (1, [""])), next(rows, (2, []))
+    names = [name.strip() for name in first]
+    headless = label is not None and label.isdecimal() and label not in names
+    if headless:
+        names = [str(i) for i in range(1, len(names) + 1)]
+    elif number := next(filter(_is_number, names), None):
+        raise UserError(
+            f"{path}: line 1 looks like a row ({number} is a number), expected names of columns; "
+            f"put them before it, or count from 1: label_column={len(names)} for the last one"
+        )
+    row_files.check_names(names, str(path))
+    unnamed = {name or f"unnamed {i}": not name for i, name in enumerate(names)}
+    options: dict[str, Any] = {
+        **dialect._asdict(),
+        "encoding": encoding,
+        "header": None,
+        "names": list(unnamed),
+        "skiprows": (line if headless else second) - 1,
+        "index_col": False,
+        "keep_default_na": False,
+        "na_values": [*MISSING],
+        "doublequote": dialect.escapechar is None,
+        "low_memory": False,
+    }
+
+    def read(**more: Any) -> Any:
+        with unpacked(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # it would drop fields
+            return pd.read_csv(file, **options, **more)
+
+    try:
+        frame = read()
+        # A served model meets the words as they are written, such as true and TRUE.
+        kinds = {name: pd.api.types.infer_dtype(frame[name], skipna=True) for name in frame}
+        if truths := [name for name, kind in kinds.items() if kind == "boolean"]:
+            frame[truths] = read(usecols=truths, dtype=str)
+    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeError) as error:
+        raise UserError(
+            f"{path}: {reason(error)}; expected {len(names)} fields in each line, as in the first"
+        ) from None
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path} has no rows, expected some below the names of columns") from None
+    return frame.drop(columns=[name for name, lacks in unnamed.items() if lacks])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _labelled(frame: "pd.DataFrame", target: str, where: str) -> tuple["pd.DataFrame", list[str]]:
+    """The columns but the target, and the names of the classes, of rows that have one."""
+    row_files.check_names([*frame.columns], where)
+    if target not in frame.columns:
+        raise UserError(f"{where} has no column {target!r}, expected one of {shown(frame, 20)}")
+    labels = frame[target].astype(object)
+    here = ~(labels.isna() | labels.astype(str).str.strip().isin(MISSING))
+    if lacking := int((~here).sum()):
+        say(f"{where}: {count(lacking, 'row', 'rows')} without {brief(target)} left out")
+    return frame.drop(columns=target)[here], label_names(labels[here].tolist(), where)

@@ -1,0 +1,285 @@
+"""What each column of a table needs, learned from training rows by scikit-learn; `columns` has it.
+
+A column is clean when its numbers and moments are as they are, and all else words.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+
+from tf_distill.common import UserError, brief, say
+from tf_distill.datasets.columns import ISO_DATE, LARGEST, MISSING, Column
+from tf_distill.datasets.labels import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOSTLY = 0.9
+"""A column is of numbers or dates if so many of its values are; the rest count as missing."""
+LOOKED_AT = 1000
+"""Values that are looked at first, at least where there are so many."""
+HEAVY = 8.0
+"""So many standard deviations from the mean a value has a heavy tail: quantiles scale it."""
+QUANTILES, MOST_DECIMALS = 100, 6
+MOST_CATEGORIES = 32
+"""Categories of a column; rarer ones are seen as one."""
+FEWEST_NUMBERED = 10
+"""Rows from which on a column can be seen to number them."""
+NAMES_TOLD = 8
+"""Columns of a kind that are named when data are read."""
+
+
+def pandas() -> Any:
+    """The module pandas; UserError if it is not installed."""
+    try:
+        import pandas as module
+    except ImportError:
+        raise UserError("tables need pandas; install it: pip install pandas") from None
+    return module
+
+
+class _Values(NamedTuple):
+    """What a column is found to be: its kind, values, and a note; a kind of "" leaves it out."""
+
+    kind: str
+    values: Any
+    note: str = ""
+
+
+def learn_columns(frame: "pd.DataFrame", where: str) -> tuple[Column, ...]:
+    """What each column needs, learned from training rows; prints how each is seen.
+
+    Raises:
+        UserError: no column can be used.
+    """
+    found = {name: _understood(frame[name]) for name in frame.columns}
+    used = {name: f for name, f in found.items() if f.kind}
+    for line in _told(found):
+        say(f"{where}: {line}")
+    if not used:
+        raise UserError(f"{where} has no column that can be used, expected numbers or categories")
+    values = pandas().DataFrame({name: f.values for name, f in used.items()})
+    kinds = {name: f.kind for name, f in used.items()}
+    fitted = preprocessor(values, kinds).fit(values)
+    return tuple(_column(fitted, name, kinds[name], values[name].to_numpy()) for name in kinds)
+
+
+def stored_rows(frame: "pd.DataFrame", columns: Sequence[Column], where: str) -> np.ndarray:
+    """The rows as a `TableEncoding` takes them, float64 `[N, columns]`.
+
+    Lines tell of categories that the columns do not know; `where` is the name of the rows.
+
+    Raises:
+        UserError: a column is missing.
+    """
+    pd = pandas()
+    if lost := [column.name for column in columns if column.name not in frame.columns]:
+        raise UserError(
+            f"{where} has no column {shown(lost)}, expected the columns of the training data"
+        )
+    rows = np.empty((len(frame), len(columns)))
+    for i, column in enumerate(columns):
+        values = _as_kind(_clean(frame[column.name]), column.kind)
+        if not column.is_category:
+            rows[:, i] = values
+            continue
+        rows[:, i] = pd.Index(column.categories).get_indexer(values)
+        unknown = rows[:, i] < 0
+        if column.other:
+            rows[unknown, i] = len(column.categories)
+        elif unknown.any():
+            names = sorted(set(values[unknown]))
+            say(f"{where}: {int(unknown.sum())} rows have a {brief(column.name)} that the training "
+                f"data do not have: {shown(names)}")  # fmt: skip
+    return rows
+
+
+def _understood(values: "pd.Series") -> _Values:
+    """What a column of training rows is."""
+    from pandas.api import types
+
+    if types.is_complex_dtype(values) or (types.is_object_dtype(values) and _nested(values)):
+        return _Values("", None, "neither numbers nor words")
+    clean = _clean(values)
+    if types.is_datetime64_any_dtype(clean):
+        return _number("date", clean)
+    if types.is_numeric_dtype(clean):
+        return _number("number", clean)
+    if not (types.is_bool_dtype(values) or isinstance(values.dtype, pandas().CategoricalDtype)):
+        there = clean[clean != ""]
+        some = there.iloc[:: 1 + len(there) // LOOKED_AT]  # most columns of words need no more
+        for kind in ("number", "date"):
+            if _share(some, kind) > 0 and _share(there, kind) >= MOSTLY:
+                return _number(kind, clean)
+    return _category(clean)
+
+
+def _share(words: "pd.Series", kind: str) -> float:
+    """The part of the words that are numbers or dates; 0 without any."""
+    return float(np.isfinite(_as_kind(words, kind)).sum() / max(1, len(words)))
+
+
+def _nested(values: "pd.Series") -> bool:
+    return any(isinstance(value, list | dict | set | tuple | np.ndarray) for value in values)
+
+
+def _clean(values: "pd.Series") -> "pd.Series":
+    """Numbers and moments as they are; all else as words, "" for a missing one."""
+    from pandas.api import types
+
+    apart = types.is_bool_dtype(values) or isinstance(values.dtype, pandas().CategoricalDtype)
+    if not apart and (types.is_numeric_dtype(values) or types.is_datetime64_any_dtype(values)):
+        return values
+    if not isinstance(values.dtype, pandas().StringDtype):
+        values = values.astype(object).where(values.notna(), "").map(str)
+    words = values.fillna("").astype("str").str.strip()
+    return words.where(~words.isin(MISSING), "")
+
+
+def _number(kind: str, clean: "pd.Series") -> _Values:
+    numbers = _as_kind(clean, kind)
+    here = numbers[np.isfinite(numbers)]
+    if not len(here):
+        return _Values("", None, "no values")
+    if len(here) == len(numbers) and (here == here[0]).all():
+        return _Values("", None, "always the same")
+    if _numbers_rows(here):
+        return _Values("", None, "numbers the rows")
+    strange = clean[~np.isfinite(numbers) & (clean.notna() & (clean != "")).to_numpy(bool)]
+    note = f"{len(strange)} such as {strange.iloc[0]} as missing" if len(strange) else ""
+    lacking = len(numbers) - len(here) - len(strange)
+    return _Values(kind, numbers, note or (f"{lacking} missing" if lacking else ""))
+
+
+def _numbers_rows(here: np.ndarray) -> bool:
+    """Whether whole numbers are all different, and nearly as dense as the rows."""
+    if len(here) < FEWEST_NUMBERED or (here != np.round(here)).any():
+        return False
+    return np.ptp(here) < 1.5 * len(here) and len(np.unique(here)) == len(here)
+
+
+def _category(clean: "pd.Series") -> _Values:
+    names = _as_kind(clean, "category")
+    numbers = clean.value_counts()
+    if set(numbers.index) <= {""}:
+        return _Values("", None, "no values")
+    if len(numbers) == 1:
+        return _Values("", None, "always the same")
+    if len(numbers) > MOST_CATEGORIES and 2 * len(numbers) > len(names):
+        return _Values("", None, "mostly different words")
+    lacking = int(numbers.get("", 0))
+    return _Values("category", names, f"{lacking} missing" if lacking else "")
+
+
+def _as_kind(clean: "pd.Series", kind: str) -> np.ndarray:
+    """A clean column as numbers, as days from 1970 (NaN for all other values), or as strings."""
+    pd = pandas()
+    from pandas.api import types
+
+    if kind == "category":
+        return _words(clean).to_numpy(object)
+    if kind == "date":
+        if not types.is_datetime64_any_dtype(clean):
+            clean = _words(clean)
+            clean = clean.where(clean.str.fullmatch(ISO_DATE), None)
+        moments = pd.to_datetime(clean, format="ISO8601", utc=True, errors="coerce")
+        return ((moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(np.float64)
+    if not types.is_numeric_dtype(clean):
+        words = _words(clean)
+        clean = pd.to_numeric(words, errors="coerce")
+        if clean.isna().any():  # many countries write 1,5
+            there = words != ""
+            commas = pd.to_numeric(words.str.replace(",", ".", n=1), errors="coerce")
+            clean = commas if commas[there].notna().all() else clean
+    numbers = clean.to_numpy(np.float64, na_value=np.nan)
+    return np.where(np.abs(numbers) < LARGEST, numbers, np.nan)
+
+
+def _words(clean: "pd.Series") -> "pd.Series":
+    """A clean column as words, also where it has numbers in another split."""
+    from pandas.api import types
+
+    return clean if types.is_string_dtype(clean) else _clean(clean.astype(object))
+
+
+def preprocessor(values: "pd.DataFrame", kinds: dict[str, str]) -> ColumnTransformer:
+    """What makes of columns what a network sees, in scikit-learn's terms; it is not fitted yet.
+
+    Args:
+        values: training rows of float64, NaN for a missing one, and of strings.
+        kinds: the kind of each column.
+    """
+    numbers = [name for name, kind in kinds.items() if kind != "category"]
+    lacking = [name for name in numbers if values[name].isna().any()]
+    return ColumnTransformer(
+        [
+            *((name, _scaling(values[name].to_numpy()), [name]) for name in numbers),
+            *((f"{name} missing", MissingIndicator(features="all"), [name]) for name in lacking),
+            *((name, _one_hot(values[name]), [name]) for name in kinds if name not in numbers),
+        ],
+        sparse_threshold=0,
+    )
+
+
+def _scaling(values: np.ndarray) -> Pipeline:
+    here = values[np.isfinite(values)]
+    far = np.abs(here - here.mean()).max() > HEAVY * here.std() > 0
+    number = min(QUANTILES, len(values))
+    scaler = QuantileTransformer(
+        n_quantiles=number, output_distribution="normal", random_state=0
+    ) if far else StandardScaler()  # fmt: skip
+    return Pipeline([("fill", SimpleImputer(strategy="median")), ("scale", scaler)])
+
+
+def _one_hot(values: "pd.Series") -> OneHotEncoder:
+    most = MOST_CATEGORIES if values.nunique() > MOST_CATEGORIES else None
+    return OneHotEncoder(
+        handle_unknown="infrequent_if_exist", max_categories=most, sparse_output=False
+    )
+
+
+def _column(fitted: ColumnTransformer, name: str, kind: str, values: np.ndarray) -> Column:
+    """What was learned of a column."""
+    learned = fitted.named_transformers_[name]
+    if kind == "category":
+        rare = set(learned.infrequent_categories_[0]) if learned.max_categories else set()
+        frequent = tuple(c for c in learned.categories_[0] if c not in rare)
+        return Column(name, kind, categories=frequent, other=bool(rare))
+    fill, scale = float(learned["fill"].statistics_[0]), learned["scale"]
+    known: dict[str, Any] = {
+        "fill": fill,
+        "missing": bool(np.isnan(values).any()),
+        "decimals": _decimals(values),
+    }
+    if isinstance(scale, QuantileTransformer):
+        return Column(name, kind, quantiles=tuple(scale.quantiles_[:, 0].tolist()), **known)
+    return Column(name, kind, mean=float(scale.mean_[0]), std=float(scale.scale_[0]), **known)
+
+
+def _decimals(values: np.ndarray) -> int:
+    """The decimals that all values have, at most; if they have many, enough for their spread."""
+    here = values[np.isfinite(values)]
+    near = 1e-9 * np.maximum(1, np.abs(here))
+    for decimals in range(MOST_DECIMALS):
+        if (np.abs(np.round(here, decimals) - here) <= near).all():
+            return decimals
+    middle = np.subtract(*np.quantile(here, [0.9, 0.1])) or np.abs(here).max()
+    return int(np.clip(3 - np.floor(np.log10(middle)), 0, 15))
+
+
+def _told(found: dict[str, _Values]) -> list[str]:
+    """How the columns are seen, a line for each kind."""
+    lines = []
+    titles = {"number": "numbers", "date": "dates", "category": "categories", "": "left out"}
+    for kind, title in titles.items():
+        named = {name: f.note for name, f in found.items() if f.kind == kind}
+        noted = sorted(named, key=lambda name: not named[name])  # those with a note first
+        words = [f"{brief(n)} ({named[n]})" if named[n] else brief(n) for n in noted[:NAMES_TOLD]]
+        more = [f"{len(named) - NAMES_TOLD} more"] if len(named) > NAMES_TOLD else []
+        lines += [f"{len(named)} {title}: {', '.join([*words, *more])}"] if named else []
+    return lines
