@@ -1,6 +1,6 @@
 """Networks of keras.applications: refused with a line, and distilled for after it is followed.
 
-    python -m pytest -m long tests/networks/applications_test.py
+python -m pytest -m long tests/networks/applications_test.py
 """
 
 import keras
