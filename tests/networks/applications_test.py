@@ -1,4 +1,7 @@
-"""Networks of keras.applications: refused with a line, and distilled for after it is followed."""
+"""Networks of keras.applications: refused with a line, and distilled for after it is followed.
+
+python -m pytest -m long tests/networks/applications_test.py
+"""
 
 import keras
 import numpy as np
