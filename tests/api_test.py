@@ -168,7 +168,7 @@ def with_frozen():
     return own_models.sequential(lambda: keras.layers.Dense(16, "relu", trainable=False))()
 
 
-@pytest.mark.parametrize("init", ["fixed", "random"])
+@pytest.mark.parametrize("init", ["fixed", pytest.param("random", marks=pytest.mark.long)])
 def test_frozen_layers_that_are_drawn_belong_to_the_set(data, tmp_path, init):
     many = {"init": init} | ({"eval_networks": 4} if init == "random" else {})
     settings = QUICK | many | {"outer_steps": 6, "eval_every": 2, "run_dir": tmp_path / "run"}

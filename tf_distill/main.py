@@ -65,7 +65,7 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _number(
             "text_length",
             help="Words that own texts are cut or padded to. Default: so many that 95 of 100 fit "
-            "in, within 5 to 100.",
+            "in, within 5 to 50.",
         ),
         _truth(
             "skip_bad",

@@ -34,6 +34,7 @@ def archive(path):
     return path
 
 
+@pytest.mark.long
 def test_a_table_becomes_a_servable_in_one_command(cli, tmp_path):
     train, test = table(tmp_path / "train.csv"), table(tmp_path / "test.csv", THINGS[:2])
     folder = tmp_path / "run"

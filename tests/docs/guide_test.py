@@ -131,7 +131,10 @@ def test_the_first_command_is_the_default_and_a_run_has_what_the_readme_says(the
 @pytest.mark.parametrize(
     "name",
     # comparison_test has an inner optimizer of one's own too
-    [pytest.param(n, marks=[pytest.mark.long] * (n == "design.md")) for n in WITH_CODE],
+    [
+        pytest.param(n, marks=[pytest.mark.long] * (n in ("design.md", "guide.md")))
+        for n in WITH_CODE
+    ],
 )
 def test_the_blocks_of_a_page_run(there, capsys, monkeypatch, distill_once, name):
     monkeypatch.setattr(td, "distill", distill_once)

@@ -110,7 +110,7 @@ def test_sentences_are_shown_with_their_labels_the_top_class_bold(whole):
     decoded = report.decoded_words(loaded.metadata["sentences"])
     assert len(decoded) == 3
     for words, label in zip(decoded, loaded.samples.y.numpy()[0], strict=True):
-        values = [f"{n} {v:.2f}" for n, v in zip(loaded.metadata["classes"], label, strict=True)]
+        values = [f"{n} {v:z.2f}" for n, v in zip(loaded.metadata["classes"], label, strict=True)]
         assert f"{' '.join(words)} {' '.join(values)}" in page.text
     assert len(page.all("strong")) == len(page.all("figure")) + 3
     lines = (folder / "figures" / "sentences.txt").read_text(encoding="utf-8").splitlines()
