@@ -23,7 +23,7 @@ from places import ROOT
 import tf_distill as td
 from tf_distill import core, jobs, main, modes
 from tf_distill.common import UserError, cli
-from tf_distill.evaluation import bench, comparison, ranking, sweep, verification
+from tf_distill.evaluation import audit, bench, comparison, ranking, sweep, verification
 from tf_distill.report import record, report, table
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -164,6 +164,8 @@ def nothing_done(monkeypatch):
     monkeypatch.setattr(verification, "verify_set", measured)
     for module, function in (
         (modes, "describe_estimate"),
+        (audit, "audit_set"),
+        (audit, "keep"),
         (comparison, "compare"),
         (ranking, "complete_ranking"),
         (ranking, "describe"),

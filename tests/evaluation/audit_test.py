@@ -18,12 +18,12 @@ from tf_distill.core import Samples
 from tf_distill.datasets import hold_out
 from tf_distill.evaluation import audit
 from tf_distill.export import LoadedSet
-from tf_distill.report import report
+from tf_distill.report import record, report
+from tf_distill.report.figures import gallery
 
 METADATA = {"dataset": "vectors", "network": "python:small", "seed": 3, "init": "random",
             "classes": ["a", "b", "c"], "input": {"kind": "vector", "shape": [small.FEATURES]},
             "use": "replay", "inner_optimizer": "sgd", "augment": "none"}  # fmt: skip
-RNG = np.random.default_rng(0)
 
 
 def network():
@@ -60,9 +60,9 @@ def test_planted_training_examples_are_found_and_others_are_not():
 
 
 def test_the_loss_finds_examples_that_are_known_by_heart():
-    data = small.dataset(train=20, test=300)
-    noise = dataclasses.replace(data, y_train=np.int32(RNG.integers(0, 3, 20)),
-                                y_test=np.int32(RNG.integers(0, 3, 300)))  # fmt: skip
+    data, rng = small.dataset(train=20, test=300), np.random.default_rng(0)
+    y_train, y_test = (rng.integers(0, 3, n, np.int32) for n in (20, 300))
+    noise = dataclasses.replace(data, y_train=y_train, y_test=y_test)
     knows = audited(real(noise, np.arange(20), epochs=2000, lr=0.5), noise).attack
     assert (knows.members, knows.others, knows.networks) == (20, 300, 2)
     assert knows.auc > 0.8
@@ -74,33 +74,40 @@ def test_the_loss_finds_examples_that_are_known_by_heart():
 
 def test_held_out_examples_are_no_members():
     data = small.dataset(train=100)
-    for more, tenths in (({}, 0), ({"keep": "best"}, 1), ({"eval_split": "held_out"}, 1),
-                         ({"keep": "best", "eval_split": "held_out"}, 2)):  # fmt: skip
-        expected = data
-        for _ in range(tenths):
-            expected = hold_out(expected, METADATA["seed"])
+    less = hold_out(data, METADATA["seed"])
+    least = hold_out(less, METADATA["seed"])
+    best, tested = {"keep": "best"}, {"eval_split": "held_out"}
+    for more, members, others in (
+        ({}, data, data),
+        (best, less, data),
+        (tested, less, less),
+        (best | tested, least, less),
+    ):
         found = audit.learned_from(real(data, [0], **more), data)
-        np.testing.assert_array_equal(found.x_train, expected.x_train)
+        np.testing.assert_array_equal(found.x_train, members.x_train)
+        np.testing.assert_array_equal(found.y_train, members.y_train)
+        np.testing.assert_array_equal(found.x_test, others.x_test)
 
 
 def test_the_area_is_that_of_the_curve_and_its_interval_holds_it():
-    members, others = RNG.normal(0.5, 1, 200).round(1), RNG.normal(0, 1, 300).round(1)
+    rng = np.random.default_rng(0)
+    members, others = rng.normal(0.5, 1, 200).round(1), rng.normal(0, 1, 300).round(1)
     area, low, high = audit.auc(members, others)
     truth = np.repeat([1, 0], [200, 300])
     assert area == pytest.approx(roc_auc_score(truth, np.concatenate([members, others])))
-    draws = [audit.auc(RNG.choice(members, 200), RNG.choice(others, 300))[0] for _ in range(400)]
+    draws = [audit.auc(rng.choice(members, 200), rng.choice(others, 300))[0] for _ in range(400)]
     assert (high - low) / 2 == pytest.approx(1.96 * np.std(draws), rel=0.15)
     assert audit.auc(np.ones(5), np.zeros(5)) == (1, 1, 1)
 
 
-def test_a_run_gets_audit_json_and_pictures_in_its_report(cli, image_run, tmp_path):
+def test_a_run_gets_audit_json_and_pictures_side_by_side(cli, image_run, tmp_path, undrawn):
     folder = shutil.copytree(image_run, tmp_path / "run")
     found = cli("--mode=audit", str(folder), "--eval_networks=1")
     assert found.status == 0
     written = json.loads((folder / "audit.json").read_text())
     assert found.out.splitlines() == [
         *written["lines"],
-        f"{folder / 'report.html'} shows it, with real training examples",
+        f"{folder} shows it, with real training examples",
     ]
     data = td.datasets.DATASETS["digits"].load(None, None)
     nearest = {pair["sample"]: written["nearest"][pair["sample"]] for pair in written["shown"]}
@@ -108,9 +115,12 @@ def test_a_run_gets_audit_json_and_pictures_in_its_report(cli, image_run, tmp_pa
     for pair in written["shown"]:
         picture = Image.open(io.BytesIO(base64.b64decode(pair["picture"])))
         np.testing.assert_array_equal(picture, data.x_train[nearest[pair["sample"]]][..., 0])
-    page = (folder / "report.html").read_text(encoding="utf-8")
-    assert 'id="nearest"' in page
-    assert all(line.split(":")[0] in page for line in written["lines"])
+    record_ = record.read(folder)
+    [plate] = [plate for plate in gallery.plates(record_) if plate.name == "nearest"]
+    shown = [axis for axis in plate.draw(record_).axes if axis.images]
+    assert [bool(axis.texts) for axis in shown] == [False] * 10 + [True] * 10
+    ratio = min(written["distances"]) / written["usual"]
+    assert shown[10].texts[0].get_text().startswith(f"{ratio:.2f}, ")
     assert "needs a set; give the folder of one: --mode=audit" in cli("--mode=audit").err
 
 

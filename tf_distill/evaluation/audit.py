@@ -49,7 +49,7 @@ COPY = 0.1
 UNSEEN = 500
 """Test examples, at most, that tell the usual distance."""
 ATTACKED = 5000
-"""Training examples, and test examples, at most, that the attack has to tell apart."""
+"""Training examples, and others, at most, that the attack has to tell apart."""
 ERRORS_95 = 1.96
 """Standard errors around a normal mean that hold 95 percent."""
 SHOWN = 20
@@ -57,11 +57,11 @@ SHOWN = 20
 
 
 class Attack(NamedTuple):
-    """How well the loss of a network tells training examples from test examples.
+    """How well the loss of a network tells training examples from others.
 
-    auc: the chance that a training example has a lower loss than a test example; low, high: its
-    confidence interval of 95 percent (DeLong). members, others: so many training and test examples.
-    networks: trained on the set; each example has its mean loss over them.
+    auc: the chance that a training example has a lower loss than another; low, high: its confidence
+    interval of 95 percent (DeLong). members: training examples. others: examples of the split that
+    the set was tested on. networks: trained on the set; a loss is the mean over them.
     """
 
     auc: float
@@ -108,10 +108,10 @@ class Audit(NamedTuple):
         lines.append(
             f"membership attack by the loss: AUC {attack.auc:.4f}, with 95 % confidence "
             f"{attack.low:.4f} to {attack.high:.4f} (chance is 0.5), on {attack.members} training "
-            f"and {attack.others} test examples, {count(attack.networks, 'network', 'networks')}"
+            f"and {attack.others} other examples, {count(attack.networks, 'network', 'networks')}"
         )
         if attack.low > 0.5:
-            lines.append("warning: the loss is lower on training examples than on test examples")
+            lines.append("warning: the loss is lower on training examples than on others")
         return "\n".join(lines)
 
 
@@ -158,12 +158,17 @@ def in_own_words(loaded: LoadedSet, data: Dataset) -> Dataset:
 
 
 def learned_from(loaded: LoadedSet, dataset: Dataset) -> Dataset:
-    """The dataset without the training examples that the set's run held out."""
-    held_out = {"eval_split": "held_out", "keep": "best"}
-    for name, value in held_out.items():
-        if loaded.metadata.get(name) == value:
-            dataset = hold_out(dataset, seed_of(loaded))
-    return dataset
+    """The dataset as the run of a set had it.
+
+    Its training split lacks what was held out. Its test split is that of the evaluation, which is a
+    part of the real training split with eval_split=held_out.
+    """
+    seed, metadata = seed_of(loaded), loaded.metadata
+    tested = hold_out(dataset, seed) if metadata.get("eval_split") == "held_out" else dataset
+    if metadata.get("keep") != "best":
+        return tested
+    near = hold_out(tested, seed)
+    return dataclasses.replace(tested, x_train=near.x_train, y_train=near.y_train)
 
 
 def audit_set(
@@ -221,7 +226,7 @@ def rows(dataset: Dataset, places: np.ndarray) -> np.ndarray:
 def attack(
     loaded: LoadedSet, dataset: Dataset, learner: Learner, many: Iterable[Weights]
 ) -> Attack:
-    """Trains networks on a set, and tells training examples from test examples by their losses.
+    """Trains networks on a set, and tells training examples from others by their losses.
 
     Args:
         loaded: the set.
@@ -244,7 +249,7 @@ def attack(
         return np.mean([np.concatenate(one) for one in each], axis=0)
 
     seen = learned_from(loaded, dataset)
-    members, others = losses(seen.x_train, seen.y_train), losses(dataset.x_test, dataset.y_test)
+    members, others = losses(seen.x_train, seen.y_train), losses(seen.x_test, seen.y_test)
     return Attack(*auc(-members, -others), len(members), len(others), len(trained))
 
 
