@@ -155,7 +155,7 @@ def _verify(call: Call) -> str:
 
 def _audit(call: Call) -> str:
     path, loaded, data, given = _set_of(call, "audit")
-    dataset = audit.in_own_words(loaded, data)
+    dataset = audit.encoded_whole(loaded, data)
     found = audit.audit_set(loaded, dataset, **given)
     page = audit.keep(found, loaded, dataset, path)
     return f"{found}\n{page} shows it, with real training examples" if page else str(found)

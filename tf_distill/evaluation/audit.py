@@ -139,13 +139,13 @@ def audit(
             the run's folder can't be written.
     """
     loaded = load(path)
-    dataset = in_own_words(loaded, data or named_data(loaded, path, {}))
+    dataset = encoded_whole(loaded, data or named_data(loaded, path, {}))
     found = audit_set(loaded, dataset, model, networks)
     keep(found, loaded, dataset, path)
     return found
 
 
-def in_own_words(loaded: LoadedSet, data: Dataset) -> Dataset:
+def encoded_whole(loaded: LoadedSet, data: Dataset) -> Dataset:
     """Both splits of the data in the encoding of the set.
 
     Raises:
