@@ -145,7 +145,7 @@ def nothing_done(monkeypatch):
     """The program parses and checks, but does no work; a list of the work that was asked for."""
     asked = []
 
-    def note(*arguments):
+    def note(*arguments, **_):
         asked.append(arguments)
 
     def named_run(config, *_):
@@ -160,7 +160,7 @@ def nothing_done(monkeypatch):
     monkeypatch.setattr(record, "read", lambda folder: SimpleNamespace(ratio=None))
     for function in ("carry_out", "finished_run"):
         monkeypatch.setattr(modes, function, lambda run: finished)
-    measured = lambda *given: asked.append(given) or SimpleNamespace(holds=True)  # noqa: E731
+    measured = lambda *given, **_: note(*given) or SimpleNamespace(holds=True)  # noqa: E731
     monkeypatch.setattr(verification, "verify_set", measured)
     for module, function in (
         (modes, "describe_estimate"),
