@@ -86,8 +86,8 @@ def test_a_set_for_training_is_larger_for_random_networks_and_has_probabilities(
         )
 
 
-def test_labels_alone_are_learned_for_the_samples_nearest_to_cluster_centres():
-    assert configure(use="training", learn="labels").sample_init == "medoids"
+def test_labels_alone_are_learned_for_samples_of_matching_pursuit():
+    assert configure(use="training", learn="labels").sample_init == "matching_pursuit"
     assert configure(use="training", learn="labels", sample_init="real").sample_init == "real"
     assert configure(learn=" rates, samples").learn == "samples,rates"
 

@@ -325,14 +325,15 @@ def distill(
         init: "random" for any network of the same distribution; "fixed", for replay the default,
             for one initial network, the same for distillation and use (Section 3.1).
         learn: what is learned, of "samples,labels,rates". learn="labels" keeps real examples
-            as they are, the ones nearest to cluster centres.
+            as they are, chosen by matching pursuit.
         labels: "probabilities", learned ones; "soft", learned real values (Section 3.3), for
             replay the default; "hard", one-hot and not learned.
         label_init: "one_hot", or "random" for standard normal labels.
         sample_init: "real" to start from training examples, "medoids" from those nearest to
-            the centres of clusters in each class, "k_means" from the centres themselves, "linear"
-            from training examples that are moved towards each class along a linear classifier,
-            "normal" from noise.
+            the centres of clusters in each class, "k_means" from the centres themselves,
+            "matching_pursuit" from the examples from which a regression explains the classes
+            best, "linear" from training examples that are moved towards each class along a linear
+            classifier, "normal" from noise.
         sample_scale: a factor of the samples at the start; 1.
         start: continues from this distilled set: the folder of a set, of a finished run, or of an
             export. Its samples, labels and learning rates are learned further; steps,

@@ -20,7 +20,7 @@ CHOICES = {
     "inner_optimizer": ("sgd", "momentum", "adam"),
     "labels": ("soft", "hard", "probabilities"),
     "label_init": ("one_hot", "random"),
-    "sample_init": ("normal", "real", "linear", "k_means", "medoids"),
+    "sample_init": ("normal", "real", "linear", "k_means", "medoids", "matching_pursuit"),
     "augment": ("none", "shift", "crop_and_flip"),
     "eval_split": ("test", "held_out"),
     "keep": ("last", "best"),
@@ -309,7 +309,7 @@ def complete(
     if init == "fixed":
         defaults["eval_networks"] = 1
     if told.get("learn") == "labels":
-        defaults["sample_init"] = "medoids"
+        defaults["sample_init"] = "matching_pursuit"
     if "unroll" in told and defaults.get("window"):
         defaults["window"] = min(defaults["window"], told["unroll"])
     steps = told.get("outer_steps", defaults["outer_steps"])

@@ -127,9 +127,9 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _text(
             "sample_init",
             help="First samples: normal (noise); real (training examples); k_means (centres of "
-            "clusters); medoids (the real examples nearest to these); linear (training "
-            "examples, moved along a linear classifier). Default: by network; medoids for "
-            "--learn=labels.",
+            "clusters); medoids (the real examples nearest to these); matching_pursuit (the real "
+            "examples that explain the classes best); linear (training examples, moved along a "
+            "linear classifier). Default: by network; matching_pursuit for --learn=labels.",
         ),
         _number("sample_scale", help="Factor of the first samples. Default: 1."),
         _text(

@@ -140,12 +140,14 @@ def test_starts_the_same_for_the_same_seed_only():
 def test_real_samples_are_training_examples_with_their_classes(tmp_path, keep):
     config = small.config(tmp_path, sample_init="real", keep=keep, steps=2, samples_per_step=3)
     data = small.dataset()
-    start = new_distillation(config, data).distilled.samples
+    start = new_distillation(config, data, small.learner()).distilled.samples
     labels = start.y.numpy().reshape(6, -1).argmax(1)
     for x, label in zip(start.x.numpy().reshape(6, -1), labels, strict=True):
         (place,) = np.flatnonzero((data.x_train == x).all(axis=1))
         assert data.y_train[place] == label
     assert sorted(labels) == [0, 0, 1, 1, 2, 2]
-    half = new_distillation(dataclasses.replace(config, sample_scale=0.5), data).distilled.samples
+    half = new_distillation(
+        dataclasses.replace(config, sample_scale=0.5), data, small.learner()
+    ).distilled.samples
     np.testing.assert_array_equal(half.x, start.x / 2)
     assert carry_out(small.run(config)).results["sample_init"] == "real"

@@ -1,12 +1,22 @@
-"""Examples moved along a linear classifier: each class its own way, and nothing else."""
+"""Starts of real examples: moved along a linear classifier, and chosen by matching pursuit."""
 
 import dataclasses
 
+import keras
 import numpy as np
+import own_models
 import pytest
 import small
 
-from tf_distill.core.starts import SHARE, class_directions, directed
+from tf_distill.common import UserError
+from tf_distill.core import Learner
+from tf_distill.core.starts import (
+    SHARE,
+    _last_inputs,
+    class_directions,
+    directed,
+    matching_pursuit,
+)
 from tf_distill.runs.experiment import new_distillation
 
 WORDS, CHANNELS = 6, 4
@@ -73,7 +83,35 @@ def test_a_class_without_an_example_stays_where_it_is(tmp_path):
 
 def test_a_run_starts_from_them(tmp_path):
     config = small.config(tmp_path, sample_init="linear", steps=2, samples_per_step=3)
-    start = new_distillation(config, small.dataset()).distilled.samples
+    start = new_distillation(config, small.dataset(), small.learner()).distilled.samples
     np.testing.assert_array_equal(start.y.numpy().argmax(-1), [[0, 1, 2]] * 2)
     a, b = start.x.numpy()
     np.testing.assert_allclose(a - a[0], b - b[0], atol=1e-5)
+
+
+def test_each_next_example_of_matching_pursuit_leaves_the_least_unexplained():
+    data = small.dataset()
+    learner = Learner(own_models.sequential(lambda: keras.layers.Dense(8, "tanh"))())
+    found = matching_pursuit(learner, data, 4, np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    order = rng.permutation(len(data.y_train))
+    x = _last_inputs(learner, data, order, rng)
+    kernel = x @ x.T
+    classes = np.eye(small.CLASSES)[data.y_train[order]]
+    classes -= classes.mean(axis=0)
+
+    def unexplained(columns):
+        best = kernel[:, columns] @ np.linalg.lstsq(kernel[:, columns], classes)[0]
+        return np.sum((classes - best) ** 2)
+
+    chosen = []
+    for _ in range(4):
+        chosen.append(min(range(len(order)), key=lambda j: unexplained([*chosen, j])))
+    np.testing.assert_array_equal(found.places, order[chosen])
+    np.testing.assert_array_equal(found.x, data.x_train[found.places])
+    np.testing.assert_array_equal(found.y, data.y_train[found.places])
+
+
+def test_matching_pursuit_of_too_few_examples_says_so():
+    with pytest.raises(UserError, match="chooses 41 of 40 training examples; distil fewer"):
+        matching_pursuit(small.learner(), small.dataset(), 41, np.random.default_rng(0))

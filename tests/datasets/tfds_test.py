@@ -6,8 +6,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tf_distill.common.errors import UserError
-from tf_distill.datasets import from_tfds
-from tf_distill.datasets.tfds import choose_features
+from tf_distill.datasets import from_tfds, load
+from tf_distill.datasets.tfds import LICENSES, choose_features, license_of
 
 RNG = np.random.default_rng(0)
 
@@ -53,6 +53,19 @@ def folder(tmp_path_factory):
     rows = {"stars": np.arange(12) % 3 - 1, "id": np.arange(12), "sentence": texts(12)["sentence"]}
     store(folder, "stars", whole, {"train": rows, "test": rows})
     return folder
+
+
+def test_the_licence_is_told_where_it_is_known(folder, monkeypatch):
+    assert [license_of(n) for n in ("mnist:3.0.1", "cifar10", "fashion_mnist")] == [
+        "CC-BY-SA-3.0",
+        None,
+        "MIT",
+    ]
+    assert from_tfds("small_images", folder).license is None
+    monkeypatch.setitem(LICENSES, "small_images", "MIT")
+    assert from_tfds("small_images", folder).license == "MIT"
+    settings = {"dataset": "tfds:small_images:1.0.0", "data_dir": str(folder), "embeddings": None}
+    assert load(settings).license == "MIT"
 
 
 def test_whole_numbers_are_labels_if_there_are_no_classes(folder):

@@ -134,7 +134,7 @@ def test_ratios_are_worked_out_from_the_original_accuracy(compared):
 def test_learned_labels_have_the_outer_optimizer_of_the_set(tmp_path, monkeypatch):
     settings = {"outer_momentum": 0.9, "outer_lr": 0.03, "init": "random", "networks": 2}
     run = named_run(small.config(tmp_path / "run", model="tiny", eval_networks=2, **settings))
-    own = new_distillation(run.config, run.dataset)
+    own = new_distillation(run.config, run.dataset, run.learner)
     subject = Subject(run, Protocol(**PROTOCOL), own.distilled.samples)
     asked = []
 

@@ -64,7 +64,9 @@ def made(data=None, **settings):
     config = configure({"dataset": "digits", "model": "lenet", **given})
     data = data or images()
     run = Run(config, data, choose(tiny, data), InMemory())
-    return Subject(run, Protocol(**PROTOCOL), new_distillation(config, data).distilled.samples)
+    return Subject(
+        run, Protocol(**PROTOCOL), new_distillation(config, data, run.learner).distilled.samples
+    )
 
 
 def by_hand(subject, recipe, samples):

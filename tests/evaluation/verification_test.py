@@ -118,6 +118,43 @@ def other_vectors(data):
     return dataclasses.replace(data, encoding=changed)
 
 
+def changed_card(folder, **parts):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | parts))
+
+
+def flip_a_byte(folder):
+    with np.load(folder / "set.npz") as arrays:
+        place = (folder / "set.npz").read_bytes().index(arrays["y"].tobytes())
+    data = bytearray((folder / "set.npz").read_bytes())
+    data[place] ^= 1
+    (folder / "set.npz").write_bytes(data)
+
+
+def change_a_rate(folder):
+    with np.load(folder / "set.npz") as arrays:
+        np.savez(folder / "set.npz", **{**arrays, "lr": arrays["lr"] * 2})
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (flip_a_byte, "file 'y.npy'"),
+        (change_a_rate, "(lr has been changed"),
+        (lambda f: changed_card(f, classes=["b", "a", "c"]), "(classes in card.json has been ch"),
+        (lambda f: changed_card(f, input={"kind": "vector", "shape": [small.FEATURES + 1]}),
+         "(input in card.json has been changed"),
+    ],
+)  # fmt: skip
+def test_what_was_changed_is_named(tmp_path, cli, damage, named):
+    folder = written(tmp_path)
+    damage(folder)
+    found = cli("--mode=verify", str(folder))
+    assert found.status == 2
+    assert named in found.err
+    assert found.err.count("\n") == 1
+
+
 def test_the_command_line_says_it_by_its_status(cli, image_run, tmp_path):
     found = cli("--mode=verify", str(image_run))
     assert found.status == 0

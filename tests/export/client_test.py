@@ -14,6 +14,7 @@ import stand_in
 import tensorflow as tf
 from served import QUESTIONS, dataset, example, expected_answers, program, strings
 
+CLIENT = ("-m", "tf_distill.export.client")
 CLASSES = ["person", "place", "number"]
 
 
@@ -43,7 +44,7 @@ def expected(text_run):
 
 def refusal(*arguments):
     """The one line with which the client ends."""
-    told = program("export/client.py", *arguments, status=2)
+    told = program(*CLIENT, *arguments, status=2)
     assert len(told.splitlines()) == 1
     return told
 
@@ -66,7 +67,7 @@ def test_client_mistakes_are_one_line(arguments, message):
 @pytest.mark.parametrize("server", ["rest_url", pytest.param("grpc_url", marks=pytest.mark.long)])
 def test_client_prints_a_line_for_each_question(server, request, expected):
     url = f"--url={request.getfixturevalue(server)}"
-    lines = program("export/client.py", url, "--model=toy", *QUESTIONS).splitlines()
+    lines = program(*CLIENT, url, "--model=toy", *QUESTIONS).splitlines()
     for line, question, probabilities in zip(lines, QUESTIONS, expected, strict=True):
         label, probability, text = line.split("\t")
         assert (label, text) == (CLASSES[probabilities.argmax()], question)
@@ -78,7 +79,7 @@ def test_client_sends_images_and_names_what_is_refused(rest_url, image_run, tmp_
     files[0].write_bytes(tf.io.encode_png(dataset(image_run).x_test[0]).numpy())
     files[1].write_bytes(b"none")
     images = (url, "--model=digits", "--images", files[0])
-    assert program("export/client.py", *images).split()[0] in map(str, range(10))
+    assert program(*CLIENT, *images).split()[0] in map(str, range(10))
     refused = refusal(*images, files[1])
     assert refused.startswith(f"client: error: {files[1]}: {rest_url}")
     assert "answered 400: Unknown image file format." in refused

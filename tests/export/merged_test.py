@@ -52,6 +52,21 @@ def test_sets_of_the_same_classes_keep_their_labels(tmp_path):
     assert td.load_distilled(folder).recipe.shuffled
 
 
+@pytest.mark.parametrize(
+    ("licences", "merged"),
+    [(["MIT", "MIT"], "MIT"), (["MIT", "CC0-1.0"], "CC0-1.0 AND MIT"), (["MIT", None], None)],
+)
+def test_the_licences_of_all_data_are_kept(licences, merged, tmp_path):
+    sets = [made("abc", **({"license": name} if name else {})) for name in licences]
+    both = td.merge(sets)
+    assert both.metadata.get("license") == merged
+    page = (td.save_distilled(both, tmp_path / "set") / "README.md").read_text()
+    assert "6 samples of a+b+c (a, b, c; MIT)" in page
+    assert (f"| licence of the data | {merged} |" in page) == bool(merged)
+    again = td.merge([both, td.load_distilled(tmp_path / "set")])
+    assert again.metadata.get("license") == merged
+
+
 def test_disjoint_classes_stand_side_by_side():
     sets = [made("ab"), made("cde"), made("fg")]
     merged = td.merge(sets)

@@ -7,21 +7,18 @@ import numpy as np
 import pytest
 import small
 import tensorflow as tf
-from served import FORMAT_1, QUESTIONS, ROOT, expected_answers, in_cpp, program, strings
+from served import FORMAT_1, QUESTIONS, ROOT, expected_answers, in_cpp, strings
 
 import tf_distill
 from tf_distill.common import UserError
 from tf_distill.core import Learner, Optimizer, Recipe, Samples, evaluate, train
-from tf_distill.export import LoadedSet, load, saved_model, servable
+from tf_distill.export import LoadedSet, formats, load, saved_model, servable
 
 
-@pytest.mark.long
-def test_programs_export_versions(text_run, tmp_path):
-    folders = f"--run_dir={text_run}", f"--export_dir={tmp_path}"
-    for export, file in (("classifier", "assets/vocabulary.txt"), ("distilled_set", "assets")):
-        path = program(f"export/{export}.py", *folders).strip()
-        assert (tmp_path / path / file).exists()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2"]
+def test_the_model_of_a_run_is_exported_as_versions(text_run, tmp_path):
+    paths = [formats.serving(text_run, tmp_path / "model") for _ in range(2)]
+    assert paths == [tmp_path / "model" / "1", tmp_path / "model" / "2"]
+    assert all((path / "assets" / "vocabulary.txt").exists() for path in paths)
 
 
 @pytest.mark.parametrize("run", ["text_run", "image_run"])

@@ -5,32 +5,18 @@ import hashlib
 import io
 import json
 import shutil
+import warnings
 import zipfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from made_sets import IMAGE, TEXT, made
 from PIL import Image
 
 import tf_distill as td
 from tf_distill.common import UserError
-from tf_distill.core import Samples
-from tf_distill.export import LoadedSet, distilled_set, load, set_folder
-
-IMAGE = {"kind": "image", "shape": [2, 3, 1], "mean": [0.5], "std": [0.25]}
-TEXT = {"kind": "text", "shape": [2, 3], "vocabulary": ["a", "\u2028", "c"]}
-
-
-def made(input_=IMAGE, use="replay", **more):
-    """A set of two classes: two steps of one sample."""
-    x = np.linspace(-3, 3, 12, dtype="f4").reshape(2, 1, *input_["shape"])
-    samples = Samples(x, np.float32([[[0.2]], [[1.4]]]), np.float32([0.1, 0.2]))
-    metadata = {
-        "dataset": "mine", "network": "python:mine", "use": use, "seed": 3, "init": "random",
-        "classes": ["no", "oh/yes"], "input": input_, "inner_optimizer": "sgd", "augment": "none",
-        "accuracy": {"mean": 0.9, "std": 0.01, "networks": 5},
-    }  # fmt: skip
-    return LoadedSet(samples, [], metadata, **more)
+from tf_distill.export import distilled_set, load, set_folder
 
 
 @pytest.fixture
@@ -111,6 +97,10 @@ def test_a_run_writes_its_set_in_both_forms(run, request):
                        (plain.initial_weights, saved.initial_weights)):  # fmt: skip
         assert_same(one, other)
     assert plain.metadata["layers"][-1].startswith("Dense: units")
+    texts = plain.metadata["dataset"] == "toy_questions"
+    assert plain.metadata.get("license") == ("Apache-2.0" if texts else None)  # of digits, unknown
+    page = (run / "set" / "1" / "README.md").read_text()
+    assert ("| licence of the data | Apache-2.0 |" in page) == texts
     plain.metadata["input"].pop("vectors", None)  # their SHA-256
     own = {"format", "initial_weights", "frozen_weights"}
     for name in saved.metadata.keys() - own:
@@ -120,7 +110,7 @@ def test_a_run_writes_its_set_in_both_forms(run, request):
 
 
 def test_a_folder_that_is_there_is_left_alone(folder):
-    with pytest.raises(UserError, match="is there already; name a new folder"):
+    with pytest.raises(UserError, match="is there already; name a new one"):
         td.save_distilled(made(), folder)
     set_folder.write(folder, made(use="training"))  # a run's own
     assert load(folder).metadata["use"] == "training"
@@ -140,6 +130,9 @@ def test_a_compressed_archive_is_no_set(folder):
         (lambda c: c.update(inner_optimizer="adam"), "inner_optimizer in card.json has been ch"),
         (lambda c: c["accuracy"].update(mean=1), "accuracy in card.json has been changed"),
         (lambda c: c.pop("augment"), "augment in card.json has been changed"),
+        (lambda c: c["sha256"].pop("classes"), "classes in card.json has been changed"),
+        (lambda c: c.update(dataset="others"), "dataset in card.json has been changed"),
+        (lambda c: c.pop("license"), "license in card.json has been changed"),
         (lambda c: c["arrays"].update(x=[1, 2, 2, 3, 1]), r"x has the shape \[2, 1, 2, 3, 1\]"),
         (lambda c: c["arrays"].update(initial_0=[3]), "has no array 'initial_0'"),
         (lambda c: c["sha256"].clear(), "has no 'x'"),
@@ -184,6 +177,21 @@ def huge(shape):
     return f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
 
 
+def twice(folder):
+    """Puts a second value of a name before the first."""
+    text = (folder / "card.json").read_text()
+    (folder / "card.json").write_text(text.replace("{", '{"format": 2, ', 1))
+
+
+def two_arrays(folder):
+    """Puts a second y behind the first."""
+    data = io.BytesIO()
+    np.save(data, np.zeros((2, 1, 1), "f4"))
+    with warnings.catch_warnings(), zipfile.ZipFile(folder / "set.npz", "a") as archive:
+        warnings.simplefilter("ignore")  # zipfile's own, of the name
+        archive.writestr("y.npy", data.getvalue())
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
@@ -202,6 +210,8 @@ def huge(shape):
         (lambda f: (f / "card.json").write_text("[" * 100_000), "card.json is damaged"),
         (lambda f: (f / "card.json").write_text('{"format": 2, "classes": ['), "card.json is dam"),
         (lambda f: (f / "card.json").write_text('{"format": 2}'), "card.json is damaged"),
+        (twice, "card.json is damaged .a name twice in one object"),
+        (two_arrays, "can't read .*set.npz .two arrays of one name"),
     ],
 )  # fmt: skip
 def test_damage_is_one_line(folder, damage, told):
@@ -226,6 +236,13 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
 def test_a_preprocessing_that_does_not_fit_is_refused(input_, told):
     with pytest.raises(ValueError, match=told):
         distilled_set.check(made(input_))
+
+
+def test_two_classes_of_one_name_are_refused():
+    twins = made()
+    twins.metadata["classes"] = ["a", "a"]
+    with pytest.raises(ValueError, match="two classes of one name"):
+        distilled_set.check(twins)
 
 
 def test_vectors_of_other_words_are_named(tmp_path):

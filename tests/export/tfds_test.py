@@ -37,5 +37,5 @@ def test_a_directory_is_loaded_by_name_and_by_folder(image_run, tmp_path):
 
 def test_a_folder_that_can_not_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"can't write to .*file.*with export_dir"):
+    with pytest.raises(UserError, match=r"can't write to .*file.*; name a folder"):
         tfds.write_version(tf_distill.load_distilled(FORMAT_1), tmp_path / "file")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import evaluated
@@ -9,6 +10,7 @@ import pytest
 from html_page import Page, assert_self_contained
 
 from tf_distill.common import UserError
+from tf_distill.export.formats import FORMATS
 from tf_distill.report import record, report
 from tf_distill.report.figures import gallery, style
 from tf_distill.runs.experiment import carry_out
@@ -110,7 +112,7 @@ def test_sentences_are_shown_with_their_labels_the_top_class_bold(whole):
 
 def test_code_blocks_work_as_they_stand(whole, capsys):
     folder, page = whole
-    package, plain, shell, command = page.blocks
+    package, plain, forms, served, command = page.blocks
     values = {}
     exec(package, values)
     assert values["model"].count_params() > 0
@@ -118,7 +120,13 @@ def test_code_blocks_work_as_they_stand(whole, capsys):
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("for t in range(len(lr))")
     assert len(out) == 1 + len(record.read(folder).results["learned_lr"])
-    assert shell.count(f"--run_dir={folder}") == 3
+    asked = re.findall(rf"python -m tf_distill\.export --format=(\w+) {folder}", forms + served)
+    assert asked == ["tfds", "huggingface", "torch", "serving"]
+    assert FORMATS.keys() >= set(asked)
+    question = (
+        'python -m tf_distill.export.client --url=http://localhost:8501 --model=model "A text ?"'
+    )
+    assert question in served
     assert command.startswith("python -m tf_distill.main --dataset=toy_questions")
 
 

@@ -228,7 +228,9 @@ def test_more_samples_than_fit_are_refused_before_any_is_made(tmp_path, room, mo
         ({"epochs": 10**9}, "and 1000000000 learning rates take about 16 GB"),
     ):
         with pytest.raises(UserError, match=text):
-            experiment.new_distillation(small.config(tmp_path, **settings), small.dataset())
+            experiment.new_distillation(
+                small.config(tmp_path, **settings), small.dataset(), small.learner()
+            )
 
 
 def test_without_a_known_limit_nothing_is_refused(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import small
 import tensorflow as tf
 
 from tf_distill.runs import results
@@ -47,3 +48,13 @@ def test_the_commit_stays_what_it_was_when_first_asked(monkeypatch, tmp_path):
     git("commit", "--allow-empty", "-m", "two")
     assert results.commit() == first
     assert first
+
+
+def test_a_loss_that_stays_that_of_guessing_is_told_with_what_to_change(tmp_path):
+    data = small.dataset()  # three classes alike
+    config = small.config(tmp_path, outer_steps=300, inner_lr=0.01)
+    line = results.still_guessing([2.0] * 10 + [1.09] * 20, data, config)
+    assert "after 30 of 300 outer steps the loss is still that of guessing (1.090," in line
+    assert "sample_init=real, inner_lr=0.05 or inner_lr=0.002" in line
+    assert not results.still_guessing([1.09] * 10 + [1.0] * 20, data, config)
+    assert not results.still_guessing([1.09] * 5, data, config)

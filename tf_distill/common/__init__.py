@@ -41,6 +41,7 @@ from tf_distill.common.files import (
     whole,
     write_bytes,
     write_json,
+    write_new,
     write_text,
     writing_to,
 )

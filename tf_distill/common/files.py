@@ -9,7 +9,7 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,19 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         remove(part)
+
+
+def write_new(place: Path, write: Callable[[Path], None]) -> Path:
+    """Has a file or folder written that is not there yet; gives its place.
+
+    UserError if there is something already, or it can't be written.
+    """
+    if place.exists():
+        raise UserError(f"{place} is there already; name a new one")
+    with writing_to(place, ELSEWHERE):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write(place)
+    return place
 
 
 def clear_parts(folder: Path) -> None:
@@ -125,7 +138,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > JSON_BYTES:
             raise ValueError(f"more than {JSON_BYTES >> 20} MB")
-        value = json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes(), object_pairs_hook=_object)
         if not isinstance(value, dict):
             raise ValueError(f"a {type(value).__name__}")
         return value
@@ -137,6 +150,14 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} is damaged ({error}), expected a JSON object; delete it or name another folder"
         ) from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError if a name stands in it twice, as readers may take either value."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name twice in one object")
+    return found
 
 
 @contextlib.contextmanager
@@ -187,6 +208,8 @@ def read_npz_arrays(
     try:
         with zipfile.ZipFile(path) as members, np.load(path, allow_pickle=False) as archive:
             names = list(archive)
+            if len({*names}) < len(names):
+                raise ValueError("two arrays of one name")
             if not packed and any(i.compress_type for i in members.infolist()):
                 raise ValueError("it is compressed, and numpy.savez does not do that")
             found = {name: archive[name] for name in wanted if name in names}

@@ -70,11 +70,12 @@ SETTINGS: dict[str, Any] = {
 DESCRIBED = Object(
     "network dataset seed classes input how_to_train",
     {**dict.fromkeys(("network", "dataset", "init", "labels", "how_to_train", "recipe"), str),
-     **dict.fromkeys(("eval_split", "date"), str), "input": INPUT, "use": ("training", "replay"),
+     **dict.fromkeys(("eval_split", "date", "license"), str), "input": INPUT,
+     "use": ("training", "replay"),
      "inner_optimizer": ("sgd", "momentum", "adam"), "augment": ("none", "shift", "crop_and_flip"),
      "accuracy": MEAN, "classes": [str], "sentences": [str], "layers": [str],
      "sources": [Object("dataset samples classes",
-                        {"dataset": str, "samples": int, "classes": [str]})],
+                        {"dataset": str, "samples": int, "classes": [str], "license": str})],
      **dict.fromkeys(("steps", "epochs", "seed", "initial_weights", "frozen_weights"), int)},
 )  # fmt: skip
 """What the numbers of a distilled set mean."""
@@ -109,6 +110,7 @@ SCHEMAS = {
     "metadata.json": DESCRIBED,
     "card.json": Object(
         f"{DESCRIBED.required} arrays sha256",
+        # sha256: of each array, each other part of the card, and vocabulary.txt
         {**DESCRIBED.fields, "arrays": Object("x y lr", {}), "sha256": Object("x y lr", {})},
     ),
 }  # fmt: skip

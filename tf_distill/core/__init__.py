@@ -67,7 +67,6 @@ from tf_distill.core.outer import (
 )
 from tf_distill.core.starts import (
     EMBED_BATCH,
-    REAL,
     Prototypes,
     by_class,
     class_plan,
@@ -77,4 +76,5 @@ from tf_distill.core.starts import (
     k_means,
     medoids,
     real_examples,
+    real_starts,
 )

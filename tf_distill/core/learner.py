@@ -128,7 +128,7 @@ def stateless(
     model: keras.Model, weights: Sequence[tf.Tensor], frozen: Sequence[tf.Tensor], x: tf.Tensor
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """The output of a model with these weights, and its non-trainable variables afterwards."""
-    if isinstance(model, keras.Sequential) or hasattr(model, "operations"):
+    if is_functional(model):
         return model.stateless_call(weights, frozen, x, training=False)
     # stateless_call hands `training` to call(), which of a subclassed model may not take it.
     variables = [*model.trainable_variables, *model.non_trainable_variables]
@@ -137,6 +137,11 @@ def stateless(
         output = model(x, training=False)
         after = [scope.get_current_value(v) for v in model.non_trainable_variables]
     return output, [a if a is not None else f for a, f in zip(after, frozen, strict=True)]
+
+
+def is_functional(model: keras.Model) -> bool:
+    """Whether the model is functional or sequential: its graph of layers is known."""
+    return isinstance(model, keras.Sequential) or hasattr(model, "operations")
 
 
 def _draw_of(variable: keras.Variable, initializer: Initializer | None):

@@ -1,16 +1,19 @@
-"""The start of a distilled set: noise, or real examples, also moved along a linear classifier."""
+"""The start of a distilled set: noise, or real examples, chosen or moved in one of several ways."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances_argmin
 
-from tf_distill.common import Stream, numpy_generator
+from tf_distill.common import Stream, UserError, numpy_generator
 from tf_distill.core.inner import Samples
+from tf_distill.core.learner import Learner, is_functional
 from tf_distill.core.losses import encode
 from tf_distill.datasets import Dataset
 
@@ -18,7 +21,9 @@ EMBED_BATCH = 500
 SHARE = 0.27
 """How far an example is moved, as a share of the norm of a typical word, or example."""
 MOST = 6000
-"""Training examples that the classifier learns from, at most."""
+"""Training examples that the classifier learns from, and matching pursuit chooses from, at most."""
+DRAWN = 5
+"""Random networks whose features matching pursuit compares."""
 
 
 class Prototypes(NamedTuple):
@@ -135,12 +140,84 @@ def medoids(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes
     return real_examples(dataset, size, nearest)
 
 
+def matching_pursuit(
+    learner: Learner, dataset: Dataset, size: int, rng: np.random.Generator
+) -> Prototypes:
+    """The real examples from which a kernel regression explains the classes best.
+
+    Orthogonal matching pursuit (Pati et al., 1993): each next example is the one whose kernel
+    with all others explains most of what is left. The kernel is that of the last layer's inputs
+    in random networks: as training with learned labels begins, this layer makes such a
+    regression. Classes may have different numbers of examples.
+
+    Raises:
+        UserError: the network's layers are not known, or there are too few examples.
+    """
+    order = rng.permutation(len(dataset.y_train))[:MOST]
+    if len(order) < size:
+        raise UserError(
+            f"sample_init=matching_pursuit chooses {size} of {len(order)} training examples; "
+            "distil fewer samples, or use sample_init=real"
+        )
+    x = _last_inputs(learner, dataset, order, rng)
+    left = np.eye(len(dataset.classes))[dataset.y_train[order]]
+    left -= left.mean(axis=0)
+    norms = np.einsum("ni,ni->n", x @ (x.T @ x), x)  # of the kernel's columns, less the basis
+    least = 1e-9 * norms.max()
+    basis = np.zeros((len(order), size))
+    chosen: list[int] = []
+    for i in range(size):
+        gains = np.sum((x @ (x.T @ left)) ** 2, axis=1) / np.maximum(norms, least)
+        gains[chosen] = -1
+        chosen.append(int(np.argmax(gains)))
+        column = x @ x[chosen[-1]]
+        column -= basis @ (basis.T @ column)
+        basis[:, i] = column / max(float(np.linalg.norm(column)), least)
+        left -= np.outer(basis[:, i], basis[:, i] @ left)
+        norms -= (x @ (x.T @ basis[:, i])) ** 2
+    places = order[chosen]
+    return Prototypes(embed(dataset, places), dataset.y_train[places].astype(np.int32), places)
+
+
+def _last_inputs(
+    learner: Learner, dataset: Dataset, index: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The inputs of the last layer for training examples, of DRAWN random networks in a row.
+
+    They are float64 `[len(index), DRAWN * features]`, with a mean of zero.
+    """
+    model = learner.model
+    if not is_functional(model):
+        raise UserError(
+            "sample_init=matching_pursuit needs a functional or sequential model, got "
+            f"{type(model).__name__}; use sample_init=medoids"
+        )
+    body = Learner(keras.Model(model.inputs, model.layers[-1].input))
+    networks = [body.init(rng.integers(2**31, size=2, dtype=np.int32)) for _ in range(DRAWN)]
+    apply = tf.function(body.apply)
+    found = []
+    for part in np.split(index, range(EMBED_BATCH, len(index), EMBED_BATCH)):
+        x = tf.constant(embed(dataset, part))
+        found.append(np.concatenate([apply(w, x) for w in networks], axis=1))
+    features = np.concatenate(found).astype(np.float64)
+    return features - features.mean(axis=0)
+
+
 def _clusters(x: np.ndarray, count: int, rng: np.random.Generator) -> KMeans:
     return KMeans(count, n_init=1, random_state=int(rng.integers(2**31))).fit(x)
 
 
-REAL = {"real": draw_real, "linear": directed, "k_means": k_means, "medoids": medoids}
-"""The samples that are made of real examples, by `sample_init`."""
+def real_starts(
+    learner: Learner,
+) -> dict[str, Callable[[Dataset, int, np.random.Generator], Prototypes]]:
+    """The ways to make a start of real examples, by `sample_init`."""
+    return {
+        "real": draw_real,
+        "linear": directed,
+        "k_means": k_means,
+        "medoids": medoids,
+        "matching_pursuit": functools.partial(matching_pursuit, learner),
+    }
 
 
 def initial_samples(

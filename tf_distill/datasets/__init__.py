@@ -10,6 +10,7 @@
 | text_files | lines of text files, packed or not, in any usual encoding |
 | words | splitting, numbering and decoding of texts |
 | embeddings | word vectors from a file, or made of the training texts |
+| raw | raw inputs for a loaded set, as a dataset stores them |
 | labels | from labels to class indices; a fifth that is held out |
 | checks | warnings of data that look wrong |
 | sst5, toy_questions | two datasets that are made here |
@@ -32,6 +33,7 @@ from tf_distill.datasets.image_folder import from_directory
 from tf_distill.datasets.images import ImageEncoding, augmentation
 from tf_distill.datasets.known import DATASETS, load, registry
 from tf_distill.datasets.labels import class_counts, counts_in_words
+from tf_distill.datasets.raw import stored
 from tf_distill.datasets.tables import from_csv, from_dataframe
 from tf_distill.datasets.texts import from_texts
 from tf_distill.datasets.tfds import from_tfds

@@ -66,7 +66,7 @@ def from_arrays(
         raise UserError(f"got encoding={encoding!r}, expected one of {', '.join(ENCODINGS)}")
     where = ("x_train, y_train", "x_test, y_test")
     parts = _parts(x_train, y_train, x_test, y_test, where, classes, seed)
-    train, test = (_as_images(x) for x in (parts.x_train, parts.x_test))
+    train, test = (as_images(x) for x in (parts.x_train, parts.x_test))
     if train is not None and test is not None:
         images = parts._replace(x_train=train, x_test=test)
         return image_dataset(name, images, encoding == "standardise")
@@ -80,10 +80,10 @@ def _parts(
     """Both splits as arrays of numbers of one shape, with numbered classes."""
     if (x_test is None) != (y_test is None):
         raise UserError("got one of x_test and y_test, expected both or none")
-    train = _inputs(x_train, where[0])
+    train = checked_inputs(x_train, where[0])
     if x_test is None:
         return make_parts((train, y_train), None, where, classes, seed)
-    test = _inputs(x_test, where[1])
+    test = checked_inputs(x_test, where[1])
     if test.shape[1:] != train.shape[1:]:
         raise UserError(
             f"{where[1]} has inputs of shape {test.shape[1:]}, expected {train.shape[1:]} as in "
@@ -92,7 +92,8 @@ def _parts(
     return make_parts((train, y_train), (test, y_test), where, classes, seed)
 
 
-def _inputs(x: Any, where: str) -> np.ndarray:
+def checked_inputs(x: Any, where: str) -> np.ndarray:
+    """Numbers `[N, ...]`; UserError for other things, with their place."""
     refuse_stream(x, where.partition(",")[0])
     try:
         x = np.asarray(x)
@@ -114,7 +115,7 @@ def _inputs(x: Any, where: str) -> np.ndarray:
     return x
 
 
-def _as_images(x: np.ndarray) -> np.ndarray | None:
+def as_images(x: np.ndarray) -> np.ndarray | None:
     """uint8 `[N, height, width, channels]`, or None if x is no images or would lose precision."""
     if x.dtype == np.uint8 and x.ndim == 3:
         x = x[..., None]

@@ -62,6 +62,7 @@ class Dataset:
     encoding: from stored to embedded inputs.
     augment: a random change of stored training inputs: (x, seed) to x.
     raw_train, raw_test: the strings of a text dataset, bytes `[N]`.
+    license: of the data, as an SPDX identifier such as "MIT"; None where it is not known.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Dataset:
     augment: Augment = lambda x, seed: x
     raw_train: np.ndarray | None = None
     raw_test: np.ndarray | None = None
+    license: str | None = None
 
     def __repr__(self) -> str:
         """One line: the name and the sizes."""

@@ -232,6 +232,19 @@ def _tell_empty(folder: Folder) -> None:
             say(f"{inner} has no images: no class")
 
 
+def read_files(files: Sequence[Path], shape: tuple[int, ...], white: int) -> np.ndarray:
+    """The images in files as those of a folder, scaled to one shape: uint8 `[N, *shape]`.
+
+    UserError if some can't be read: all of them, with the cause.
+    """
+    headers, bad = _headers(files)
+    images, worse = _load([file for file in files if file in headers], shape, white)
+    bad |= worse
+    if bad:
+        raise UserError(f"{_listed(bad, len(files))}; expected whole {', '.join(FORMATS)}")
+    return images
+
+
 class Header(NamedTuple):
     """Of a picture, without its pixels: its size, whether it is grey, and whether of 16 bits."""
 

@@ -122,7 +122,11 @@ def drop_empty(
     kept = [i for i, text in enumerate(texts) if text.strip()]
     if len(kept) < len(texts):
         say(f"{where}: {len(texts) - len(kept)} empty texts are left out")
-    chosen = (texts[i] for i in kept)
-    array = np.empty(len(kept), object)
-    array[:] = [t if isinstance(t, bytes) else t.encode("utf-8", "replace") for t in chosen]
-    return array, [labels[i] for i in kept]
+    return as_bytes([texts[i] for i in kept]), [labels[i] for i in kept]
+
+
+def as_bytes(texts: Sequence[str | bytes]) -> np.ndarray:
+    """Texts as bytes in an array of objects `[N]`."""
+    array = np.empty(len(texts), object)
+    array[:] = [t if isinstance(t, bytes) else t.encode("utf-8", "replace") for t in texts]
+    return array

@@ -1,6 +1,8 @@
 """Any dataset of tensorflow-datasets whose examples are an image or a text with a class."""
 
 import contextlib
+import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from tf_distill.datasets.images import Size, choose_size, image_dataset, scale_i
 from tf_distill.datasets.labels import make_parts
 from tf_distill.datasets.texts import GLOVE, drop_empty, text_dataset
 
+LICENSES = {"fashion_mnist": "MIT", "mnist": "CC-BY-SA-3.0"}
+"""Of datasets by name, as SPDX identifiers: those that the documentation of Keras states."""
 Arrays = tuple[np.ndarray, ...]
 Splits = tuple[Arrays, Arrays, Any]
 
@@ -48,8 +52,15 @@ def from_tfds(
     kind, parts = read_tfds(name, place, input_feature, label_feature, image_size)
     short = name.partition("/")[0]
     if kind == "image":
-        return image_dataset(short, parts)
-    return text_dataset(short, parts, embeddings or place / GLOVE, length)
+        made = image_dataset(short, parts)
+    else:
+        made = text_dataset(short, parts, embeddings or place / GLOVE, length)
+    return dataclasses.replace(made, license=license_of(name))
+
+
+def license_of(name: str) -> str | None:
+    """The licence of a dataset by its name, also with a config and a version, if it is known."""
+    return LICENSES.get(re.split("[/:]", name)[0])
 
 
 def read_tfds(

@@ -29,7 +29,14 @@ def load_toy_questions(data_dir: Path, embeddings: str | None) -> Dataset:
     encoding = TextEncoding(words, vectors, LENGTH)
     x, cut = encoding.number(raw), len(raw) // 4
     parts = Parts(tuple(GRAMMAR), x[cut:], y[cut:], x[:cut], y[:cut])
-    return Dataset("toy_questions", *parts, encoding, raw_train=raw[cut:], raw_test=raw[:cut])
+    return Dataset(
+        "toy_questions",
+        *parts,
+        encoding,
+        raw_train=raw[cut:],
+        raw_test=raw[:cut],
+        license="Apache-2.0",
+    )
 
 
 def _questions():

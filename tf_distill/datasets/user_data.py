@@ -1,5 +1,6 @@
 """A user's own data: a name of the form kind:place becomes an entry like those of the registry."""
 
+import dataclasses
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -32,11 +33,12 @@ class Source(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was read: its kind, "image" or "text", both splits, and the white of 16 bits."""
+    """What was read: kind, "image" or "text", both splits, the white of 16 bits, the licence."""
 
     kind: str
     parts: Parts
     white: int = WHITE
+    license: str | None = None
 
 
 class Kind(NamedTuple):
@@ -92,14 +94,16 @@ def _stamp(place: str | None) -> tuple[int, int, int] | None:
 
 @functools.lru_cache(maxsize=1)
 def _entry(kind: str, source: Source, *_stamps) -> Entry:
-    made_of, parts, white = KINDS[kind].read(source)
+    made_of, parts, white, license_ = KINDS[kind].read(source)
     name = short_name(kind, source.place)
 
     @functools.lru_cache(maxsize=1)
     def load(data_dir: Path, embeddings: str | None) -> Dataset:
         if made_of == "image":
-            return image_dataset(name, parts, white=white)
-        return text_dataset(name, parts, embeddings or data_dir / GLOVE)
+            made = image_dataset(name, parts, white=white)
+        else:
+            made = text_dataset(name, parts, embeddings or data_dir / GLOVE)
+        return dataclasses.replace(made, license=license_)
 
     shape = parts.x_train.shape[1:]
     return described(made_of, len(parts.classes), shape, len(parts.y_train), load, name)
@@ -143,7 +147,8 @@ def _read_npz(source: Source) -> Found:
 
 def _read_tfds(source: Source) -> Found:
     columns = (source.text_column, source.label_column)
-    return Found(*tfds.read_tfds(source.place, Path(source.data_dir), *columns, _size(source)))
+    found = tfds.read_tfds(source.place, Path(source.data_dir), *columns, _size(source))
+    return Found(*found, license=tfds.license_of(source.place))
 
 
 def _size(source: Source) -> Size | None:

@@ -117,7 +117,9 @@ def learned_probabilities(subject: Subject, done: Done) -> Measured:
         f"One draw of real training examples; their labels learned in {steps} outer steps (the set "
         f"itself: {config.outer_steps}), learning rate {rate:g}, that of random real."
     )
-    return _learned(subject, new_distillation(own, subject.run.dataset), steps, how)
+    return _learned(
+        subject, new_distillation(own, subject.run.dataset, subject.run.learner), steps, how
+    )
 
 
 def _learned(subject: Subject, distillation: Distillation, steps: int, how: str) -> Measured:

@@ -1,6 +1,7 @@
 """A distilled set to train networks on; and the frozen weights of a run's folder."""
 
 import dataclasses
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,14 @@ from tf_distill.core import (
     give_weights,
     recipe_of,
 )
-from tf_distill.datasets import UNKNOWN, ArrayEncoding, Encoding, ImageEncoding, TextEncoding
+from tf_distill.datasets import (
+    UNKNOWN,
+    ArrayEncoding,
+    Encoding,
+    ImageEncoding,
+    TextEncoding,
+    stored,
+)
 from tf_distill.networks import NETWORKS, check_outputs, outputs_for
 
 HOW_TO_TRAIN = {
@@ -128,6 +136,28 @@ class LoadedSet:
         x, y = (np.asarray(v) for v in self.samples[:2])
         return x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
 
+    def encode(self, inputs: Any) -> np.ndarray:
+        """Raw inputs as those of a network that was trained on the set, in its preprocessing.
+
+        Args:
+            inputs: texts; or images, as paths of files or as an array of pixels
+                `[N, height, width]` or `[N, height, width, channels]`, scaled to the size of the
+                set; or numbers `[N, ...]`.
+
+        Returns:
+            float32 `[N, ...]`, as the set's samples.
+
+        Raises:
+            UserError: inputs of another kind or shape, files that can't be read, or a set
+                without the vectors of its words.
+        """
+        if (encoding := self.encoding) is None:
+            raise UserError(
+                "the set does not say how its inputs are encoded; put vectors.npz back into the "
+                "folder of a set for texts, or encode them as you did for the distillation"
+            )
+        return np.asarray(encoding(stored(encoding, inputs)))
+
     def train(
         self, model: keras.Model, optimizer: Optimizer | None = None, order: int = 0
     ) -> keras.Model:
@@ -160,6 +190,17 @@ class LoadedSet:
             model.trainable_variables, compiled_train(learner, recipe)(samples, start, order)
         )
         return model
+
+    def label_distributions(self) -> np.ndarray:
+        """The labels with a number for each class, also where there are two: `[M, classes]`."""
+        y = self.arrays()[1]
+        return np.concatenate([1 - y, y], axis=1) if y.shape[1] == 1 else y
+
+    @property
+    def file_name(self) -> str:
+        """Of the data and the network, such as trec6_bilstm."""
+        name = f"{self.metadata['dataset']}_{self.metadata['network']}"
+        return re.sub(r"\W+", "_", name.lower())
 
     @property
     def _shape(self) -> tuple[int, ...]:
@@ -242,6 +283,8 @@ def check(loaded: LoadedSet) -> None:
     if not all(np.isfinite(np.asarray(v, np.float64)).all() for v in numbers):
         raise ValueError("numbers that are not finite")
     classes, shape = len(metadata["classes"]), tuple(input_["shape"])
+    if len({*metadata["classes"]}) < classes:
+        raise ValueError("two classes of one name")
     if y[2] != (1 if classes == 2 else classes):
         raise ValueError(f"labels of {y[2]} numbers for {classes} classes")
     if x[2:] != shape:

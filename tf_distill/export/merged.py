@@ -15,7 +15,9 @@ from tf_distill.export.set_folder import digest
 
 ALIKE = ("inner_optimizer", "augment")
 """What must be the same in all sets: how networks are trained on them."""
-OF_ONE = ("accuracy", "eval_split", "test_examples", "sentences", "layers", "format")
+OF_ONE = (
+    "accuracy", "eval_split", "test_examples", "sentences", "layers", "format", "license",
+)  # fmt: skip
 """Metadata of one set that say nothing of several."""
 
 
@@ -71,6 +73,7 @@ def merge(sets: Sequence[LoadedSet]) -> LoadedSet:
         "recipe": f"{first.metadata.get('inner_optimizer', 'sgd')} at {rate:.3g}, shuffled "
         f"minibatches of {n}, {count(epochs, 'epoch', 'epochs')}",
         "sources": [_source(one) for one in sets],
+        **_license(sets),
     }
     build = first.build if classes == [*first.metadata["classes"]] else None  # of as many outputs
     return LoadedSet(samples, [], metadata, build, first.frozen_weights, first.vectors)
@@ -137,9 +140,8 @@ def _labels(one: LoadedSet, y: np.ndarray, classes: list[str]) -> np.ndarray:
     own = one.metadata["classes"]
     if [*own] == classes:
         return y
-    of_each = np.concatenate([1 - y, y], axis=1) if y.shape[1] == 1 else y
     wide = np.zeros((len(y), len(classes)), np.float32)
-    wide[:, [classes.index(name) for name in own]] = of_each
+    wide[:, [classes.index(name) for name in own]] = one.label_distributions()
     return wide
 
 
@@ -154,6 +156,13 @@ def _source(one: LoadedSet) -> dict[str, Any]:
     described = {name: one.metadata[name] for name in kept if name in one.metadata}
     described["samples"] = int(np.prod(one.samples.x.shape[:2]))
     return _plain({**described, "sha256": digest(np.asarray(one.samples.x))})
+
+
+def _license(sets: Sequence[LoadedSet]) -> dict[str, str]:
+    """The licences of all data, if all are known; what is unknown is not said."""
+    named = [one.metadata.get("license") for one in sets]
+    known = sorted({part for name in named if name for part in name.split(" AND ")})
+    return {"license": " AND ".join(known)} if all(named) else {}
 
 
 def _plain(described: Any) -> Any:

@@ -3,7 +3,6 @@
 Earlier versions of this package wrote sets in this form alone.
 """
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import tensorflow as tf
 
 from tf_distill.common import (
-    UserError,
     check_schema,
     read_json,
     whole,
@@ -19,7 +17,6 @@ from tf_distill.common import (
     write_json,
 )
 from tf_distill.core import Samples, Weights, graph_function
-from tf_distill.export import versions
 from tf_distill.export.distilled_set import (
     HOW_TO_TRAIN,
     LoadedSet,
@@ -95,18 +92,6 @@ def write(path: Path, loaded: LoadedSet) -> None:
 def is_set(path: Path) -> bool:
     """Whether a folder is the SavedModel of a distilled set."""
     return (path / "saved_model.pb").is_file() and (path / METADATA).is_file()
-
-
-def publish(source: Path, export_dir: Path) -> Path:
-    """Adds the set in the folder `source` to `export_dir`; gives the new version's folder.
-
-    Raises:
-        UserError: there is no distilled set, or `export_dir` can't be written.
-    """
-    if not is_set(source):
-        raise UserError(f"{source} is no distilled set; name the folder of a finished run")
-    read(source)
-    return versions.publish_version(export_dir, lambda part: shutil.copytree(source, part))
 
 
 def read(path: Path) -> LoadedSet:

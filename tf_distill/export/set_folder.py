@@ -2,14 +2,15 @@
 
 | file | has |
 | --- | --- |
-| card.json | what the set is: data, network, training, accuracy; shapes and SHA-256 of the rest |
+| card.json | what the set is: data, network, training, accuracy; shapes of arrays, and SHA-256 |
 | set.npz | float32 x, y, lr; initial_0, initial_1, ... and frozen_0, ... where the set needs them |
 | vocabulary.txt | for texts: a word a line; the first has the number 2 |
 | vectors.npz | for texts: the words' vectors; may be left out: `input` has their SHA-256 |
 | samples/ | PNG files, or sentences.txt, for a person |
 | README.md | the card in words, and how to train on the set |
 
-The card is the metadata of a `LoadedSet`, and `arrays` and `sha256` beside them.
+The card is the metadata of a `LoadedSet`, with `arrays` and `sha256` beside them. The latter are
+those of each array, of each other part of the card, and of vocabulary.txt.
 """
 
 import hashlib
@@ -24,15 +25,14 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_distill.common import (
-    ELSEWHERE,
     UserError,
     check_schema,
     read_json,
     read_npz_arrays,
     whole,
     write_json,
+    write_new,
     write_text,
-    writing_to,
 )
 from tf_distill.core import Samples, Weights
 from tf_distill.export import saved_model
@@ -52,7 +52,7 @@ CARD, ARRAYS, VECTORS, VOCABULARY = "card.json", "set.npz", "vectors.npz", "voca
 SENTENCES = Path("samples", "sentences.txt")
 DECIDING = ("classes", "input", "network", "use", "inner_optimizer", "augment", "accuracy",
             "eval_split", "seed")  # fmt: skip
-"""Parts of the card that decide what a training gives. They have a SHA-256 as arrays do."""
+"""Parts of the card that decide what a training gives: none is read without a SHA-256."""
 APART = ("sentences", "initial_weights", "frozen_weights")
 """Metadata that the card does not have: they are in other files."""
 Json = dict[str, Any]
@@ -72,12 +72,7 @@ def save(distilled: LoadedSet, path: str | Path) -> Path:
     Raises:
         UserError: there is something at `path` already, or it can't be written.
     """
-    folder = Path(path).expanduser()
-    if folder.exists():
-        raise UserError(f"{folder} is there already; name a new folder")
-    with writing_to(folder, ELSEWHERE):
-        write(folder, distilled)
-    return folder
+    return write_new(Path(path).expanduser(), lambda folder: write(folder, distilled))
 
 
 def write(folder: Path, distilled: LoadedSet) -> None:
@@ -112,18 +107,22 @@ def arrays_of(distilled: LoadedSet) -> Arrays:
 
 def card_of(distilled: LoadedSet, arrays: Arrays) -> Json:
     """The card of a set with these arrays."""
-    metadata = {name: v for name, v in distilled.metadata.items() if name not in APART}
-    input_ = {name: v for name, v in metadata["input"].items() if name != "vocabulary"}
+    card = {name: v for name, v in plain_metadata(distilled).items() if name not in APART}
+    card["input"].pop("vocabulary", None)
     if distilled.vectors is not None:
-        input_["vectors"] = digest(distilled.vectors)
-    how = HOW_TO_TRAIN[metadata.get("use", "replay")]
-    card = {"how_to_train": how, **metadata, "input": input_, "format": FORMAT}
-    card = json.loads(json.dumps(card))  # tuples are lists, as in a file
+        card["input"]["vectors"] = digest(distilled.vectors)
+    card["format"] = FORMAT
     digests = {name: digest(array) for name, array in arrays.items()}
-    digests |= {name: digest(card[name]) for name in DECIDING if name in card}
+    digests |= {name: digest(part) for name, part in card.items()}
     if words := text_files(distilled).get(VOCABULARY):
         digests[VOCABULARY] = digest(words.encode())
     return {**card, "arrays": {n: [*a.shape] for n, a in arrays.items()}, "sha256": digests}
+
+
+def plain_metadata(distilled: LoadedSet) -> Json:
+    """The metadata as JSON gives them back, with how to train."""
+    how = HOW_TO_TRAIN[distilled.metadata.get("use", "replay")]
+    return json.loads(json.dumps({"how_to_train": how, **distilled.metadata}))
 
 
 def text_files(distilled: LoadedSet) -> dict[str, str]:
@@ -172,7 +171,7 @@ def _is_set(folder: Path) -> bool:
 
 
 def read(folder: Path) -> LoadedSet:
-    """Reads a set folder, and checks each array and each deciding part of the card.
+    """Reads a set folder, and checks each array and each part of the card.
 
     Raises:
         UserError: it is damaged, of a newer format, or has been changed since it was written.
@@ -185,7 +184,7 @@ def read(folder: Path) -> LoadedSet:
     try:
         for name, array in arrays.items():
             _check_array(name, array, shapes[name], digests)
-        for name in DECIDING:
+        for name in [*DECIDING, *sorted(digests.keys() - arrays.keys() - {VOCABULARY})]:
             if name in card or name in digests:
                 _check_digest(f"{name} in {CARD}", card.get(name), digests.get(name))
         if VOCABULARY in digests:
@@ -231,25 +230,28 @@ def _vectors(folder: Path, described: Json) -> np.ndarray | None:
     if described["kind"] != "text" or not (folder / VECTORS).is_file():
         return None
     found = read_npz_arrays(folder / VECTORS, ("vectors",), ("vectors",), packed=False)["vectors"]
-    shape = [len(described.get("vocabulary", [])), described["shape"][-1]]
+    shape = [len(described.get("vocabulary", [])), *described["shape"][-1:]]
     _check_array("vectors", found, shape, described)
     return found
 
 
-def _write_pictures(folder: Path, distilled: LoadedSet) -> None:
-    """A PNG of each image in grey or colour, as pixels, cut to what these can show."""
-    described, (x, y) = distilled.metadata["input"], distilled.arrays()
+def pictures(distilled: LoadedSet) -> list[Image.Image]:
+    """Samples in grey or colour as pixels, cut to what these can show; [] for other samples."""
+    described, x = distilled.metadata["input"], distilled.arrays()[0]
     if described["kind"] != "image" or x.shape[-1] not in (1, 3):
-        return
-    folder.mkdir()
+        return []
     mean, std = (np.asarray(described[name]) for name in MOMENTS)
     pixels = np.clip(255 * (x * std + mean), 0, 255).round().astype(np.uint8)
-    classes = distilled.metadata["classes"]
-    chosen = y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
-    for i, (image, k) in enumerate(zip(pixels, chosen, strict=True)):
-        name = re.sub(r"\W+", "_", classes[k])[:40]
-        shown = Image.fromarray(image[..., 0] if x.shape[-1] == 1 else image)
-        shown.save(folder / f"{i:04d}_{name}.png")
+    return [Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one) for one in pixels]
+
+
+def _write_pictures(folder: Path, distilled: LoadedSet) -> None:
+    """A PNG of each sample that is a picture, with its class in its name."""
+    classes, chosen = distilled.metadata["classes"], distilled.label_distributions().argmax(1)
+    for i, picture in enumerate(pictures(distilled)):
+        name = re.sub(r"\W+", "_", classes[chosen[i]])[:40]
+        folder.mkdir(exist_ok=True)
+        picture.save(folder / f"{i:04d}_{name}.png")
 
 
 INPUTS: dict[str, Callable[[Json], str]] = {
@@ -387,7 +389,9 @@ def _accuracy(card: Json) -> str | None:
 
 
 def _source(source: Json) -> str:
-    return f"{source['samples']} samples of {source['dataset']} ({', '.join(source['classes'])})"
+    about = [", ".join(source["classes"]), source.get("license")]
+    told = "; ".join(filter(None, about))
+    return f"{source['samples']} samples of {source['dataset']} ({told})"
 
 
 def _made(card: Json) -> str:

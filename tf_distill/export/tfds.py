@@ -26,10 +26,8 @@ def write_version(distilled: LoadedSet, data_dir: Path) -> Path:
     Raises:
         UserError: the folder can't be written.
     """
-    described = distilled.metadata
-    name = f"{described['dataset']}_{described['network']}_distilled"
-    name = re.sub(r"\W+", "_", name.lower())  # such as trec6_bilstm_distilled
-    with writing_to(data_dir, f"{ELSEWHERE} with export_dir"):
+    name = f"{distilled.file_name}_distilled"
+    with writing_to(data_dir, ELSEWHERE):
         (data_dir / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=data_dir) as scratch:
             folders = (path.name for path in (data_dir / name).iterdir())

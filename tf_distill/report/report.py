@@ -30,6 +30,8 @@ NAME = "report.html"
 SENTENCES_SHOWN, WORDS_SHOWN, CLASSES_SHOWN = 40, 200, 12
 GROUP_TITLES = ("Distilled set", "Baselines", "Controls", "Other networks")
 VERSIONS = ("tf_distill", "tensorflow", "keras")
+ASKED = {"image": "--images picture.png", "text": '"A text ?"'}
+"""What the client sends to a served model, by the kind of its inputs."""
 Values = dict[str, Any]
 
 
@@ -70,6 +72,7 @@ def _values(record: Record) -> Values:
         "versions": [(name, record.results[name]) for name in VERSIONS if name in record.results],
         "export": repr(str(record.path / "distilled" / "1")),
         "folder": shlex.quote(str(record.path)),
+        "asked": ASKED.get(_metadata(record).get("input", {}).get("kind")),
     }
 
 

@@ -23,12 +23,12 @@ from tf_distill.common import (
 )
 from tf_distill.config import Config
 from tf_distill.core import (
-    REAL,
     Accuracy,
     Callback,
     Distillation,
     DistilledSet,
     KeepBest,
+    Learner,
     Samples,
     distill,
     evaluator,
@@ -36,6 +36,7 @@ from tf_distill.core import (
     initial_samples,
     outer_graph,
     outer_update,
+    real_starts,
     test_networks,
 )
 from tf_distill.datasets import Dataset, hold_out
@@ -172,7 +173,7 @@ def _distilled(run: Run) -> Finished:
     """Distills and evaluates; continues from the newest checkpoint."""
     config, shared = run.config, run.distribution
     near = hold_out(run.dataset, config.seed) if config.keep == "best" else run.dataset
-    state = new_distillation(config, near)
+    state = new_distillation(config, near, run.learner)
     best = None
     if config.keep == "best":
         best = KeepBest(state.distilled.samples, config.early_stopping)
@@ -269,12 +270,17 @@ def outer_loop(
     for callback in callbacks:
         callback.distilled = state.distilled
     progress = Progress(config.outer_steps, int(state.step))
+    early, tenth = [], math.ceil(config.outer_steps / 10)
     saved = time.monotonic()
     steps = _until_stopped(_outer_steps(run, state, dataset), callbacks)
     for step, loss in _timed(state, _stoppable(progress.steps(steps), checkpoints)):
         state.guard.check(step, step == config.outer_steps, config.inner_lr, config.outer_lr)
         due = step % config.eval_every == 0 or step == config.outer_steps
         values = {"loss": loss}
+        if step <= tenth:
+            early.append(loss)
+        if step == tenth and (advice := results.still_guessing(early, dataset, config)):
+            say(advice)
         if due:  # a signal ends an evaluation at once, as that can take minutes
             with handling(signal.default_int_handler, checkpoints):
                 values["accuracy"] = evaluate(state.distilled.samples).mean
@@ -337,7 +343,7 @@ def describe_estimate(run: Run) -> str:
         UserError: there is not enough.
     """
     config, dataset = run.config, run.dataset
-    state = new_distillation(config, dataset)
+    state = new_distillation(config, dataset, run.learner)
     _alive = evaluation(run, dataset)  # it holds the test data, as in a run
     update = outer_update(state, run.learner, dataset, run.step)
     graph = outer_graph(update, dataset, run.step)
@@ -366,7 +372,7 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     return Finished(distilled, summary, metrics.lines)
 
 
-def new_distillation(config: Config, dataset: Dataset) -> Distillation:
+def new_distillation(config: Config, dataset: Dataset, learner: Learner) -> Distillation:
     """The state that a run of these settings begins with.
 
     Raises:
@@ -374,7 +380,7 @@ def new_distillation(config: Config, dataset: Dataset) -> Distillation:
     """
     memory.check_set(config, dataset)
     real = None
-    if make := REAL.get(config.sample_init):
+    if make := real_starts(learner).get(config.sample_init):
         rng = numpy_generator(config.seed, Stream.SAMPLES)
         real = make(dataset, config.steps * config.samples_per_step, rng)
     samples = initial_samples(

@@ -13,12 +13,16 @@ from typing import Any
 
 import keras
 import numpy as np
+import scipy.stats
 import tensorflow as tf
 
 from tf_distill.common import __version__, accuracy_over, count, machine, output_names
 from tf_distill.config import PLACES, Config
 from tf_distill.core import Accuracy, Distillation, Samples
 from tf_distill.datasets import DATASETS, Dataset, TextEncoding, class_counts
+
+FEW_LOSSES, GUESSING = 20, 0.98
+"""Outer steps, and the share of a guesser's loss, from which a loss is told to be like guessing."""
 
 
 def summarize(
@@ -98,6 +102,25 @@ def describe_use(config: Config) -> str:
     return f"use={config.use}, {why}: {what[config.use]}; for the other way use={other}"
 
 
+def still_guessing(losses: Sequence[float], dataset: Dataset, config: Config) -> str:
+    """A line for a person if the last of these outer losses are still that of guessing; or "".
+
+    Who guesses the classes by their shares among the training examples has their entropy as loss.
+    A few losses tell nothing.
+    """
+    guess = float(scipy.stats.entropy(np.bincount(dataset.y_train)))
+    found = float(np.mean(losses[-max(1, len(losses) // 2) :]))
+    if len(losses) < FEW_LOSSES or found < GUESSING * guess:
+        return ""
+    real = "" if config.sample_init != "normal" else "sample_init=real, "
+    return (
+        f"after {len(losses)} of {config.outer_steps} outer steps the loss is still that of "
+        f"guessing ({found:.3f}, guessing has {guess:.3f}); what often helps: {real}"
+        f"inner_lr={5 * config.inner_lr:g} or inner_lr={config.inner_lr / 5:g}, "
+        "a smaller outer_lr with outer_momentum=0.9"
+    )
+
+
 def describe_set(
     config: Config,
     dataset: Dataset,
@@ -118,6 +141,7 @@ def describe_set(
     described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
     described |= {"test_examples": len(dataset.y_test), "date": f"{datetime.date.today()}"}
     described |= {"versions": versions(), "layers": layers_in_words(network)}
+    described |= {"license": dataset.license} if dataset.license else {}
     described["input"] = dataset.encoding.metadata()
     if isinstance(dataset.encoding, TextEncoding):
         written = sentences(samples, dataset.encoding, dataset.classes, texts)

@@ -1,8 +1,8 @@
 """Asks a served classifier, over REST or gRPC.
 
-  python export/client.py --url=http://localhost:8501 --model=trec6 "What is an atom ?"
-  python export/client.py --url=grpc://localhost:8500 --model=trec6 "What is an atom ?"
-  python export/client.py --url=http://localhost:8501 --model=digits --images seven.png
+  python -m tf_distill.export.client --url=http://localhost:8501 --model=trec6 "What is an atom ?"
+  python -m tf_distill.export.client --url=grpc://localhost:8500 --model=trec6 "What is an atom ?"
+  python -m tf_distill.export.client --url=http://localhost:8501 --model=digits --images seven.png
 
 Prints a line for each input: label, probability, input. gRPC needs the extra `serving`.
 """
