@@ -55,7 +55,7 @@ def test_planted_training_examples_are_found_and_others_are_not():
     unseen = np.linalg.norm(data.x_test[:, None] - data.x_train, axis=2).min(1)
     assert found.usual == pytest.approx(np.median(unseen), rel=1e-5)
     assert found.copies == [0, 2]
-    assert "\nwarning: 2 of 3 samples are as good as training examples, within 10%" in str(found)
+    assert "\nwarning: 2 of 3 samples as good as training examples, within 10%" in str(found)
     assert "as good as training" not in str(found._replace(distances=found.distances + 1))
 
 

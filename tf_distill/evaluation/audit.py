@@ -101,9 +101,9 @@ class Audit(NamedTuple):
         if copies := self.copies:
             named = ", ".join(map(str, copies[:10])) + (", ..." if len(copies) > 10 else "")
             lines.append(
-                f"warning: {len(copies)} of {count(len(self.distances), 'sample', 'samples')} are "
-                f"as good as training examples, within {COPY:.0%} of the distance of test "
-                f"examples: {named}"
+                f"warning: {len(copies)} of {count(len(self.distances), 'sample', 'samples')} as "
+                f"good as training examples, within {COPY:.0%} of the distance of test examples: "
+                f"{named}"
             )
         lines.append(
             f"membership attack by the loss: AUC {attack.auc:.4f}, with 95 % confidence "
@@ -306,7 +306,11 @@ def to_look_at(sample: np.ndarray, dataset: Dataset, place: int) -> dict[str, st
     shown = {"class": dataset.classes[dataset.y_train[place]]}
     if isinstance(encoding, TextEncoding):
         raw = dataset.raw_train
-        real = encoding.decode(encoding(x).numpy()) if raw is None else [raw[place].decode()]
+        real = (
+            encoding.decode(encoding(x).numpy())
+            if raw is None
+            else [raw[place].decode(errors="replace")]
+        )
         return shown | {"words": " ".join(encoding.decode(sample)), "text": " ".join(real)}
     if x.dtype == np.uint8 and x.ndim == 3 and x.shape[-1] in (1, 3):
         file = io.BytesIO()
