@@ -64,10 +64,17 @@ def test_a_result_reads_well_and_nothing_is_written_without_a_folder(result, pla
     assert [tuple(v.shape) for v in samples] == [(1, 3, 5), (1, 3, 3), (10,)]
     assert result.accuracy == td.Accuracy(**result.results["accuracy"])
     assert result.accuracy.networks == 4
+    tested = sum(c.test for c in result.by_class)
+    right = sum(c.accuracy * c.test for c in result.by_class)
+    assert (tested, right / tested) == (
+        result.results["test_examples"], pytest.approx(result.accuracy.mean)
+    )  # fmt: skip
+    majority = max(result.by_class, key=lambda c: c.test)
     assert repr(result) == (
         "<distilled vectors: 3 samples of (5,) in 1 step, 10 epochs; accuracy "
-        f"{result.accuracy.mean:.4f} +- {result.accuracy.std:.4f} over 4 networks with "
-        "Subclassed, random initialization>"
+        f"{result.accuracy.mean:.4f} +- {result.accuracy.std:.4f} over 4 networks "
+        f"(always {majority.name!r}: {majority.test / tested:.4f}) with Subclassed, random "
+        "initialization>"
     )
     assert [h["step"] for h in result.history] == list(range(1, STEPS + 1))
     tenths = list(range(STEPS // 10, STEPS + 1, STEPS // 10))
@@ -133,7 +140,7 @@ def test_a_layer_that_says_it_is_not_for_xla_is_refused(data):
 
 def test_figures_and_exports(result, data, tmp_path):
     written = result.figures(tmp_path / "figures")
-    assert {p.name for p in written} == {"labels.png", "learning_rates.png", "history.png"}
+    assert {p.stem for p in written} == {"labels", "learning_rates", "history", "confusion"}
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in written)
     exported = result.export(tmp_path / "exports")
     assert exported == {n: tmp_path / "exports" / n / "1" for n in ("set", "distilled", "model")}
@@ -221,7 +228,7 @@ def some(*shape):
     [
         (lambda: some(12, 12), "lenet"),
         (lambda: some(12, 12, 3), "lenet"),  # of its name
-        (lambda: dataclasses.replace(some(12, 12, 3), name="own"), "alexcifarnet"),
+        (lambda: dataclasses.replace(some(12, 12, 3), name="own"), "convnet-16"),
         (lambda: td.datasets.from_texts(["a b", "c d"] * 9, ["x", "y"] * 9), "textconvnet"),
         (lambda: td.datasets.from_texts(["a"] * 9, [0, 1, 1] * 3, name="mnist"), "textconvnet"),
     ],
@@ -454,7 +461,7 @@ def test_a_mistake_is_one_line(data, settings, message):
 
 
 def test_a_model_of_double_precision_is_refused(data, float64):
-    with pytest.raises(td.UserError, match="weights of float64, expected float32"):
+    with pytest.raises(td.UserError, match="floatx is float64, expected float32"):
         td.distill(data, own_models.Subclassed)
 
 
@@ -466,7 +473,7 @@ def test_what_is_the_same_in_every_network_is_told(data, capsys):
 
     chosen = choice.choose(pretrained, data)
     learner = chosen.learner()
-    chosen.try_out(learner)
+    chosen.try_out(learner, data.encoding(data.x_train))
     assert "every network starts with the same last/kernel" in capsys.readouterr().out
 
 

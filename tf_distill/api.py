@@ -28,7 +28,7 @@ from tf_distill.export import publish_version, saved_model, set_folder
 from tf_distill.networks import Choice, Model, Training, choose
 from tf_distill.report import report
 from tf_distill.report.figures import missing_letters_told, plates, render
-from tf_distill.report.record import Record, distillation_ratio, with_ratios
+from tf_distill.report.record import OfClass, Record, distillation_ratio, with_ratios
 from tf_distill.runs import (
     Finished,
     InMemory,
@@ -62,9 +62,11 @@ class Result:
 
     def __repr__(self) -> str:
         described, samples = self.results, self.distilled.samples
+        majority = Record(Path(), {}, described).majority
+        always = f" ({majority.words})" if majority else ""
         return (
             f"<distilled {described['dataset']}: {size_of_set(samples.x.shape, len(samples.lr))}; "
-            f"accuracy {accuracy_over(*self.accuracy)} with "
+            f"accuracy {accuracy_over(*self.accuracy)}{always} with "
             f"{network_name(described['model'])}, {described['init']} initialization>"
         )
 
@@ -72,6 +74,15 @@ class Result:
     def accuracy(self) -> Accuracy:
         """Distillation accuracy on the test split: mean and std are fractions (Section 4.1)."""
         return Accuracy(**self.results["accuracy"])
+
+    @property
+    def by_class(self) -> list[OfClass]:
+        """How the test examples of each class were answered, over all networks of the test.
+
+        `pandas.DataFrame(result.by_class)` is a table of it: the class, its test examples, the
+        share of them that was right, and the most frequent wrong answer.
+        """
+        return Record(Path(), {}, self.results).by_class
 
     def evaluate(self, networks: int = 20) -> Accuracy:
         """Trains networks on the set and tests them on the whole test split.
@@ -86,7 +97,7 @@ class Result:
             UserError: `networks` is no whole number from 1 on.
         """
         networks = checked_number("networks", networks, "networks")
-        return self._evaluate(self.distilled.samples, networks)
+        return self._evaluate(self.distilled.samples, networks).accuracy
 
     @property
     def training(self) -> Training:

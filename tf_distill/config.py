@@ -104,6 +104,7 @@ class Config:
     text_column: str | None = None
     label_column: str | None = None
     image_size: str | None = None
+    text_length: int | None = None
     skip_bad: bool | None = None
     embeddings: str | None = None
     checkpoint_minutes: float = 2.0
@@ -362,7 +363,7 @@ SHARE = Limit(float, lambda v: 0 <= v < 1, "a number from 0 to less than 1")
 LIMITS = {
     **dict.fromkeys(("samples_per_step", "steps", "epochs", "outer_steps", "batch_size"), COUNT),
     **dict.fromkeys(("networks", "eval_networks", "eval_every", "early_stopping"), COUNT),
-    **dict.fromkeys(("unroll", "window"), COUNT),
+    **dict.fromkeys(("unroll", "window", "text_length"), COUNT),
     **dict.fromkeys(("baseline_sets", "baseline_networks", "sgd_epochs", "control_steps"), COUNT),
     **dict.fromkeys(("outer_lr", "inner_lr", "lr", "sample_scale", "checkpoint_minutes"), POSITIVE),
     **dict.fromkeys(("outer_momentum", "dropout"), SHARE),

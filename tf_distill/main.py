@@ -62,6 +62,11 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
             help="Pixels that own images are scaled to: 28, or height and width as 28x32. "
             "Default: the size of most images, within 12 to 64.",
         ),
+        _number(
+            "text_length",
+            help="Words that own texts are cut or padded to. Default: so many that 95 of 100 fit "
+            "in, within 5 to 100.",
+        ),
         _truth(
             "skip_bad",
             help="Leave out the images of folder:PATH that can't be read. Default: an error names "
@@ -237,8 +242,8 @@ _PROTOCOL = [
 _MODE = flags.DEFINE_string(
     "mode",
     "distill",
-    "distill: make a set, evaluate and export it; estimate: only tell the memory that it would "
-    "take; baselines: compare it with baselines and controls; original: train its network "
+    "distill: make a set, evaluate and export it; estimate: only tell the memory and time that it "
+    "would take; baselines: compare it with baselines and controls; original: train its network "
     "on all of the real data, for the ratio; sweep: distill sets of several --sizes; ranking: does "
     "the set rank variants of its network as full training does; report: draw the figures and "
     "report.html again; compare: the runs in the given folders, in one table; each: run the given "

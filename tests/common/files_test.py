@@ -36,12 +36,15 @@ def test_write_text_and_json(tmp_path):
     assert path.read_bytes() == b"caf\xc3\xa9\n"
     files.write_text(path, "new")
     assert path.read_text() == "new"
-    files.write_json(tmp_path / "a.json", {"b": [1, 2]})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1, 2]}
+    value = {"b": [[1, 2.5], [-1e-9, 2]], "c": ["[\n1\n]"], "d": [], "e": [None, 1]}
+    files.write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == value
+    assert "    [1, 2.5],\n    [-1e-09, 2]\n" in text
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.txt"]
     with pytest.raises(TypeError):
         files.write_json(tmp_path / "a.json", object())
-    assert files.read_json(tmp_path / "a.json") == {"b": [1, 2]}
+    assert files.read_json(tmp_path / "a.json") == value
 
 
 def test_an_exception_leaves_what_was_there(tmp_path):

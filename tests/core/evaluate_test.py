@@ -23,7 +23,7 @@ def test_counts_every_test_example_once(test):
     learner, dataset = small.learner(), small.dataset(test=test)
     weights = fixed_network(learner, 0)
     result = evaluate.evaluator(learner, dataset)(None, [weights])
-    assert result == (pytest.approx(by_hand(learner, weights, dataset)), 0.0, 1)
+    assert result.accuracy == (pytest.approx(by_hand(learner, weights, dataset)), 0.0, 1)
 
 
 def test_a_network_that_knows_the_rule_is_always_right():
@@ -31,7 +31,7 @@ def test_a_network_that_knows_the_rule_is_always_right():
     learner, dataset = small.learner(), small.dataset(test=EXAMPLES)
     select = tf.eye(small.FEATURES, 4) * 0.1
     weights = [select, tf.zeros(4), tf.eye(4, 3), tf.zeros(3)]
-    assert evaluate.evaluator(learner, dataset)(None, [weights]) == (1.0, 0.0, 1)
+    assert evaluate.evaluator(learner, dataset)(None, [weights]).accuracy == (1.0, 0.0, 1)
 
 
 def test_trains_each_network_and_gives_mean_and_population_deviation():
@@ -41,11 +41,18 @@ def test_trains_each_network_and_gives_mean_and_population_deviation():
     accuracies = [by_hand(learner, train(learner, samples, w), dataset) for w in networks]
     untrained = [by_hand(learner, w, dataset) for w in networks]
     for given, expected in ((samples, accuracies), (None, untrained)):
-        result = test(given, iter(networks))
+        result = test(given, iter(networks)).accuracy
         assert result.mean == pytest.approx(np.mean(expected))
         assert result.std == pytest.approx(np.sqrt(np.mean((expected - np.mean(expected)) ** 2)))
         assert result.networks == 3
     assert accuracies != untrained
+
+
+def test_the_confusion_matrix_counts_the_answers_of_all_networks():
+    answers = np.array([[0, 2, 2], [1, 2, 0]], np.int32)
+    found = evaluate.Evaluated(evaluate.Accuracy(0.5, 0.0, 2), answers)
+    expected = [[1, 1, 0], [0, 0, 0], [1, 0, 3]]  # rows: the classes, columns: the answers
+    np.testing.assert_array_equal(found.confusion(np.array([0, 2, 2]), 3), expected)
 
 
 def test_a_fixed_initialization_is_tested_with_its_one_network():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tf_distill.common.errors import UserError
-from tf_distill.datasets import arrays, from_arrays
+from tf_distill.datasets import arrays, from_arrays, from_dataset, images
 from tf_distill.datasets.arrays import ArrayEncoding
 from tf_distill.datasets.images import ImageEncoding
 
@@ -25,6 +25,24 @@ def test_pixels_are_images_also_as_exact_floats(x):
     np.testing.assert_array_equal(dataset.y_test, Y[:8])
     embedded = dataset.encoding(tf.constant(dataset.x_train)).numpy()
     np.testing.assert_allclose((embedded.mean(), embedded.std()), (0, 1), atol=1e-4)
+
+
+def test_a_fourth_channel_says_how_opaque_an_image_on_white_is(tmp_path, capsys):
+    icons = RNG.integers(0, 256, (20, 12, 14, 4), dtype=np.uint8)
+    icons[0, 0, 0], icons[0, 0, 1] = (9, 9, 9, 0), (9, 9, 9, 255)
+    opaque = icons[..., 3:] / 255
+    expected = np.round(icons[..., :3] * opaque + 255 * (1 - opaque))
+    dataset = from_arrays(icons, Y, icons, Y)
+    for x in (dataset.x_train, dataset.x_test):
+        np.testing.assert_array_equal(x, expected)
+    assert dataset.x_train[0, 0, :2].tolist() == [[255] * 3, [9] * 3]
+    assert "laid on white; give images of four colours to" in capsys.readouterr().out
+    assert from_arrays(icons.astype("f4"), Y).encoding.kind == "array"  # as it advises
+    np.savez(tmp_path / "a.npz", x_train=icons / 255, y_train=Y)
+    assert arrays.read_npz(tmp_path / "a.npz", (16, 12)).x_test.shape == (4, 16, 12, 3)
+    pairs = tf.data.Dataset.from_tensor_slices((icons.astype("f4"), Y))  # as Keras reads files
+    np.testing.assert_array_equal(from_dataset(pairs, pairs).x_test, expected)
+    np.testing.assert_array_equal(images.scale_images([*icons], (12, 14), 3), expected)
 
 
 @pytest.mark.parametrize("shape", [(5,), (7, 5), (6, 6, 3), (2, 3, 4, 5)])

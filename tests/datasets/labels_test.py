@@ -1,5 +1,6 @@
 """Labels: which values are one, the order of classes, and both splits."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -33,11 +34,50 @@ def test_what_is_no_label_is_named_with_its_position(bad):
     assert str(error.value).startswith(f"train.csv: label 1 is {bad!r}, expected a whole number")
 
 
-@pytest.mark.parametrize("given", [np.eye(3), np.eye(3).tolist()])
-def test_one_hot_labels_are_told_from_broken_ones(given):
-    text = r"label 0 is \[1.0, 0.0, 0.0\].*; if it is one-hot give y.arg"
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (np.eye(3), r"label 0 is \[1.0, 0.0, 0.0\].*; as these are one-hot .* give labels.argmax"),
+        (np.eye(3).tolist(), "one-hot"),
+        ([[0.2, 0.8], [0.5, 0.5]], "one-hot or probabilities"),
+        (np.array([[1, 0, 0], [1, 0, 1]]), r"one class, not several .*, such as labels\[:, 0\]"),
+        (np.array([[1, 0], [0, 0]]), "one class, not several labels"),
+        ([["a", "b"], ["a", "c"]], "one class, not several labels: give one label of each$"),
+        (["a", ["a", "b"]], "one class, not several labels"),
+        ([1.0, 2.5], r"label 1 is 2.5, .* not quantities \(regression\): .* by numpy.digitize"),
+    ],
+)
+def test_advice_fits_what_the_labels_are(given, text):
     with pytest.raises(UserError, match=text):
         labels.label_names(given, "y_train")
+
+
+def test_advice_about_quantities_leads_out():
+    y = np.random.default_rng(0).uniform(0, 9, 60)
+    parts = make_parts((np.arange(60), np.digitize(y, [3, 6])), None, WHERE)
+    assert parts.classes == ("0", "1", "2")
+
+
+ODD = [
+    (["1.5", "2.5", "3.5"], r"\(regression\): cut numbers such as '1.5' into ranges"),
+    (["a", "b", "a;b"], "not several labels: give one label in place of, for instance, 'a;b'"),
+    (["a, b", "a, c", "b, c"], "in place of, for instance, 'a, b'"),
+]
+
+
+@pytest.mark.parametrize(("given", "text"), ODD)
+def test_classes_that_look_like_something_else_are_told(given, text, capsys):
+    labels.class_names(given * 2, "here")
+    found = capsys.readouterr().out
+    assert re.search(f"^warning: here: .*{text}; now each of these 3 is a class of its own", found)
+    with pytest.raises(UserError, match=f"3 of 3 classes have one example .*{text}$"):
+        labels.class_names(given, "here")
+
+
+@pytest.mark.parametrize("given", [["1", "2.0"], ["Doe, John", "Roe, Ann"], ["a|b", "c"]])
+def test_other_names_of_classes_are_not_remarked_on(given, capsys):
+    labels.class_names(given * 2, "here")
+    assert not capsys.readouterr().out
 
 
 def test_classes_are_in_the_order_of_numbers_or_of_the_alphabet():

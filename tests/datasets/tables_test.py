@@ -193,6 +193,11 @@ def test_advice_leads_out(tmp_path):
     write(path, "text,label\na,b\nd,e\n")
     assert len(tables.read_table(path).texts) == 2
 
+    several = write(tmp_path / "t.jsonl", '{"text": "a", "label": ["b", "c"]}\n' * 2)
+    with pytest.raises(UserError, match=r"line 1: got \['b', 'c'\] .*: give one label of each"):
+        tables.read_table(several)
+    assert len(tables.read_table(write(several, '{"text": "a", "label": "b"}\n' * 2)).texts) == 2
+
     double = write(path, "text,x,x\na,b,c\n")
     with pytest.raises(UserError, match="two columns have one name, 'x'; rename one"):
         tables.read_table(double)

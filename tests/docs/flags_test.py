@@ -80,6 +80,7 @@ def test_holds_only_what_differs_from_the_defaults(path, monkeypatch):
     for name, value in values.items():
         init = {} if name == "init" else {"init": config.init}  # other settings follow from it
         use = {} if name == "use" else {"use": config.use}
-        default = run.configure({"dataset": config.dataset, **use, **init})
+        model = {} if name in ("dataset", "model") else {"model": config.model}
+        default = run.configure({"dataset": config.dataset, **model, **use, **init})
         assert str(getattr(config, name)) == value
         assert name == "dataset" or getattr(default, name) != getattr(config, name), name

@@ -50,7 +50,8 @@ def parsed(arguments):
 def workplace(tmp_path_factory, image_run):
     """A folder in which one can follow the pages."""
     folder = tmp_path_factory.mktemp("workplace")
-    shutil.copytree(image_run, folder / "runs" / "digits_lenet")
+    for name in ("digits_lenet", "digits_random"):
+        shutil.copytree(image_run, folder / "runs" / name)
     for name in ("train.csv", "questions.csv", "million.csv"):
         (folder / name).write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
     arrays = {

@@ -17,7 +17,7 @@ import tensorflow as tf
 from own_run import PROTOCOL, QUICK, distilled
 
 import tf_distill as td
-from tf_distill.core.evaluate import Accuracy
+from tf_distill.core.evaluate import Accuracy, Evaluated
 from tf_distill.core.learner import Learner, fixed_network
 from tf_distill.datasets import toy_questions, words
 from tf_distill.evaluation import baselines, comparison, controls, original
@@ -199,8 +199,10 @@ def cached(run, training=QUICK, variant=""):
 def trained(named, monkeypatch):
     """Trains by way of the cache, dropout and all; what happens at a step is given."""
     weights = []
-    monkeypatch.setattr(original, "evaluator", lambda *_: lambda _, networks: (
-        weights.extend(networks) or Accuracy(0.5, 0.0, 1)))  # fmt: skip
+    half = Evaluated(Accuracy(0.5, 0.0, 1), np.zeros((1, 1)))
+    monkeypatch.setattr(
+        original, "evaluator", lambda *_: lambda _, networks: weights.extend(networks) or half
+    )
     data = dataclasses.replace(
         small.dataset(train=100), augment=lambda x, key: x + tf.random.stateless_normal([], key)
     )

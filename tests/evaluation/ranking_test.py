@@ -61,7 +61,7 @@ def _network(units):
     return build
 
 
-def test_each_variant_is_trained_both_ways_and_none_twice(tmp_path, monkeypatch):
+def test_each_variant_is_trained_both_ways_and_none_twice(tmp_path, monkeypatch, capsys):
     data, samples = _rule()
     samples = samples._replace(lr=samples.lr * 300.0)
     some = {"narrow": _network(1), "wide": _network(8)}
@@ -76,6 +76,7 @@ def test_each_variant_is_trained_both_ways_and_none_twice(tmp_path, monkeypatch)
     results = {"distilled_samples": 60, "seconds": 1.0, "accuracy": {"mean": 0.5}}
     run.files.write("results.json", results)
     narrow, wide = ranking.complete_ranking(run, samples, 2)["variants"]
+    assert f"warning: {ranking.FIXED}" in capsys.readouterr().out
     assert [narrow["name"], wide["name"]] == ["narrow", "wide"]
     with monkeypatch.context() as patch:
         patch.setattr(ranking, "both_ways", lambda *_: pytest.fail("trained again"))
@@ -84,7 +85,9 @@ def test_each_variant_is_trained_both_ways_and_none_twice(tmp_path, monkeypatch)
     learner = Learner(some["wide"](data.encoding.shape, 3))
     scaled = samples._replace(lr=samples.lr * wide["lr_scale"])
     initial = evaluate.test_networks(learner, "random", 2, 0)
-    assert wide["distilled"] == evaluate.evaluator(learner, data)(scaled, initial)._asdict()
+    assert (
+        wide["distilled"] == evaluate.evaluator(learner, data)(scaled, initial).accuracy._asdict()
+    )
     assert wide["distilled"]["mean"] > narrow["distilled"]["mean"]
     full = original.original_accuracy(
         original.maker(some["wide"], data, training), data, training, 0

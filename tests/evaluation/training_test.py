@@ -73,7 +73,7 @@ def by_hand(subject, recipe, samples):
     """The accuracies of so many random networks, each in an order of its own."""
     run = subject.run
     networks = evaluate.test_networks(run.learner, "random", NETWORKS, run.config.seed)
-    return evaluator(run.learner, run.dataset, recipe)(samples, networks)
+    return evaluator(run.learner, run.dataset, recipe)(samples, networks).accuracy
 
 
 def names(subject):

@@ -25,7 +25,7 @@ def network():
 
 
 def accuracy(data, weights):
-    return evaluator(small.learner(), data)(small.samples(), weights)
+    return evaluator(small.learner(), data)(small.samples(), weights).accuracy
 
 
 def written(tmp_path, weights=(), **more):

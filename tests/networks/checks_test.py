@@ -1,6 +1,7 @@
 """What a user's model must not have, by its names and by really differentiating it twice."""
 
 import keras
+import numpy as np
 import own_models
 import pytest
 import small
@@ -8,9 +9,11 @@ import tensorflow as tf
 from keras import layers
 from own_models import sequential
 
+import tf_distill as td
 from tf_distill.common.errors import UserError
-from tf_distill.networks import checks, second_derivative
+from tf_distill.networks import checks, choose, second_derivative
 from tf_distill.networks.layers import ChannelNormalization, LayerNormalization
+from tf_distill.networks.own import without_scaling
 
 VECTOR, IMAGE = (small.FEATURES,), (6, 6, 4)
 
@@ -37,13 +40,18 @@ def frozen_model():
 
 FAULTS = [
     (sequential(dense, layers.BatchNormalization), VECTOR,
-     "BatchNormalization 'batch_normal.*use tf_distill.layers.LayerNormalization"),
+     r"BatchNormalization 'batch_normal.*freeze it .*, or give .*without_batch_norm\(model\)"),
+    (own_models.Normalising, VECTOR, r"freeze it .*, or use tf_distill.layers.GroupNormalization"),
     (sequential(lambda: layers.Conv2D(3, 3),
                 lambda: layers.Lambda(tf.nn.local_response_normalization, name="local"),
                 shape=IMAGE), IMAGE,
      "LRN in layer 'local'.*tf_distill.layers.ChannelNormalization"),
     (sequential(dense, layers.LayerNormalization), VECTOR, "has LayerNormalization 'layer_normal"),
-    (sequential(dense, lambda: layers.GroupNormalization(2)), VECTOR, "has GroupNormalization"),
+    (sequential(dense, lambda: layers.GroupNormalization(2)), VECTOR,
+     "has GroupNormalization .*without_batch_norm"),
+    (sequential(lambda: layers.Conv2D(4, 3, groups=2), shape=IMAGE), IMAGE,
+     r"Serving can't run it; give tf_distill.layers.without_batch_norm\(model\)"),
+    (sequential(lambda: layers.Conv1D(4, 3, groups=2), shape=(5, 4)), (5, 4), "leave groups out"),
     (sequential(lambda: layers.Lambda(fused, name="loss")), VECTOR,
      "SoftmaxCrossEntropyWithLogits in layer 'loss'.*zero for the labels"),
     (sequential(outputs=2), VECTOR, "has 2 outputs, expected 3 for 3 classes"),
@@ -114,6 +122,74 @@ def test_what_plays_no_part_is_told():
     assert "adds by itself" in added
     assert "compiled with" in compiled
     assert checks.ignored(small.learner().model) == []
+
+
+def test_layers_that_do_nothing_are_told():
+    idle = [layers.RandomFlip, layers.RandomFlip, lambda: layers.GaussianNoise(1)]
+    model = sequential(*idle, lambda: layers.Dropout(0.5), shape=IMAGE)()
+    (note,) = checks.ignored(model)
+    assert note.startswith("Dropout, GaussianNoise, RandomFlip of ")
+    unused = sequential(dense, lambda: layers.BatchNormalization(trainable=False))()
+    (note,) = checks.ignored(unused)
+    assert "frozen BatchNormalization" in note
+    assert "averages are still 0 and 1" in note
+
+
+def by_operations():
+    x = keras.Input(IMAGE)
+    return keras.Model(x, layers.Dense(3)(layers.Flatten()(layers.Conv2D(2, 3)(x / 127.5 - 1))))
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (sequential(lambda: layers.Rescaling(1 / 255), shape=IMAGE), "Rescaling 'rescaling"),
+        (sequential(sequential(lambda: layers.Rescaling(1 / 127.5, -1), shape=IMAGE), shape=IMAGE),
+         "Rescaling 'rescaling"),
+        (by_operations, "what comes before its first weights"),
+        (sequential(lambda: layers.Rescaling(2.0, -1), shape=IMAGE), None),
+        (own_models.Subclassed, None),
+    ],
+)  # fmt: skip
+def test_a_model_that_scales_what_is_normalised_already_is_told(make, told):
+    x = np.random.default_rng(0).standard_normal((4, *IMAGE)).astype(np.float32)
+    notes = list(checks.faded(make(), x))
+    assert [told in note for note in notes] == [True] * bool(told)
+    if told and "Rescaling" in told:  # the advice
+        assert not list(checks.faded(without_scaling(make()), x))
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "message"),
+    [
+        (lambda: keras.config.set_image_data_format("channels_first"),
+         lambda: keras.config.set_image_data_format("channels_last"),
+         "image_data_format is channels_first, expected channels_last; call keras.config.set_i"),
+        (lambda: keras.config.set_floatx("float16"), lambda: keras.config.set_floatx("float32"),
+         "floatx is float16, expected float32"),
+        (lambda: keras.config.set_dtype_policy("float64"),
+         lambda: keras.config.set_dtype_policy("float32"),
+         "dtype_policy is float64, expected float32"),
+    ],
+)  # fmt: skip
+def test_settings_of_keras_that_change_a_network_are_refused_at_both_doors(change, back, message):
+    change()
+    try:
+        for call in (lambda: choose(None, small.dataset()), lambda: td.load_distilled("nowhere")):
+            with pytest.raises(UserError, match=message):
+                call()
+    finally:
+        back()
+
+
+def test_another_backend_is_refused_and_mixed_precision_is_not(monkeypatch):
+    monkeypatch.setattr(keras.config, "dtype_policy", lambda: keras.DTypePolicy("mixed_bfloat16"))
+    checks.check_keras()
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(
+        UserError, match=r"backend is jax, expected .*; set KERAS_BACKEND=tensorflow"
+    ):
+        checks.check_keras()
 
 
 def single(x):

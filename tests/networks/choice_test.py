@@ -11,7 +11,7 @@ from keras import layers, ops
 import tf_distill as td
 from tf_distill.core import Learner
 from tf_distill.datasets import images as images_
-from tf_distill.networks import NETWORKS, choose, fitting_names
+from tf_distill.networks import NETWORKS, checks, choose, fitting_names, own, second_derivative
 from tf_distill.runs import configure
 
 
@@ -78,6 +78,57 @@ def test_a_model_itself_is_copied_with_new_weights_but_the_frozen_ones():
     for made in (one, other):
         for new, old in zip(made.non_trainable_weights, model.non_trainable_weights, strict=True):
             np.testing.assert_array_equal(new, old)
+
+
+def branches():
+    """Two branches, one of them a model by itself, and each normalisation of Keras."""
+    x = keras.Input((4, 4, 6))
+    inner = keras.Sequential(
+        [
+            keras.Input((4, 4, 6)),
+            layers.Conv2D(6, 1, groups=2),
+            layers.BatchNormalization(scale=False),
+        ]
+    )
+    one = layers.BatchNormalization(name="one")(layers.Conv2D(6, 3, padding="same")(x))
+    frozen = layers.BatchNormalization(trainable=False, name="frozen")(one)
+    other = layers.GroupNormalization(2)(layers.LayerNormalization(name="layer")(inner(x)))
+    y = layers.GlobalAveragePooling2D()(layers.Concatenate()([frozen + 1.0, other, x]))
+    return keras.Model(x, layers.Dense(small.CLASSES)(y))
+
+
+def test_normalisations_are_replaced_in_a_copy_which_differentiates_rightly():
+    model = branches()
+    model.get_layer("frozen").moving_mean.assign(np.arange(6))
+    made = td.layers.without_batch_norm(model)
+    assert made.get_layer("one").groups == 1
+    np.testing.assert_array_equal(made.get_layer("frozen").moving_mean, np.arange(6))
+    shapes = [[v.shape for v in m.trainable_variables] for m in (made, model)]
+    assert shapes[0] == shapes[1]
+    checks.check_model(made, (4, 4, 6), small.CLASSES)
+    second_derivative.differentiate(own.copies(made), (4, 4, 6), small.CLASSES)
+
+
+def test_a_normalisation_out_of_reach_is_one_line():
+    inside = layers.TimeDistributed(layers.BatchNormalization(name="inside"))
+    model = keras.Sequential([keras.Input((3, 2)), inside, layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(td.UserError, match=r"'inside' inside of another layer.*GroupNormal"):
+        td.layers.without_batch_norm(model)
+    with pytest.raises(td.UserError, match=r"can't be copied .*GroupNormalization\(1\)"):
+        td.layers.without_batch_norm(own_models.Normalising())
+
+
+def test_a_copy_keeps_what_normalization_has_learned_and_takes_the_precision_of_a_trial(float64):
+    scale = layers.Normalization(dtype="float32")
+    scale.adapt(np.random.default_rng(0).normal(7, 3, (50, 2, 4)))
+    dense = layers.Bidirectional(layers.LSTM(3, dtype="float32"), dtype="float32")
+    half = layers.Dense(3, dtype="mixed_float16")
+    model = keras.Sequential([keras.Input((2, 4), dtype="float32"), scale, dense, half])
+    made = own.copies(model)()
+    np.testing.assert_allclose(made.layers[0].mean, scale.mean, rtol=1e-6)
+    assert made.inputs[0].dtype == "float64"
+    assert {v.dtype for v in made.layers[1].variables if "seed" not in v.path} == {"float64"}
+    assert made.layers[2].compute_dtype == "float16"
 
 
 def test_a_name_can_be_that_of_a_function_in_this_folder(tmp_path, monkeypatch):

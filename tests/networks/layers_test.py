@@ -10,6 +10,8 @@ from tf_distill.networks.layers import (
     ChannelNormalization,
     ConvGlobalMaxPool1D,
     ConvMaxPool2D,
+    GroupedConv2D,
+    GroupNormalization,
     InstanceNormalization,
     LayerNormalization,
 )
@@ -61,10 +63,35 @@ def test_layers_are_made_again_from_their_configuration(layer):
     assert again.get_config() == layer.get_config()
 
 
-@pytest.mark.parametrize("axis", [-1, [1, 3]])
-def test_layer_normalization_equals_keras_own(axis):
-    x = np.random.default_rng(0).standard_normal((2, 4, 3, 5)).astype(np.float32)
-    ours, keras_own = LayerNormalization(axis), keras.layers.LayerNormalization(axis)
+@pytest.mark.parametrize(
+    ("filters", "settings"),
+    [(12, {"groups": 6, "padding": "same"}), (4, {"groups": 2, "strides": 2})],
+)
+def test_a_grouped_convolution_equals_keras_own(filters, settings):
+    x = np.random.default_rng(0).standard_normal((2, 5, 4, 6)).astype(np.float32)
+    ours, keras_own = (
+        make(filters, 3, **settings) for make in (GroupedConv2D, keras.layers.Conv2D)
+    )
+    expected = keras_own(x)
+    ours.build(x.shape)
+    ours.set_weights(keras_own.get_weights())
+    np.testing.assert_allclose(ours(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("LayerNormalization", {}),
+        ("LayerNormalization", {"axis": [1, 3]}),
+        ("GroupNormalization", {"groups": 1}),
+        ("GroupNormalization", {"groups": 3}),
+        ("GroupNormalization", {"groups": 2, "axis": 1}),
+    ],
+)
+def test_a_normalization_equals_keras_own(kind, settings):
+    x = np.random.default_rng(0).standard_normal((2, 4, 3, 6)).astype(np.float32)
+    mine = {"LayerNormalization": LayerNormalization, "GroupNormalization": GroupNormalization}
+    ours, keras_own = (make(**settings) for make in (mine[kind], getattr(keras.layers, kind)))
     keras_own(x)
     ours(x)
     shape = keras_own.gamma.shape

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tf_distill.core import Samples
-from tf_distill.report.figures import comparison, curves, style
+from tf_distill.report.figures import classes, comparison, curves, style
 from tf_distill.report.figures import samples as samples_
 from tf_distill.report.record import distillation_sizes, with_ratios
 
@@ -189,6 +189,19 @@ def test_the_ranking_has_a_numbered_point_a_variant_and_its_correlations():
     np.testing.assert_allclose(points, expected)
     assert [t.get_text() for t in axis.texts] == ["1", "2", "3"]
     assert axis.get_title("left") == "Spearman 0.83, Kendall 0.70, 3 variants"
+
+
+def test_the_answers_to_each_class_are_shares_of_its_row():
+    answers = [[3, 1, 0, 0], [0, 4, 0, 0], [0, 0, 0, 2], [0, 0, 0, 0]]
+    axis = classes.draw_confusion(CLASSES, answers).axes[0]
+    shares = [[0.75, 0.25, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+    np.testing.assert_array_equal(axis.images[0].get_array(), shares)
+    assert [(t.get_position(), t.get_text()) for t in axis.texts] == [
+        ((0, 0), "75"), ((1, 0), "25"), ((1, 1), "100"), ((3, 2), "100"),
+    ]  # fmt: skip
+    assert titles(axis) == [*CLASSES]
+    for number in (2, 100):
+        check_png(classes.draw_confusion([*map(str, range(number))], np.eye(number)))
 
 
 # Curves

@@ -51,6 +51,47 @@ def test_a_comparison_that_tested_more_networks_says_the_accuracy(tmp_path):
     assert read(tmp_path, comparison={"rows": [row]}).accuracy["mean"] == row["mean"]
 
 
+NAMES = {"a": 8, "b": 8, "c": 4, "none": 2}
+CONFUSION = [[6, 2, 0, 0], [3, 7, 0, 0], [0, 4, 0, 0], [0, 0, 0, 0]]  # of two networks
+
+
+def judged(confusion, names=NAMES):
+    numbers = {"accuracy": {"mean": 0.6, "std": 0.1, "networks": 2}, "class_examples": names}
+    return Record(None, {}, numbers | {"confusion": confusion})
+
+
+def test_each_class_and_the_majority_follow_from_the_confusion_matrix():
+    assert judged(CONFUSION).by_class == [
+        ("a", 4, 0.75, "b", 0.25, True),
+        ("b", 5, 0.7, "a", 0.3, True),
+        ("c", 2, 0.0, "b", 1.0, False),
+        ("none", 0, None, "", 0.0, False),
+    ]
+    assert judged(CONFUSION).majority == ("b", 5 / 11)
+    assert judged(CONFUSION).majority.words == "always 'b': 0.4545"
+    older = Record(None, {}, RUN["results"])
+    assert (older.by_class, older.majority, record.weakest_classes([])) == ([], None, "")
+
+
+@pytest.mark.parametrize(
+    ("confusion", "told"),
+    [
+        (CONFUSION, "never predicted: class 'c'"),
+        (
+            [[6, 2, 0], [3, 7, 0], [0, 1, 3]],
+            "weakest classes: 'b' 0.7000, most often taken for 'a'; "
+            "'a' 0.7500, most often taken for 'b'",
+        ),
+        ([[6, 2], [0, 8]], "weakest classes: 'a' 0.7500"),
+        ([[8, 0], [0, 8]], ""),
+        ([[0] * 6 + [2]] * 7, "never predicted: class '0', '1', '2', '3', '4' and 1 more"),
+    ],
+)
+def test_the_weakest_classes_are_a_line(confusion, told):
+    names = dict.fromkeys([*NAMES][: len(confusion)] if len(confusion) < 5 else map(str, range(7)))
+    assert record.weakest_classes(judged(confusion, names).by_class) == told
+
+
 def test_the_sizes_of_a_sweep_have_ratios_and_say_what_was_reached(tmp_path):
     older = evaluated.sweep() | {"distillation_sizes": {"50": 1}}
     older["sizes"][0]["ratio"] = 1.0

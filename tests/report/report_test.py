@@ -16,7 +16,7 @@ from tf_distill.report.figures import gallery, style
 from tf_distill.runs.experiment import carry_out
 from tf_distill.runs.run import configure, named_run
 
-PLAIN = {"labels", "learning_rates", "history"}
+PLAIN = {"labels", "learning_rates", "history", "confusion"}
 COMPARED = {"comparison", "distribution", "inner_accuracy"}
 COMPARISON = evaluated.comparison()
 
@@ -57,11 +57,18 @@ def test_a_run_ends_with_its_report(image_run):
     assert drawn(image_run) == PLAIN | {"images"}
     assert f"{100 * results['accuracy']['mean']:.2f} %" in page.text
     assert "Baselines and controls have not been run" in page.text
+    found = record.read(image_run)
+    assert "Each distilled picture alone is a PNG file in set/1/samples/ ." in page.text
+    assert len([*(image_run / report.PICTURES).glob("*.png")]) == 10
+    assert f"always “{found.majority.name}” {100 * found.majority.share:.2f} %" in page.text
+    for c in found.by_class:
+        never = "" if c.predicted else "never predicted "
+        assert f" {c.name} {never}{100 * c.accuracy:.2f} {c.test} {c.other}" in page.text
     assert f"--dataset=digits --model=lenet --outer_steps={results['outer_steps']}" in page.text
     for name in ("tensorflow", "keras"):
         assert f"{name} {results[name]}" in page.text
     # Figures have alt texts, captions and a dark form.
-    assert len(page.all("figure")) == len(page.all("img")) == len(page.all("source")) == 4
+    assert len(page.all("figure")) == len(page.all("img")) == len(page.all("source")) == 5
     assert {f["id"] for f in page.all("figure")} == PLAIN | {"images"}
     for image, dark in zip(page.all("img"), page.all("source"), strict=True):
         assert len(image["alt"]) > 20
@@ -92,7 +99,7 @@ def test_a_whole_evaluation_is_shown(whole):
         assert f"{row['title']} {row['how']} {numbers} {row['networks']} {ratio}" in page.text
     assert "50 %: 2; 60 %: 2; 70 %: 5; 80 %: 5; 90 %: 20;" in page.text
     assert "99 %: none of these." in page.text
-    assert "width 2 2000 74.00 ± 1.00 2 s 92.00 90 s" in page.text
+    assert "2. width 2 74.00 ± 1.00 92.00 2 s 90 s 2000" in page.text
     accuracy = json.loads((folder / "results.json").read_text())["accuracy"]["mean"]
     assert f"of the original accuracy {100 * accuracy / evaluated.ORIGINAL:.1f} %" in page.text
 
@@ -183,7 +190,7 @@ def test_a_set_for_ordinary_training_says_how_networks_are_trained(texts):
         assert f"{name} {value:.4f}" in page.text
     assert "label-robust score" in page.text
     names = {plate.name for plate in gallery.plates(record.read(texts))}
-    assert names == {"labels", "history", "embeddings"} | COMPARED
+    assert names == {"labels", "history", "embeddings", "confusion"} | COMPARED
 
 
 def test_a_set_of_an_earlier_version_is_in_the_paper_s_way(texts):
@@ -201,6 +208,19 @@ def test_a_set_of_an_earlier_version_is_in_the_paper_s_way(texts):
     assert "DD-Ranking" not in page.text
 
 
+def test_of_many_classes_the_lowest_are_shown(texts):
+    results = json.loads((texts / "results.json").read_text())
+    names, answers = [f"kind {i}" for i in range(30)], [[0] * 30 for _ in range(30)]
+    for i, row in enumerate(answers):
+        row[i], row[i - 1] = i, 30 - i
+    told = {"class_examples": dict.fromkeys(names, 30), "confusion": answers}
+    evaluated.write(texts, results=results | told)
+    page = page_of(texts)
+    assert "kind 19 63.33 30 kind 18, 36.7 %" in page.text
+    assert "kind 20 66" not in page.text
+    assert "The 20 lowest of 30 classes." in page.text
+
+
 def test_hostile_names_are_shown_and_not_obeyed(texts, monkeypatch):
     bad = "<script>alert(1)</script>"
     evaluated.write(texts, comparison={"rows": [evaluated.row(f"$\\frac{bad}", "baseline", 0.5)]})
@@ -208,7 +228,8 @@ def test_hostile_names_are_shown_and_not_obeyed(texts, monkeypatch):
     lines = [f"step 1, sentence 1: {bad} 1", f"{bad} & \u2028\"'", ""]
     names = {"classes": [bad, "$x", '" onload="'], "sentences": lines}
     distilled = dataclasses.replace(found.distilled, metadata={**found.distilled.metadata, **names})
-    changed = dataclasses.replace(found, distilled=distilled)
+    answers = {"class_examples": dict.fromkeys(names["classes"], 1), "confusion": [[1, 0, 1]] * 3}
+    changed = dataclasses.replace(found, distilled=distilled, results=found.results | answers)
     for plate in gallery.plates(changed):
         style.render(lambda plate=plate: plate.draw(changed))
     monkeypatch.setattr(report, "read", lambda folder: changed)

@@ -53,13 +53,15 @@ def test_rows_hold_what_the_files_say(folders):
 
 def test_text_is_aligned(folders):
     head, row = to_text(compare(folders[:1])).splitlines()  # one run has all of its columns
-    assert (head.split()[:3], row[-1]) == (["run", "dataset", "network"], "7")
+    assert (head.split()[:3], row[-1]) == (["run", "accuracy,", "%"], "7")
     lines = to_text(compare(folders)).splitlines()
     same = "network lenet, init random, labels soft, samples 10, steps x epochs 2 x 3"
     assert lines.pop() == f"In all: {same}"
     assert len(lines) == 3
     start = lines[0].index("dataset")
-    assert [line[start:].split()[0] for line in lines] == ["dataset", "digits", "mnist"]
+    assert [line[start:].split() for line in lines] == [
+        ["dataset", "networks", "seed"], ["digits", "20", "7"], ["mnist", "1", "8"],
+    ]  # fmt: skip
     assert all(line[start - 2 : start] == "  " for line in lines)
     end = lines[0].index("accuracy, %") + len("accuracy, %")
     assert [line[:end].split("  ")[-1].strip() for line in lines[1:]] == ["75.00 ± 2.00", "70.00"]
@@ -75,7 +77,7 @@ def test_settings_that_differ_have_columns_and_the_others_a_line(tmp_path):
     assert [(row["inner_lr"], row["split"]) for row in rows] == [(0.3, "test"), (0.03, "held_out")]
     assert not {"outer_steps", "run_dir"} & rows[0].keys()
     head, *_, same = to_text(rows).splitlines()
-    assert head.split() == ["run", "inner_lr", "split", "accuracy,", "%", "time"]
+    assert head.split() == ["run", "accuracy,", "%", "time", "inner_lr", "split"]
     assert same.endswith("steps x epochs 2 x 3, networks 20, seed 7")
     page = Page(to_html(rows))
     assert same in page.text
@@ -135,6 +137,8 @@ def test_html_is_self_contained_and_escaped(folders):
     assert "2 runs compared" in page.text
     assert str(folders[1]) in page.text
     assert len(page.all("tr")) == 3
+    heads = [cell["data-head"] for cell in page.all("td")]  # beside the cells on a narrow screen
+    assert heads[:5] == ["accuracy, %", "ratio, %", "best baseline, %", "time", "dataset"]
 
 
 def test_folders_without_a_finished_run_are_named_and_left_out(folders, tmp_path, capsys):
@@ -169,7 +173,7 @@ def test_an_unfinished_comparison_has_no_best_baseline_yet(folders):
     evaluated.write(folders[1], comparison=unfinished)
     found = compare(folders)
     assert (found[1]["best_baseline"], found[1]["best_baseline_mean"]) == ("unfinished", None)
-    assert to_text(found).splitlines()[2].split()[-4:-2] == ["unfinished", "10"]
+    assert to_text(found).splitlines()[2].split()[-6:-4] == ["unfinished", "10"]
 
 
 def test_tensorflow_is_not_loaded(folders):

@@ -18,7 +18,7 @@ from places import ROOT, TESTS
 from tf_distill.common import UserError
 from tf_distill.core import parallel
 from tf_distill.networks import choose
-from tf_distill.runs import experiment, memory
+from tf_distill.runs import duration, experiment, memory
 from tf_distill.runs.folder import InMemory, RunFolder
 from tf_distill.runs.memory import Estimate, moments
 from tf_distill.runs.run import Run
@@ -52,8 +52,9 @@ def test_an_estimate_is_within_a_quarter_of_the_peak(case):
 
 @pytest.fixture
 def estimate(monkeypatch):
-    """Estimates a run of some settings."""
+    """Estimates the memory of a run of some settings."""
     found = []
+    monkeypatch.setattr(duration, "measure", lambda *_: duration.Duration(1.0, 1.0, 1.0))
     monkeypatch.setattr(memory, "describe_memory", lambda given, _: found.append(given) or "")
 
     def of(**settings):
@@ -250,7 +251,8 @@ def test_the_program_prints_the_parts_and_makes_nothing(cli, tmp_path):
     outcome = cli("--mode=estimate", "--dataset=toy_questions", f"--run_dir={folder}")
     assert (outcome.status, outcome.err) == (0, "")
     assert "a real batch of" in outcome.out
-    assert outcome.out.splitlines()[-1].startswith("memory: about ")
+    assert "\nmemory: about " in outcome.out
+    assert outcome.out.splitlines()[-1].startswith("time: about ")
     assert not folder.exists()
 
 

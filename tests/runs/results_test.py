@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import small
 import tensorflow as tf
+from places import case
 
-from tf_distill.runs import results
+from tf_distill.core import Accuracy, Evaluated
+from tf_distill.datasets import from_csv
+from tf_distill.runs import experiment, results
 
 
 def test_the_commit_is_that_of_a_checkout_or_none(monkeypatch, tmp_path):
@@ -16,6 +19,20 @@ def test_the_commit_is_that_of_a_checkout_or_none(monkeypatch, tmp_path):
     assert found is None or re.fullmatch(r"[0-9a-f]{7,}\+?", found)
     monkeypatch.setattr(results, "__file__", str(tmp_path / "tf_distill" / "runs" / "results.py"))
     assert results.commit() is None
+
+
+def test_an_accuracy_that_needs_no_learning_is_told_as_one():
+    data = from_csv(case("tables", "imbalanced.csv"))
+    always = Evaluated(Accuracy(80 / 81, 0.0, 2), np.zeros((2, len(data.y_test)), np.int32))
+    config = small.config("nowhere", init="random", eval_networks=2)
+    state = experiment.new_distillation(config, data, small.learner())
+    found = results.summarize(config, data, state, always.accuracy, always)
+    first, second, *_ = results.describe_results(found, config).splitlines()
+    assert first.startswith(
+        "accuracy 0.9877 +- 0.0000 over 2 networks on 81 test examples "
+        "(untrained: 0.9877, always '0': 0.9877), "
+    )
+    assert second == "never predicted: class '1'"
 
 
 def test_peak_memory_grows_with_what_is_held():

@@ -84,7 +84,7 @@ def test_a_run_leaves_its_folder(
         assert 0 <= results[name]["mean"] <= 1
         assert results[name]["networks"] == min(config.eval_networks, most)
     assert {p.name for p in (folder / "figures").iterdir()} == drawn | {
-        "history.png", "labels.png", "learning_rates.png"
+        "history.png", "labels.png", "learning_rates.png", "confusion.png"
     }  # fmt: skip
     assert (folder / "report.html").exists()
     lines = metrics(config)

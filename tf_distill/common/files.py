@@ -6,6 +6,7 @@ import glob
 import gzip
 import json
 import os
+import re
 import shutil
 import zipfile
 import zlib
@@ -106,8 +107,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a value as indented JSON."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Writes a value as indented JSON, a list of numbers in one line."""
+    text = re.sub(
+        r"\[\n([-+.\deE,\s]+)\n\s*\]",  # a string in JSON has no raw end of line
+        lambda numbers: f"[{' '.join(numbers[1].split())}]",
+        json.dumps(value, indent=2),
+    )
+    write_text(path, text + "\n")
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("steps", "epochs", "samples_per_step", "outer_steps", "batch_size"), int),
     **dict.fromkeys(("networks", "eval_networks", "eval_every", "seed"), int),
     **dict.fromkeys(("inner_lr", "outer_lr"), NUMBER),
-    **dict.fromkeys(("unroll", "window"), int | None),
+    **dict.fromkeys(("unroll", "window", "text_length"), int | None),
     **dict.fromkeys(("test_data", "text_column", "label_column"), MAYBE_TEXT),
     **dict.fromkeys(("image_size", "embeddings", "start"), MAYBE_TEXT),
     "skip_bad": bool | None,
@@ -90,7 +90,8 @@ SCHEMAS = {
         "distilled_samples seconds accuracy",
         {**SETTINGS, "distilled_samples": int, "seconds": NUMBER, "accuracy": MEAN,
          "accuracy_before": MEAN, "original": ORIGINAL, "original_accuracy": NUMBER,
-         "learned_lr": [NUMBER], "test_examples": int, "recipe": str, "class_examples": dict},
+         "learned_lr": [NUMBER], "test_examples": int, "recipe": str, "class_examples": dict,
+         "confusion": [[int]]},
     ),
     "comparison.json": Object(
         "",

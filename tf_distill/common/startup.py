@@ -26,8 +26,10 @@ def quiet(silent: bool = False) -> Iterator[None]:
 
     TF_CPP_MIN_LOG_LEVEL does not reach the lines before its logger is set up. If the block
     fails, the output is shown, unless the error is a user's mistake. After `silent` C++ prints
-    no errors later either; Python raises them anyway.
+    no errors later either; Python raises them anyway. Keras, if it is not imported yet, takes
+    TensorFlow as its backend.
     """
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever keras.json says
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if silent else "2")
     sys.stderr.flush()
     kept = os.dup(2)

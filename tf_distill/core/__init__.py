@@ -29,6 +29,7 @@ from tf_distill.core.distribution import Distribution, start_distribution
 from tf_distill.core.evaluate import (
     TEST_BATCH,
     Accuracy,
+    Evaluated,
     Fit,
     compiled_train,
     evaluator,
@@ -52,6 +53,7 @@ from tf_distill.core.learner import (
     Weights,
     call_once,
     fixed_network,
+    give_frozen,
     give_weights,
     stateless,
     with_initializers,

@@ -31,8 +31,29 @@ class Accuracy(NamedTuple):
         return cls(float(np.mean(accuracies)), float(np.std(accuracies)), len(accuracies))
 
 
+class Evaluated(NamedTuple):
+    """Networks after the test: their accuracy, and their answers, int32 `[networks, examples]`."""
+
+    accuracy: Accuracy
+    answers: np.ndarray
+
+    def confusion(self, y: np.ndarray, classes: int) -> np.ndarray:
+        """How often an example of each class (a row) got each answer (a column).
+
+        Args:
+            y: the class indices of the test examples.
+            classes: their number.
+
+        Returns:
+            int64 `[classes, classes]`, summed over the networks.
+        """
+        pairs = (y.astype(np.int64) * classes + self.answers).ravel()
+        return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
 Fit = Callable[..., Weights]
 """Trains (samples, initial weights) by the random order of a number, 0 by default."""
+Answerer = Callable[..., np.ndarray]
 Tester = Callable[..., float]
 
 
@@ -76,35 +97,41 @@ def predictor(
     return classes
 
 
-def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
-    """Compiles the test of one network on the whole test split, for many calls.
+def answerer(learner: Learner, dataset: Dataset, fit: Fit) -> Answerer:
+    """Compiles the answers of one network to the whole test split, for many calls.
 
     Returns:
         A function of samples, initial weights and the number of a random order, which trains the
-        network on the samples by `fit` and gives its accuracy; without samples (None), that of
-        the weights as they are.
+        network on the samples by `fit` and gives the class indices that it predicts, int32
+        `[examples]`; without samples (None), those of the weights as they are.
     """
     classes = predictor(learner, dataset.encoding, dataset.x_test)
 
-    def test(samples: Samples | None, weights: Weights, order: int = 0) -> float:
-        predicted = classes(fit(samples, weights, order) if samples else weights)
-        return float(np.mean(predicted.numpy() == dataset.y_test))
+    def answers(samples: Samples | None, weights: Weights, order: int = 0) -> np.ndarray:
+        return classes(fit(samples, weights, order) if samples else weights).numpy()
 
-    return test
+    return answers
+
+
+def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
+    """The same, but the function gives the network's accuracy."""
+    answers = answerer(learner, dataset, fit)
+    return lambda *given: float(np.mean(answers(*given) == dataset.y_test))
 
 
 def evaluator(
     learner: Learner, dataset: Dataset, recipe: Recipe = REPLAY
-) -> Callable[[Samples | None, Iterable], Accuracy]:
-    """The same over many networks, each with a random order of its own.
+) -> Callable[[Samples | None, Iterable], Evaluated]:
+    """Tests many networks, each with a random order of its own.
 
     It gives a function of samples and an iterable of initial weights.
     """
-    test = tester(learner, dataset, compiled_train(learner, recipe))
+    answers = answerer(learner, dataset, compiled_train(learner, recipe))
 
-    def evaluate(samples: Samples | None, networks: Iterable[Weights]) -> Accuracy:
+    def evaluate(samples: Samples | None, networks: Iterable[Weights]) -> Evaluated:
         numbered = ((samples, weights, order) for order, weights in enumerate(networks))
-        return Accuracy.of(parallel.each(test, numbered))
+        found = np.stack(parallel.each(answers, numbered))
+        return Evaluated(Accuracy.of((found == dataset.y_test).mean(axis=1).tolist()), found)
 
     return evaluate
 

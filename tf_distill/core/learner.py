@@ -119,6 +119,15 @@ def give_weights(
     return True
 
 
+def give_frozen(layer: keras.Layer, values: Sequence[tf.Tensor | np.ndarray]) -> bool:
+    """Assigns the non-trainable weights of a layer or model, as `give_weights` does."""
+    given = give_weights(layer.non_trainable_weights, values)
+    for part in layer._flatten_layers():
+        if given and isinstance(part, keras.layers.Normalization):
+            part.finalize_state()  # it computes with a copy of its weights
+    return given
+
+
 def call_once(model: keras.Model, shape: tuple[int, ...]) -> tf.Tensor:
     """The output of the model for one input of zeros; an unbuilt model is built by it."""
     return model(np.zeros((1, *shape), keras.config.floatx()), training=False)

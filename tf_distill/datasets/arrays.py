@@ -10,10 +10,12 @@ import tensorflow as tf
 from tf_distill.common import UserError, read_npz_arrays, say
 from tf_distill.datasets.base import Dataset, NumberEncoding, Parts, refuse_stream
 from tf_distill.datasets.checks import warn
-from tf_distill.datasets.images import Size, choose_size, image_dataset, scale_images
+from tf_distill.datasets.images import Size, choose_size, image_dataset, laid_on_white, scale_images
 from tf_distill.datasets.labels import classes_in_words, make_parts
 
 ENCODINGS = ("standardise", "as_is")
+CHANNELS = (1, 3, 4)
+"""Of images: grey, colours, and colours with how opaque they are."""
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -40,9 +42,10 @@ def from_arrays(
 ) -> Dataset:
     """A dataset of arrays with a class each.
 
-    uint8 `[N, height, width]` or `[N, height, width, 1 or 3]` are images, and so are other numbers
-    of the latter shape that are whole from 0 to 255, or floats of exact steps of 1/255 in 0..1;
-    they can be served as images.
+    uint8 `[N, height, width]` or `[N, height, width, 1, 3 or 4]` are images, and so are other
+    numbers of 1 or 3 channels that are whole from 0 to 255, or floats of exact steps of 1/255 in
+    0..1; they can be served as images. A fourth channel says how opaque an image is; it is laid
+    on white.
     A network sees all other arrays as numbers: vectors, sequences of vectors, or images of
     real numbers.
 
@@ -68,7 +71,7 @@ def from_arrays(
     parts = _parts(x_train, y_train, x_test, y_test, where, classes, seed)
     train, test = (as_images(x) for x in (parts.x_train, parts.x_test))
     if train is not None and test is not None:
-        images = parts._replace(x_train=train, x_test=test)
+        images = _opaque(name, parts._replace(x_train=train, x_test=test))
         return image_dataset(name, images, encoding == "standardise")
     return _number_dataset(name, parts, encoding == "standardise")
 
@@ -119,15 +122,27 @@ def as_images(x: np.ndarray) -> np.ndarray | None:
     """uint8 `[N, height, width, channels]`, or None if x is no images or would lose precision."""
     if x.dtype == np.uint8 and x.ndim == 3:
         x = x[..., None]
-    if x.ndim != 4 or x.shape[-1] not in (1, 3):
+    if x.ndim != 4 or x.shape[-1] not in CHANNELS:
         return None
     if x.dtype == np.uint8:
         return x
-    if not len(x) or x.min() < 0 or not 0 < x.max() <= 255:
+    if x.shape[-1] == 4 or not len(x) or x.min() < 0 or not 0 < x.max() <= 255:
         return None
     scaled = x * 255 if x.dtype.kind == "f" and x.max() <= 1 else x
     bytes_ = np.round(scaled).astype(np.uint8)
     return bytes_ if np.abs(bytes_ - scaled).max() < 1e-3 else None
+
+
+def _opaque(name: str, images: Parts) -> Parts:
+    """The same images; those of four channels are laid on white, as a picture's file is."""
+    if images.x_train.shape[-1] != 4:
+        return images
+    say(
+        f"{name}: the fourth channel is taken for how opaque an image is, and the image is laid on "
+        "white; give images of four colours to from_arrays as floats"
+    )
+    x_train, x_test = (laid_on_white(x) for x in (images.x_train, images.x_test))
+    return images._replace(x_train=x_train, x_test=x_test)
 
 
 def _number_dataset(name: str, parts: Parts, standardise: bool) -> Dataset:
@@ -164,6 +179,8 @@ def read_npz(path: Path, image_size: Size | None = None) -> Parts:
     as_floats = np.issubdtype(parts.x_train.dtype, np.floating)
     scale = 255.0 if as_floats and parts.x_train.max() <= 1 else 1.0
     x_train, x_test = (_as_pixels(x, scale, path) for x in (parts.x_train, parts.x_test))
+    parts = _opaque(str(path), parts._replace(x_train=x_train, x_test=x_test))
+    x_train, x_test = parts.x_train, parts.x_test
     height, width = x_train.shape[1:3]
     size = choose_size([(height, width)] * len(x_train), image_size)
     if size != (height, width):
@@ -175,10 +192,10 @@ def _as_pixels(x: np.ndarray, scale: float, path: Path) -> np.ndarray:
     """Images of any number type as uint8 `[N, height, width, channels]`."""
     if x.ndim == 3:
         x = x[..., None]
-    if x.ndim != 4 or x.shape[-1] not in (1, 3):
+    if x.ndim != 4 or x.shape[-1] not in CHANNELS:
         raise UserError(
-            f"{path} has inputs of shape {x.shape[1:]}, expected images: (height, width) with 1 or "
-            "3 channels after it; for other arrays use tf_distill.datasets.from_arrays"
+            f"{path} has inputs of shape {x.shape[1:]}, expected images: (height, width) with 1, "
+            "3 or 4 channels after it; for other arrays use tf_distill.datasets.from_arrays"
         )
     if x.dtype == np.uint8:
         return x

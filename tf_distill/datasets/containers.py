@@ -133,7 +133,7 @@ def _joined(join: Callable[..., np.ndarray], values: Sequence[np.ndarray]) -> np
 
 def _pixels(x: np.ndarray) -> np.ndarray:
     """uint8 in place of floats from 0 to 255 that Keras has resized images to."""
-    images = x.ndim == 4 and x.shape[-1] in (1, 3) and x.dtype.kind == "f" and x.size
+    images = x.ndim == 4 and x.shape[-1] in (1, 3, 4) and x.dtype.kind == "f" and x.size
     if not images or x.min() < 0 or not 1 < x.max() <= 255:
         return x
     say("pixels are rounded to whole numbers from 0 to 255")

@@ -13,7 +13,7 @@ from tf_distill.common import UserError, brief, say
 from tf_distill.datasets.base import Augment, Dataset, NumberEncoding, Parts
 from tf_distill.datasets.checks import warn
 from tf_distill.datasets.labels import classes_in_words
-from tf_distill.datasets.picture_files import WHITE, read_picture
+from tf_distill.datasets.picture_files import WHITE, on_white, read_picture
 
 SMALLEST, SCALED_UP, LARGEST = 12, 28, 64
 """Sides in pixels. By default an image below the first is scaled up to the second (LeNet needs
@@ -137,8 +137,6 @@ def scale_pixels(image: Image.Image, size: Size, channels: int) -> np.ndarray:
     """uint8 `[height, width, channels]`: scaled bilinearly, over an area if made smaller."""
     if image.mode.startswith("I"):  # of 16 bits, which Pillow would cut off above 255
         image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
-    if image.mode == "RGBA":  # transparent parts lie on white
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("L" if channels == 1 else "RGB")
     if image.size != size[::-1]:
         image = image.resize(size[::-1], Image.Resampling.BILINEAR)
@@ -146,9 +144,23 @@ def scale_pixels(image: Image.Image, size: Size, channels: int) -> np.ndarray:
 
 
 def scale_images(images: Iterable[np.ndarray], size: Size, channels: int) -> np.ndarray:
-    """uint8 arrays `[height, width, channels]` of any sizes as one array of one size."""
-    flat = (image[..., 0] if image.shape[-1] == 1 else image for image in images)
+    """uint8 arrays `[height, width, 1, 3 or 4]` of any sizes as one array of one size."""
+    flat = (image[..., 0] if image.shape[-1] == 1 else laid_on_white(image) for image in images)
     return np.stack([scale_pixels(Image.fromarray(image), size, channels) for image in flat])
+
+
+def laid_on_white(images: np.ndarray) -> np.ndarray:
+    """uint8 `[..., height, width, 3]` of images whose fourth channel says how opaque they are.
+
+    Images of three channels come back as they are.
+    """
+    if images.shape[-1] == 3:
+        return images
+    found = np.empty((*images.shape[:-1], 3), np.uint8)
+    for image, place in zip(images, found, strict=True):  # as floats take four times the memory
+        pixels = image / np.float32(255)
+        place[...] = np.round(255 * on_white(pixels[..., :3], pixels[..., 3:]))
+    return found
 
 
 def augmentation(name: str, described: Mapping[str, Any]) -> Augment | None:

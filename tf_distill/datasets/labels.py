@@ -11,6 +11,9 @@ from tf_distill.common import UserError, brief, count, say
 from tf_distill.datasets.base import Parts
 
 TEST_PART = 0.2
+NO_QUANTITIES = "classes are learned, not quantities (regression)"
+ONE_CLASS = "each example has one class, not several labels"
+SEPARATORS = ";", "|", ","
 
 
 def make_parts(
@@ -74,10 +77,19 @@ def label_names(labels: Iterable[Any], where: str) -> list[str]:
     if hasattr(labels, "__array__"):
         labels = np.asarray(labels)
         labels = (labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels).tolist()
-    return [_label_name(label, i, where) for i, label in enumerate(labels)]
+    labels = list(labels)
+    names = [_label_name(label) for label in labels]
+    if None in names:
+        bad = names.index(None)
+        raise UserError(
+            f"{where}: label {bad} is {brief(labels[bad])}, expected a whole number or a string; "
+            f"{label_advice(labels[bad], labels)}"
+        )
+    return [name for name in names if name is not None]
 
 
-def _label_name(label: Any, position: int, where: str) -> str:
+def _label_name(label: Any) -> str | None:
+    """A label as a string; None if it is none."""
     label = label.item() if isinstance(label, np.generic) else label
     if isinstance(label, bytes):
         label = label.decode(errors="replace")
@@ -88,11 +100,26 @@ def _label_name(label: Any, position: int, where: str) -> str:
     # In many programs a missing value makes floats of a column of whole numbers.
     if isinstance(label, float) and label.is_integer():
         return str(int(label))
-    several = isinstance(label, (list, tuple, np.ndarray)) and len(label) > 1
-    hint = "if it is one-hot give y.argmax(1)" if several else "mend it or leave it out"
-    raise UserError(
-        f"{where}: label {position} is {brief(label)}, expected a whole number or a string; {hint}"
-    )
+    return None
+
+
+def label_advice(label: Any, labels: Sequence[Any]) -> str:
+    """What to do about a label that is none, by what all labels look like."""
+    if isinstance(label, float) and np.isfinite(label):
+        return (
+            f"{NO_QUANTITIES}: cut them into ranges by numpy.digitize(labels, edges), or make "
+            "strings of them if each number is a class"
+        )
+    if not isinstance(label, list | tuple | set | np.ndarray) or len(label) < 2:
+        return "mend it or leave it out"
+    try:
+        table = np.asarray(labels, np.float64)
+    except (TypeError, ValueError):  # names, or rows of several lengths
+        table = np.zeros((0, 0))
+    if table.size and (table >= 0).all() and np.allclose(table.sum(-1), 1):
+        return "as these are one-hot or probabilities give labels.argmax(1)"
+    column = ", such as labels[:, 0]" if table.size else ""
+    return f"{ONE_CLASS}: give one label of each{column}"
 
 
 def sort_names(names: Iterable[str]) -> list[str]:
@@ -109,11 +136,13 @@ def class_names(labels: Sequence[str], where: str) -> tuple[str, ...]:
     counts = Counter(labels)
     if not counts:
         raise UserError(f"{where} has no examples, expected some of each class")
+    odd = _looks_like(counts)
     single = sort_names(name for name, count in counts.items() if count == 1)
     if len(single) > max(2, len(labels) // 4):
+        advice = "are these the labels? Name the right ones; cut quantities into ranges"
         raise UserError(
             f"{where}: {len(single)} of {len(counts)} classes have one example ({shown(single)}), "
-            "expected at least two; are these the labels? Name the right ones"
+            f"expected at least two; {odd or advice}"
         )
     if single:
         raise UserError(
@@ -122,7 +151,32 @@ def class_names(labels: Sequence[str], where: str) -> tuple[str, ...]:
         )
     if len(counts) == 1:
         raise UserError(f"{where} has one class, {shown(counts)}, expected at least two")
+    if odd:
+        say(f"warning: {where}: {odd}; now each of these {len(counts)} is a class of its own")
     return tuple(sort_names(counts))
+
+
+def _looks_like(names: Iterable[str]) -> str:
+    """What class names are that seem to be quantities, or several labels in one; else ""."""
+    names = sorted(names)
+    if all(map(_is_number, names)):
+        if fractions := [name for name in names if not float(name).is_integer()]:
+            return f"{NO_QUANTITIES}: cut numbers such as {brief(fractions[0])} into ranges"
+        return ""
+    for separator in SEPARATORS:
+        parts = {name: [part.strip() for part in name.split(separator)] for name in names}
+        number = Counter(part for several in parts.values() for part in several)
+        for name, several in parts.items():
+            if len(several) > 1 and all(number[part] > 1 for part in several):
+                return f"{ONE_CLASS}: give one label in place of, for instance, {brief(name)}"
+    return ""
+
+
+def _is_number(name: str) -> bool:
+    try:
+        return np.isfinite(float(name))
+    except ValueError:
+        return False
 
 
 def class_indices(labels: Sequence[str], classes: Sequence[str], where: str) -> np.ndarray:

@@ -1,7 +1,11 @@
 """Files of pictures to pixels, in the graph: the same for training and for a served model."""
 
+from typing import TypeVar
+
+import numpy as np
 import tensorflow as tf
 
+Numbers = TypeVar("Numbers", tf.Tensor, np.ndarray)
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 """What `read_picture` reads, by content: the one list for training and for serving."""
 WHITE = 65535
@@ -72,7 +76,7 @@ def _png(file: tf.Tensor, head: tf.Tensor, white: tf.Tensor) -> tf.Tensor:
     told = tf.strings.regex_full_match(file, r"\C*tRNS\C*")
     opaque = tf.where(few_bits & ~told, 1.0, opaque)
     scale = tf.where(tf.strings.substr(depth_and_type, 0, 1) == b"\x10", white, float(WHITE))
-    return _on_white(tf.minimum(colours / scale, 1.0), opaque)
+    return on_white(tf.minimum(colours / scale, 1.0), opaque)
 
 
 def _bmp(file: tf.Tensor) -> tf.Tensor:
@@ -109,10 +113,11 @@ def _other(file: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
     pixels = tf.cast(pixels, tf.float32) / 255.0
     # A fourth channel tells how opaque a pixel is.
     opaque = tf.pad(pixels, [[0, 0], [0, 0], [0, 1]], constant_values=1.0)[..., 3:4]
-    return _on_white(pixels[..., :3], opaque)
+    return on_white(pixels[..., :3], opaque)
 
 
-def _on_white(colours: tf.Tensor, opaque: tf.Tensor) -> tf.Tensor:
+def on_white(colours: Numbers, opaque: Numbers) -> Numbers:
+    """Colours in 0..1 on white, as opaque as is told, from 0 to 1: tensors or arrays."""
     return colours * opaque + (1 - opaque)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from tf_distill.common import UserError, brief, count, say
 from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.embeddings import TRAIN
-from tf_distill.datasets.labels import counts_in_words, label_names, make_parts, shown
+from tf_distill.datasets.labels import counts_in_words, label_advice, label_names, make_parts, shown
 from tf_distill.datasets.text_files import find_encoding, text_lines
 from tf_distill.datasets.texts import from_texts, text_dataset
 
@@ -226,11 +226,14 @@ def read_table(
 
 
 def _label(row: dict[str, Any], column: str, path: Path, line: int) -> str:
+    value = row.get(column)
     try:
-        return label_names([row.get(column)], str(path))[0]
+        return label_names([value], str(path))[0]
     except UserError:
-        got = f"{brief(row.get(column))} in {brief(column)}"
-        raise _broken(path, line, got, "a class: a string or a whole number") from None
+        raise UserError(
+            f"{path}, line {line}: got {brief(value)} in {brief(column)}, expected a class: a "
+            f"string or a whole number; {label_advice(value, [value])}"
+        ) from None
 
 
 def _rows(path: Path, given: Sequence[str]) -> tuple[Iterator[Row], bool]:

@@ -167,7 +167,7 @@ def _one_size(arrays: list, image_size: Size | None) -> list:
     channels = arrays[0][0][0].shape[-1]
     size = choose_size(sizes, image_size)
     whole = all(isinstance(x, np.ndarray) and x.dtype == np.uint8 for x, _ in arrays)
-    if set(sizes) == {size} and whole:
+    if set(sizes) == {size} and whole and channels < 4:
         return arrays
     return [(scale_images(x, size, 1 if channels == 1 else 3), y) for x, y in arrays]
 

@@ -29,6 +29,7 @@ class Source(NamedTuple):
     text_column: str | None = None
     label_column: str | None = None
     image_size: str | None = None
+    text_length: int | None = None
     skip_bad: bool | None = None
 
 
@@ -102,7 +103,8 @@ def _entry(kind: str, source: Source, *_stamps) -> Entry:
         if made_of == "image":
             made = image_dataset(name, parts, white=white)
         else:
-            made = text_dataset(name, parts, embeddings or data_dir / GLOVE)
+            vectors = embeddings or data_dir / GLOVE
+            made = text_dataset(name, parts, vectors, source.text_length)
         return dataclasses.replace(made, license=license_)
 
     shape = parts.x_train.shape[1:]
@@ -165,8 +167,8 @@ def _size(source: Source) -> Size | None:
 
 
 KINDS: dict[str, Kind] = {
-    "csv": Kind(_read_csv, ("test_data", "text_column", "label_column")),
+    "csv": Kind(_read_csv, ("test_data", "text_column", "label_column", "text_length")),
     "folder": Kind(_read_folder, ("test_data", "image_size", "skip_bad")),
     "npz": Kind(_read_npz, ("image_size",)),
-    "tfds": Kind(_read_tfds, ("text_column", "label_column", "image_size")),
+    "tfds": Kind(_read_tfds, ("text_column", "label_column", "image_size", "text_length")),
 }

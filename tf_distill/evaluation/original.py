@@ -161,7 +161,7 @@ def original_accuracy(
     steps = training.length(len(dataset.y_train))
     start -= _fit(model, dataset, training, seed, name, keeping)
     weights = [v.value for v in model.trainable_variables]
-    accuracy = evaluator(learner, dataset)(None, [weights]).mean
+    accuracy = evaluator(learner, dataset)(None, [weights]).accuracy.mean
     epochs = round(steps / training.per_epoch(len(dataset.y_train)), 1)
     seconds = round(time.monotonic() - start, 1)
     return Original(accuracy, epochs, seconds, training._asdict())

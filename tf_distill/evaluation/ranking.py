@@ -23,6 +23,10 @@ HOW = (
     "Each variant starts from random networks, also for a set that was distilled for one fixed "
     "network, and takes the set's learning rates times one factor, chosen on training data."
 )
+FIXED = (
+    "the set was made for one fixed initial network, and hardly trains any other, so its ranks say "
+    "little; rank by a set of init=random"
+)
 
 Entry = dict[str, Any]
 
@@ -42,6 +46,8 @@ def complete_ranking(run: Run, samples: Samples, networks: int) -> dict[str, Any
         UserError: the file there is of another set or damaged; the run has other data now.
     """
     check_finished(run)
+    if run.config.init == "fixed":
+        say(f"warning: {FIXED}")
     with run.files.locked():
         found = run.files.read(NAME)
         own = check_set(Path(run.config.run_dir, NAME), found, samples)

@@ -26,7 +26,8 @@ from tf_distill.networks import Model, choose
 NETWORKS = 5
 """Networks to measure with: the first of those that the stored accuracy is the mean of."""
 HALF_POINT = 0.005
-DATA = ("data_dir", "embeddings", "test_data", "text_column", "label_column", "image_size")
+DATA = ("data_dir", "embeddings", "test_data", "text_column", "label_column", "image_size",
+        "text_length")  # fmt: skip
 """Settings that say where the data of a name are."""
 
 
@@ -100,7 +101,7 @@ def verify_set(
         data = hold_out(data, seed_of(loaded))
     dataset = encoded(loaded, data)
     learner, many = networks_of(loaded, dataset, model, networks)
-    measured = evaluator(learner, dataset, loaded.recipe)(loaded.samples, many)
+    measured = evaluator(learner, dataset, loaded.recipe)(loaded.samples, many).accuracy
     stored = loaded.metadata.get("accuracy")
     before = stored and Accuracy(stored["mean"], stored.get("std", 0), stored.get("networks", 1))
     return Verification(before, measured, len(dataset.y_test))

@@ -28,6 +28,7 @@ from tf_distill.core import (
     Weights,
     call_once,
     compiled_train,
+    give_frozen,
     give_weights,
     recipe_of,
 )
@@ -238,7 +239,7 @@ class LoadedSet:
             )
         found = len(model.non_trainable_weights)
         expected = len(frozen) or self.metadata.get("frozen_weights", 0)  # old sets only count them
-        if give_weights(model.non_trainable_weights, frozen) or (not frozen and found == expected):
+        if give_frozen(model, frozen) or (not frozen and found == expected):
             return
         warnings.warn(
             f"{found} weights of {model.name} are frozen and stay as they are, but the set was "

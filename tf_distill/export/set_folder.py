@@ -47,6 +47,7 @@ from tf_distill.export.distilled_set import (
     unsound,
 )
 from tf_distill.export.versions import newest_version
+from tf_distill.networks import check_keras
 
 CARD, ARRAYS, VECTORS, VOCABULARY = "card.json", "set.npz", "vectors.npz", "vocabulary.txt"
 SENTENCES = Path("samples", "sentences.txt")
@@ -150,8 +151,10 @@ def load(path: str | Path) -> LoadedSet:
             them is run.
 
     Raises:
-        UserError: there is no distilled set, a damaged one, or one of a newer format.
+        UserError: there is no distilled set, a damaged one, or one of a newer format; or Keras has
+            another backend, precision or order of axes.
     """
+    check_keras()
     folder = Path(path).expanduser()
     if (place := find(folder)) is None:
         raise UserError(f"{folder} is no distilled set; {EXPECTED}")

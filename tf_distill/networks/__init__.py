@@ -10,6 +10,6 @@ checks: mistakes in a user's own model, found by names and by calling it.
 second_derivative: mistakes found by really differentiating the model twice.
 """
 
-from tf_distill.networks.checks import check_outputs, outputs_for
+from tf_distill.networks.checks import check_keras, check_outputs, outputs_for
 from tf_distill.networks.choice import Choice, Model, choose, fitting_names
 from tf_distill.networks.registry import ITSELF, NETWORKS, Build, Training, variants

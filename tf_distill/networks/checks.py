@@ -26,7 +26,7 @@ from tf_distill.core import (
     stateless,
     with_initializers,
 )
-from tf_distill.networks.layers import LayerNormalization
+from tf_distill.networks.layers import GroupedConv2D, GroupNormalization, LayerNormalization
 
 Shape = tuple[int, ...]
 OPERATIONS = {
@@ -46,10 +46,39 @@ OPERATIONS = {
 """Operations that a model must not have, and what to use instead."""
 MOMENTS = layers.BatchNormalization, layers.GroupNormalization, layers.LayerNormalization
 """Layers of Keras that call tf.nn.moments, which has a wrong second derivative."""
+OURS = GroupNormalization, LayerNormalization
+"""Layers of ours that extend such a layer, and don't call it."""
+SCALING = layers.Rescaling, layers.Normalization
+"""Layers that bring inputs to a range."""
+FADED = 0.1
+"""The part of their contrast that inputs must keep."""
+IDLE = re.compile(r"\w*Dropout\w*|StochasticDepth|GaussianNoise|Random(?!Crop)\w+|\w+Mix|MixUp")
+"""Names of Keras's layers that give back their input unless they are called for a training."""
 NO_LOGITS = {"Softmax": "probabilities", "Sigmoid": "probabilities", "Relu": "nothing below 0"}
 """Activations that are mistakes at the end of a model, and what they give."""
 PASSING = ("Identity", "Reshape", "Squeeze", "Cast", "StopGradient")
 """Operations after an activation that do not change its values."""
+
+
+def check_keras() -> None:
+    """Raises UserError for a global setting of Keras with which no network works here."""
+    settings = {
+        "backend": "tensorflow",
+        "image_data_format": "channels_last",
+        "floatx": "float32",
+        "dtype_policy": "float32",
+    }
+    for name, expected in settings.items():
+        found = getattr(keras.config, name)()
+        if name == "dtype_policy":  # of mixed precision weights are float32 too
+            found = found.name if found.variable_dtype != expected else expected
+        if found != expected:
+            call = f"call keras.config.set_{name}({expected!r}) before a model is made"
+            env = "set KERAS_BACKEND=tensorflow in the environment before Keras is imported"
+            raise UserError(
+                f"Keras's {name} is {found}, expected {expected}; "
+                f"{env if name == 'backend' else call}, or change it in ~/.keras/keras.json"
+            )
 
 
 def build(make: Callable[[], Any], shape: Shape) -> tuple[keras.Model, Initializers]:
@@ -143,7 +172,68 @@ def ignored(model: keras.Model) -> list[str]:
             f"what {model.name} was compiled with (optimizer, loss, metrics) is left out: it is "
             "trained by gradient descent on the cross-entropy"
         )
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, MOMENTS[0])]
+    if untrained := [n.name for n in norms if n.built and _untrained(n)]:
+        notes.append(
+            f"warning: frozen BatchNormalization of {model.name} does nothing, such as "
+            f"{untrained[0]!r}: its averages are still 0 and 1; freeze it with pretrained weights, "
+            "or give tf_distill.layers.without_batch_norm(model)"
+        )
+    kinds = {type(layer) for layer in model._flatten_layers()}
+    idle = sorted(
+        kind.__name__
+        for kind in kinds
+        if kind.__module__.startswith("keras.") and IDLE.fullmatch(kind.__name__)
+    )
+    if idle:
+        notes.append(
+            f"{', '.join(idle)} of {model.name} do nothing in distillation, which calls the "
+            "network as for predictions"
+            + "; augment=crop_and_flip changes images"
+            * any(n.startswith("Random") for n in idle)
+        )
     return notes
+
+
+def _untrained(layer: layers.BatchNormalization) -> bool:
+    mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
+    return not mean.any() and bool((variance == 1).all())
+
+
+def faded(model: keras.Model, x: np.ndarray) -> Iterator[str]:
+    """A sentence if the start of a built model takes the contrast from inputs `[batch, ...]`.
+
+    So does a scaling of pixels of 0 to 255, where they are normalised already.
+    """
+    entering = np.asarray(_entering(model, x))
+    if _contrast(entering) < FADED * _contrast(x):
+        scaling = [layer for layer in model._flatten_layers() if isinstance(layer, SCALING)]
+        names = ", ".join(f"{type(layer).__name__} {layer.name!r}" for layer in scaling)
+        yield (
+            f"{model.name} gets inputs of {x.mean():.1g} +- {x.std():.2g}, normalised already, and "
+            f"{names or 'what comes before its first weights'} makes {entering.mean():.3g} +- "
+            f"{entering.std():.3g} of them; leave that out"
+            + (", or give tf_distill.layers.without_scaling(model)" if scaling else "")
+        )
+
+
+def _entering(model: keras.Model, x: tf.Tensor) -> tf.Tensor:
+    """What the first layer with weights gets, of a functional or sequential model; else `x`."""
+    sequential = isinstance(model, keras.Sequential)
+    for part in model.layers if sequential else getattr(model, "operations", []):
+        if getattr(part, "weights", ()) and not isinstance(part, SCALING):
+            if not sequential and isinstance(part.input, keras.KerasTensor):
+                x = keras.Model(model.input, part.input)(x, training=False)
+            return _entering(part, x) if isinstance(part, keras.Model) else x
+        if sequential:
+            x = part(x, training=False)
+    return x
+
+
+def _contrast(x: np.ndarray) -> float:
+    """The standard deviation in a channel, over its mean if that is far from 0."""
+    channels = np.reshape(x, (-1, x.shape[-1]))
+    return float((channels.std(0) / np.maximum(1, np.abs(channels.mean(0)))).mean())
 
 
 def _traced(model: keras.Model, shape: Shape) -> Any:
@@ -165,11 +255,17 @@ def _part_faults(model: keras.Model, shape: Shape) -> Iterator[str]:
     gpu = bool(tf.config.list_logical_devices("GPU"))
     for layer in model._flatten_layers():
         named = f"{type(layer).__name__} {layer.name!r}"
-        frozen = isinstance(layer, layers.BatchNormalization) and not layer.trainable
-        if isinstance(layer, MOMENTS) and not isinstance(layer, LayerNormalization) and not frozen:
+        if differentiates_wrongly(layer):
             yield (
-                f"has {named}, whose moments have a wrong second derivative; use "
-                "tf_distill.layers.LayerNormalization"
+                f"has {named}, whose moments have a wrong second derivative; "
+                f"{_in_place_of(layer, model)}"
+            )
+        if compiled_by_xla(layer):
+            two = isinstance(layer, layers.Conv2D)
+            by_hand = "use tf_distill.layers.GroupedConv2D" if two else "leave groups out"
+            yield (
+                f"has {named} of {layer.groups} groups, which Keras compiles by XLA, and so "
+                f"TensorFlow Serving can't run it; {(_copying(model) if two else '') or by_hand}"
             )
         if gpu and getattr(layer, "use_cudnn", False):
             yield (
@@ -179,6 +275,34 @@ def _part_faults(model: keras.Model, shape: Shape) -> Iterator[str]:
     for kind, name in _operations(_traced(model, shape).graph):
         if kind in OPERATIONS:
             yield f"has {kind} in {_layer_of(name, model)}: {OPERATIONS[kind]}"
+
+
+def differentiates_wrongly(layer: keras.Layer) -> bool:
+    """Whether it is a layer of Keras with a wrong second derivative; a frozen one only scales."""
+    frozen = isinstance(layer, layers.BatchNormalization) and not layer.trainable
+    return isinstance(layer, MOMENTS) and not isinstance(layer, OURS) and not frozen
+
+
+def _in_place_of(layer: keras.Layer, model: keras.Model) -> str:
+    """What to do about a layer that differentiates wrongly."""
+    by_hand, freeze = f"tf_distill.layers.{type(layer).__name__}", ""
+    if isinstance(layer, layers.BatchNormalization):
+        by_hand = "tf_distill.layers.GroupNormalization(1)"
+        freeze = "freeze it if it is pretrained (trainable = False), or "
+    return freeze + (_copying(model) or f"use {by_hand}")
+
+
+def _copying(model: keras.Model) -> str:
+    """The advice to copy a model with other layers, where Keras can copy it."""
+    if isinstance(model, keras.Sequential) or hasattr(model, "operations"):
+        return "give tf_distill.layers.without_batch_norm(model) in place of the model"
+    return ""
+
+
+def compiled_by_xla(layer: keras.Layer) -> bool:
+    """Whether it is a convolution that Keras compiles by XLA, whoever calls it."""
+    kinds = layers.Conv1D, layers.Conv2D, layers.Conv3D
+    return isinstance(layer, kinds) and layer.groups > 1 and not isinstance(layer, GroupedConv2D)
 
 
 def _operations(graph: tf.Graph) -> Iterator[tuple[str, str]]:

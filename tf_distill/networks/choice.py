@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tf_distill.common import OWN, UserError, is_own_network, say
 from tf_distill.config import network_of
-from tf_distill.core import Learner, give_weights
+from tf_distill.core import Learner, give_frozen
 from tf_distill.datasets import DATASETS, Dataset, usual_model
 from tf_distill.networks import checks, own, second_derivative
 from tf_distill.networks.registry import NETWORKS, OWN_DEFAULTS, OWN_TRAINING, ByUse, Training
@@ -60,7 +61,7 @@ class Choice(NamedTuple):
             return Learner(self.build())
         model, initializers = checks.build(self.build, self.shape)
         checks.check_model(model, self.shape, self.outputs)
-        give_weights(model.non_trainable_weights, frozen)
+        give_frozen(model, frozen)
         return Learner(model, self.shape, initializers)
 
     def training(self, examples: int) -> Training:
@@ -84,8 +85,10 @@ class Choice(NamedTuple):
         text = json.dumps(described, sort_keys=True, default=lambda value: type(value).__name__)
         return {"weights": shapes, "network": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
-    def try_out(self, learner: Learner) -> None:
+    def try_out(self, learner: Learner, x: tf.Tensor) -> None:
         """Differentiates a user's own model twice, and says which parts of it are ignored.
+
+        `x` are some embedded inputs, `[batch, *shape]`.
 
         Raises:
             UserError: the model has no second derivative, or a wrong one.
@@ -96,6 +99,8 @@ class Choice(NamedTuple):
         second_derivative.differentiate(self.build, self.shape, self.outputs)
         for note in checks.ignored(learner.model):
             say(note)
+        for note in checks.faded(learner.model, np.asarray(x)):
+            say(f"warning: {note}")
         if learner.kept:
             say(
                 f"every network starts with the same {', '.join(learner.kept)}: no initializer is "
@@ -113,6 +118,7 @@ def choose(model: Model | None, dataset: Dataset) -> Choice:
     Raises:
         UserError: no such name, a network of another kind than the dataset, or no model.
     """
+    checks.check_keras()
     shape, outputs = dataset.encoding.shape, dataset.outputs
     what = "the default network" if model is None else f"model {model!r}"
     model = _usual(dataset) if model is None else model

@@ -8,8 +8,16 @@ import tensorflow as tf
 from tf_distill.networks.convolutions import ConvGlobalMaxPool1D
 from tf_distill.networks.recurrent import Bidirectional
 
-__all__ = ["Bidirectional", "ChannelNormalization", "ConvGlobalMaxPool1D", "ConvMaxPool2D",
-           "InstanceNormalization", "LayerNormalization"]  # fmt: skip
+__all__ = [
+    "Bidirectional",
+    "ChannelNormalization",
+    "ConvGlobalMaxPool1D",
+    "ConvMaxPool2D",
+    "GroupNormalization",
+    "GroupedConv2D",
+    "InstanceNormalization",
+    "LayerNormalization",
+]  # fmt: skip
 
 
 @keras.saving.register_keras_serializable("tf_distill")
@@ -154,6 +162,67 @@ class ConvMaxPool2D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tf_distill")
+class GroupedConv2D(keras.layers.Conv2D):
+    """Keras's Conv2D for groups of channels, without XLA.
+
+    Keras compiles such a convolution by XLA, which is slow to build and which TensorFlow Serving
+    can't run. This layer has the arguments and weights of Keras's layer.
+    """
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """`[batch, height, width, channels]` to `[batch, height', width', filters]`."""
+        how = (self.strides, self.padding, self.data_format, self.dilation_rate)
+        channels = inputs.shape[-1]
+        if self.groups == channels:
+            each = keras.ops.reshape(kernel, (*self.kernel_size, channels, -1))
+            return keras.ops.depthwise_conv(inputs, each, *how)
+        pairs = zip(*(keras.ops.split(v, self.groups, -1) for v in (inputs, kernel)), strict=True)
+        return keras.ops.concatenate([keras.ops.conv(x, k, *how) for x, k in pairs], -1)
+
+
+@keras.saving.register_keras_serializable("tf_distill")
+class GroupNormalization(keras.layers.GroupNormalization):
+    """Keras's group normalisation with a right second derivative.
+
+    Keras uses tf.nn.moments, as for its `LayerNormalization` (below). This layer has the arguments
+    and weights of Keras's layer. With groups=1 it normalises each example over all of its places
+    and channels.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool = False, mask: Any = None) -> tf.Tensor:
+        """Normalises each group of channels of each example by itself.
+
+        `training` and `mask` change nothing: they are those of BatchNormalization, whose place this
+        layer can take.
+        """
+        x = tf.convert_to_tensor(inputs)
+        x = tf.cast(x, keras.backend.result_type(x.dtype, "float32"))  # squares overflow in half
+        axis, sizes = self.axis % len(x.shape), tf.unstack(tf.shape(x))
+        kept = [n if i == axis else 1 for i, n in enumerate(x.shape)]
+        split = [*sizes[:axis], self.groups, x.shape[axis] // self.groups, *sizes[axis + 1 :]]
+        x = tf.reshape(x, split)
+        axes = [i for i in range(1, len(split)) if i != axis]
+        x = tf.reshape(_normalised(x, axes, self.epsilon), sizes)
+        return tf.cast(_scaled_and_moved(x, self, kept), self.compute_dtype)
+
+
+def _normalised(x: tf.Tensor, axes: list[int], epsilon: float, centre: bool = True) -> tf.Tensor:
+    """Divided by the standard deviation over some axes; of mean 0 if they are centred."""
+    centred = x - tf.reduce_mean(x, axes, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axes, keepdims=True)
+    return (centred if centre else x) * tf.math.rsqrt(variance + epsilon)
+
+
+def _scaled_and_moved(x: tf.Tensor, layer: keras.Layer, shape: list[int]) -> tf.Tensor:
+    """Times gamma and plus beta of a layer, each brought to a shape, where it has them."""
+    if layer.gamma is not None:
+        x *= tf.reshape(tf.cast(layer.gamma, x.dtype), shape)
+    if layer.beta is not None:
+        x += tf.reshape(tf.cast(layer.beta, x.dtype), shape)
+    return x
+
+
+@keras.saving.register_keras_serializable("tf_distill")
 class InstanceNormalization(keras.layers.Layer):
     """Each channel of each image by itself, less its mean and over its standard deviation.
 
@@ -230,12 +299,6 @@ class LayerNormalization(keras.layers.LayerNormalization):
         axes = [self.axis] if isinstance(self.axis, int) else list(self.axis)
         x = tf.convert_to_tensor(inputs)
         x = tf.cast(x, keras.backend.result_type(x.dtype, "float32"))  # squares overflow in half
-        centred = x - tf.reduce_mean(x, axes, keepdims=True)
-        variance = tf.reduce_mean(tf.square(centred), axes, keepdims=True)
-        x = (x if self.rms_scaling else centred) * tf.math.rsqrt(variance + self.epsilon)
+        x = _normalised(x, axes, self.epsilon, centre=not self.rms_scaling)
         kept = [n if i in {a % len(x.shape) for a in axes} else 1 for i, n in enumerate(x.shape)]
-        if self.gamma is not None:
-            x *= tf.reshape(tf.cast(self.gamma, x.dtype), kept)
-        if self.beta is not None:
-            x += tf.reshape(tf.cast(self.beta, x.dtype), kept)
-        return tf.cast(x, self.compute_dtype)
+        return tf.cast(_scaled_and_moved(x, self, kept), self.compute_dtype)

@@ -147,7 +147,7 @@ NETWORKS = Networks({
         Training(0.001, 128, epochs=20, steps=20_000), least=12),
     "textconvnet": Network(
         paper.textconvnet, "text",
-        ByUse(Defaults(0.01, 0.05, 5),
+        ByUse(Defaults(0.2, 0.02, 5, outer_momentum=0.9),
                Defaults(0.02, 0.02, 5, outer_momentum=0.9, sample_init="real"),
               TEXTS),
         Training(0.002, 64, epochs=80, steps=8_000, dropout=0.5), least=5),

@@ -10,4 +10,4 @@
 This door, `record`, `table` and `pages` load neither TensorFlow nor matplotlib.
 """
 
-from tf_distill.report.record import Record, distillation_ratio, with_ratios
+from tf_distill.report.record import Record, distillation_ratio, weakest_classes, with_ratios

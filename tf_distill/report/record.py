@@ -8,10 +8,11 @@ earlier versions hold some of these numbers too (`ratio`, `original_accuracy`,
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_distill.common import (
     UserError,
+    brief,
     check_reported,
     full_training,
     read_checked,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tf_distill.export.distilled_set import LoadedSet
 
 Json = dict[str, Any]
+NAMED = 5
+"""The most classes that a line names."""
 SHARES = (50, 60, 70, 80, 90, 95, 97, 99)
 """The A of the distillation sizes d_A, in percent."""
 
@@ -44,6 +47,61 @@ def distillation_sizes(sizes: Sequence[Mapping[str, Any]]) -> dict[str, int | No
     """d_A for every A of `SHARES`: the fewest "samples" whose "ratio" reaches A %, or None."""
     reached = {a: [s["samples"] for s in sizes if 100 * (s["ratio"] or 0) >= a] for a in SHARES}
     return {str(a): min(samples, default=None) for a, samples in reached.items()}
+
+
+class Majority(NamedTuple):
+    """The most frequent class among the test examples, and its share of them."""
+
+    name: str
+    share: float
+
+    @property
+    def words(self) -> str:
+        """What it reaches, in words."""
+        return f"always {brief(self.name)}: {self.share:.4f}"
+
+
+class OfClass(NamedTuple):
+    """How the test examples of one class were answered.
+
+    test: their number; accuracy: the share that was right, None without any; other: the most
+    frequent wrong class, and other_share its share, "" and 0 where all is right; predicted:
+    whether this class was ever the answer.
+    """
+
+    name: str
+    test: int
+    accuracy: float | None
+    other: str
+    other_share: float
+    predicted: bool
+
+
+def answers_by_class(
+    names: Sequence[str], confusion: Sequence[Sequence[int]], networks: int
+) -> list[OfClass]:
+    """The answers to each class, from how often each (a row) got each answer (a column)."""
+    found = []
+    for i, (name, row) in enumerate(zip(names, confusion, strict=True)):
+        total = sum(row)
+        wrong = [0 if j == i else number for j, number in enumerate(row)]
+        other = names[wrong.index(max(wrong))] if any(wrong) else ""
+        right, taken = (row[i] / total, max(wrong) / total) if total else (None, 0.0)
+        predicted = any(line[i] for line in confusion)
+        found.append(OfClass(name, total // networks, right, other, taken, predicted))
+    return found
+
+
+def weakest_classes(classes: Sequence[OfClass]) -> str:
+    """The classes that are never predicted, else the two weakest, in a line; "" for none."""
+    tested = [(c.accuracy, c) for c in classes if c.accuracy is not None]
+    if never := [brief(c.name) for _, c in tested if not c.predicted]:
+        more = f" and {len(never) - NAMED} more" if len(never) > NAMED else ""
+        return f"never predicted: class {', '.join(never[:NAMED])}{more}"
+    worst = sorted((item for item in tested if item[0] < 1), key=lambda item: item[0])[:2]
+    taken = ", most often taken for {}" if len(tested) > 2 else ""
+    told = [f"{brief(c.name)} {right:.4f}{taken.format(brief(c.other))}" for right, c in worst]
+    return f"weakest classes: {'; '.join(told)}" if told else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +143,20 @@ class Record:
         """Mean, std and networks: the run's own, or the comparison's where it tested more."""
         ours = [row for row in self.rows if row["name"] == "distilled"]
         return max([_complete(self.results["accuracy"]), *ours], key=lambda a: a["networks"])
+
+    @property
+    def by_class(self) -> list[OfClass]:
+        """How each class was answered, over all networks of the result; [] in older results."""
+        confusion, names = (self.results.get(key) for key in ("confusion", "class_examples"))
+        if not confusion or not names:
+            return []
+        return answers_by_class([*names], confusion, self.results["accuracy"]["networks"])
+
+    @property
+    def majority(self) -> Majority | None:
+        """What always to answer the most frequent class would reach; None in older results."""
+        most = max(self.by_class, key=lambda c: c.test, default=None)
+        return most and Majority(most.name, most.test / sum(c.test for c in self.by_class))
 
     @property
     def ratio(self) -> float | None:

@@ -27,7 +27,9 @@ from tf_distill.report.figures import DARK, Plate, missing_letters_told, plates,
 from tf_distill.report.record import Record, read
 
 NAME = "report.html"
-SENTENCES_SHOWN, WORDS_SHOWN, CLASSES_SHOWN = 40, 200, 12
+SENTENCES_SHOWN, WORDS_SHOWN, CLASSES_SHOWN, ROWS_SHOWN = 40, 200, 12, 20
+PICTURES = Path("set", "1", "samples")
+"""Where a run keeps each distilled picture as a file."""
 GROUP_TITLES = ("Distilled set", "Baselines", "Controls", "Other networks")
 VERSIONS = ("tf_distill", "tensorflow", "keras")
 ASKED = {"image": "--images picture.png", "text": '"A text ?"'}
@@ -69,6 +71,8 @@ def _values(record: Record) -> Values:
         "settings": _settings(record),
         "command": _command(record),
         "classes": _classes(record),
+        "by_class": _by_class(record),
+        "pictures": any((record.path / PICTURES).glob("*.png")),
         "versions": [(name, record.results[name]) for name in VERSIONS if name in record.results],
         "export": repr(str(record.path / "distilled" / "1")),
         "folder": shlex.quote(str(record.path)),
@@ -146,6 +150,15 @@ def _classes(record: Record) -> str:
     """The classes with the number of their training examples; "" in older results."""
     numbers = record.results.get("class_examples")
     return f"Training examples of {counts_in_words(numbers)}." if numbers else ""
+
+
+def _by_class(record: Record) -> Values:
+    """The accuracies of the classes; of many the lowest, with a note."""
+    rows = [c for c in record.by_class if c.accuracy is not None]
+    if len(rows) <= ROWS_SHOWN:
+        return {"rows": rows, "note": ""}
+    lowest = sorted(rows, key=lambda c: c.accuracy or 0)[:ROWS_SHOWN]
+    return {"rows": lowest, "note": f"The {ROWS_SHOWN} lowest of {len(rows)} classes."}
 
 
 def _registry(record: Record) -> dict[str, Entry]:

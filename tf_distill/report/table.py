@@ -145,14 +145,14 @@ def _row(record: Record, differing: Sequence[str]) -> Row:
     others = completed(record.config)
     return {
         "run": str(record.path),
-        **{column: settings.get(name) for column, name in names.items()},
-        **{name: others.get(name) for name in differing},
-        "split": settings.get("eval_split"),
         **{name: accuracy[name] for name in ("mean", "std", "networks")},
         "ratio": record.ratio,
         "best_baseline": "unfinished" if record.missing else best and best["title"],
         "best_baseline_mean": best and best["mean"],
         "seconds": settings["seconds"],
+        **{column: settings.get(name) for column, name in names.items()},
+        **{name: others.get(name) for name in differing},
+        "split": settings.get("eval_split"),
         "seed": settings.get("seed"),
     }
 
@@ -191,15 +191,18 @@ def _mean(by_seed: dict[int, Row]) -> str:
 def _cells(row: Row) -> dict[str, str]:
     """A row in words, by the headings of the table."""
     best = f"{row['best_baseline'] or ''} {percent(row['best_baseline_mean'])}".strip()
-    cells = {name: value for name, value in row.items() if name not in WORDED}
-    cells |= {
+    cells = {
+        "run": row["run"],
+        "accuracy, %": spread(row["mean"], row["std"], row["networks"]),
+        "ratio, %": percent(row["ratio"], 1),
+        "best baseline, %": best,
+        "time": minutes(row["seconds"]),
+        **{name: value for name, value in row.items() if name not in WORDED},
         "network": network_name(row["network"]),
         "steps x epochs": f"{row['steps']} x {row['epochs']}",
-        "accuracy, %": spread(row["mean"], row["std"], row["networks"]),
         "networks": row["networks"],
-        "ratio, %": percent(row["ratio"], 1),
-        "best baseline, %": best, "time": minutes(row["seconds"]), "seed": row["seed"],
-    }  # fmt: skip
+        "seed": row["seed"],
+    }
     return {head: "" if value is None else _plain(str(value)) for head, value in cells.items()}
 
 

@@ -6,6 +6,7 @@
 - `folder`: where a run keeps its files, `RunFolder` or `InMemory`; its checkpoints and history.
 - `warm_start`: a run that continues from a distilled set.
 - `memory`: how much memory a run takes, and whether there is enough.
+- `duration`: how long a run takes, from a few steps that are timed.
 - `results`: the results in numbers and words.
 """
 

@@ -1,6 +1,7 @@
 """Carrying a run out: the outer steps with their evaluations and checkpoints, and the result."""
 
 import dataclasses
+import functools
 import math
 import signal
 import time
@@ -27,6 +28,7 @@ from tf_distill.core import (
     Callback,
     Distillation,
     DistilledSet,
+    Evaluated,
     KeepBest,
     Learner,
     Samples,
@@ -36,6 +38,7 @@ from tf_distill.core import (
     initial_samples,
     outer_graph,
     outer_update,
+    parallel,
     real_starts,
     test_networks,
 )
@@ -49,7 +52,7 @@ from tf_distill.export import (
     word_vectors,
 )
 from tf_distill.report import report
-from tf_distill.runs import memory, results
+from tf_distill.runs import duration, memory, results
 from tf_distill.runs.folder import Checkpoints, Metrics, handling
 from tf_distill.runs.run import Run
 
@@ -57,13 +60,15 @@ DONE, TO_DO = 0, 1
 """What the chief tells the other workers about the run."""
 NETWORKS_ON_THE_WAY = {"replay": 20, "training": 3}
 """At most so many networks test the set on the way, and are tested untrained."""
+TRIED = 32
+"""Examples to try out a user's network with."""
 LEARNED = {"samples": "x", "rates": "lr", "labels": "y"}
 """The variables that `learn` names, in the order of the optimizer's moments."""
 BOUND = 4.0
 """The most that the learned rate of ordinary training grows to, over its start."""
 CERTAINTY = 0.9
 """The probability of a sample's own class, at the start."""
-Evaluate = Callable[[Samples | None, int], Accuracy]
+Evaluate = Callable[[Samples | None, int], Evaluated]
 
 
 class Finished(NamedTuple):
@@ -119,7 +124,8 @@ def _of_chief(run: Run) -> Finished:
             if not run.files.read("results.json"):
                 run.distribution.share(TO_DO)
                 results.commit()  # asked early, as the code is now
-                run.choice.try_out(run.learner)
+                some = run.dataset.x_train[:TRIED]
+                run.choice.try_out(run.learner, run.dataset.encoding(some))
                 finished = _distilled(run)
                 write(run, finished)
                 return finished
@@ -185,7 +191,8 @@ def _distilled(run: Run) -> Finished:
 
     def evaluate_on_chief(samples: Samples) -> Accuracy:  # so that all workers stop together
         networks = _few(config)
-        own = nearby(samples, networks) if shared.chief else Accuracy(0.0, 0.0, networks)
+        nothing = Accuracy(0.0, 0.0, networks)
+        own = nearby(samples, networks).accuracy if shared.chief else nothing
         mean, std, _ = shared.share(own)
         return Accuracy(float(mean), float(std), networks)
 
@@ -234,7 +241,7 @@ def evaluation(run: Run, dataset: Dataset) -> Evaluate:
     """A function that trains networks on samples, or for None does not, and tests them."""
     test = evaluator(run.learner, dataset, run.recipe)
 
-    def evaluate(samples: Samples | None, networks: int) -> Accuracy:
+    def evaluate(samples: Samples | None, networks: int) -> Evaluated:
         weights = test_networks(run.learner, run.config.init, networks, run.config.seed)
         return test(samples, counted(weights, networks, "tested {} of {} networks"))
 
@@ -337,19 +344,29 @@ def _stoppable(steps: Iterator, checkpoints: Checkpoints | None) -> Iterator:
 
 
 def describe_estimate(run: Run) -> str:
-    """The memory that the run would take, and the free memory, in words; runs no step.
+    """The memory and the time that the run would take, in words; runs a few steps to time them.
 
     Raises:
-        UserError: there is not enough.
+        UserError: there is not enough memory.
     """
-    config, dataset = run.config, run.dataset
+    began, config, dataset = time.monotonic(), run.config, run.dataset
     state = new_distillation(config, dataset, run.learner)
-    _alive = evaluation(run, dataset)  # it holds the test data, as in a run
+    evaluate = evaluation(run, dataset)  # it holds the test data, as in a run
     update = outer_update(state, run.learner, dataset, run.step)
     graph = outer_graph(update, dataset, run.step)
     found = memory.estimate_memory(graph, run.learner, dataset, config)
     say(memory.describe_memory(found, config))
-    return memory.check_memory(found, config)
+    say(memory.check_memory(found, config))
+    few, so_far = _few(config), time.monotonic() - began
+    together = min(few, parallel.at_once())
+    measured = duration.measure(
+        functools.partial(next, distill(state, update, dataset, run.step, config.outer_steps)),
+        lambda: evaluate(state.distilled.samples, together),
+        config.outer_steps,
+        together,
+    )
+    measured = measured._replace(start=so_far + measured.start)  # a run does all of this too
+    return duration.describe_time(measured, config, few)
 
 
 def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics) -> Finished:
@@ -358,12 +375,12 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     samples = state.distilled.samples
     kept = "samples" not in config.learn.split(",") and not config.start
     texts = state.texts if kept else None
-    before = evaluate(None, _few(config))
+    before = evaluate(None, _few(config)).accuracy
     after = evaluate(samples, config.eval_networks)
     distilled = LoadedSet(
         samples,
         fixed_network(learner, config.seed) if config.init == "fixed" else [],
-        results.describe_set(config, dataset, samples, after, learner.model, texts),
+        results.describe_set(config, dataset, samples, after.accuracy, learner.model, texts),
         run.choice.build,
         [tf.constant(value) for value in learner.frozen],
         word_vectors(dataset.encoding),

@@ -18,8 +18,12 @@ import tensorflow as tf
 
 from tf_distill.common import __version__, accuracy_over, count, machine, output_names
 from tf_distill.config import PLACES, Config
-from tf_distill.core import Accuracy, Distillation, Samples
+from tf_distill.core import Accuracy, Distillation, Evaluated, Samples
 from tf_distill.datasets import DATASETS, Dataset, TextEncoding, class_counts
+from tf_distill.report import Record, weakest_classes
+
+CONFUSED = 300
+"""Classes above which no confusion matrix is kept, which would fill the file."""
 
 FEW_LOSSES, GUESSING = 20, 0.98
 """Outer steps, and the share of a guesser's loss, from which a loss is told to be like guessing."""
@@ -30,7 +34,7 @@ def summarize(
     dataset: Dataset,
     distillation: Distillation,
     before: Accuracy,
-    after: Accuracy,
+    after: Evaluated,
 ) -> dict[str, Any]:
     """The content of results.json; accuracies are fractions."""
     settings = dataclasses.asdict(config)
@@ -44,7 +48,8 @@ def summarize(
         "test_examples": len(dataset.y_test),
         "class_examples": class_counts(dataset.classes, dataset.y_train),
         "accuracy_before": before._asdict(),
-        "accuracy": after._asdict(),
+        "accuracy": after.accuracy._asdict(),
+        **_confusion(after, dataset),
         **({"skipped_steps": skipped} if skipped else {}),
         "peak_memory_mb": peak_memory(),
         "device": device(),
@@ -53,17 +58,28 @@ def summarize(
     }
 
 
+def _confusion(tested: Evaluated, dataset: Dataset) -> dict[str, list[list[int]]]:
+    """The counts from which `Record` works out the accuracy of each class."""
+    if len(dataset.classes) > CONFUSED:
+        return {}
+    return {"confusion": tested.confusion(dataset.y_test, len(dataset.classes)).tolist()}
+
+
 def describe_results(results: dict[str, Any], config: Config) -> str:
     """The outcome in a few lines for a person."""
+    record = Record(Path(), {}, results)
     before, after = results["accuracy_before"], results["accuracy"]
+    untrained = f"untrained: {before['mean']:.4f}"
+    beside = f"{untrained}, {record.majority.words}" if record.majority else untrained
+    weakest = f"{told}\n" if (told := weakest_classes(record.by_class)) else ""
     skipped = ""
     if number := results.get("skipped_steps"):
         skipped = f"{number} outer steps were skipped: loss or gradient was NaN or infinite\n"
     return (
         f"accuracy {accuracy_over(**after)} on {results['test_examples']} "
-        f"{results['eval_split'].replace('_', '-')} examples (untrained: {before['mean']:.4f}), "
+        f"{results['eval_split'].replace('_', '-')} examples ({beside}), "
         f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
-        f"{results['seconds']:.0f} s\ntrained by {results['recipe']}\n"
+        f"{results['seconds']:.0f} s\n{weakest}trained by {results['recipe']}\n"
         f"{skipped}report.html, set/1 (the set, also as a SavedModel in distilled/1) and model/1 "
         f"(the network that it trains) are in {config.run_dir}"
     )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tf_distill.core import Samples
-from tf_distill.report.figures import comparison, curves, samples
+from tf_distill.report.figures import classes, comparison, curves, samples
 from tf_distill.report.record import Record
 
 
@@ -114,6 +114,14 @@ PLATES = (
         "The upright lines are medians.",
         lambda r: any(len(row["accuracies"]) > 1 for row in r.rows),
         lambda r: comparison.draw_distribution(r.rows),
+    ),
+    Plate(
+        "confusion", "Answers by class", "",
+        "Grid of shares: a row a class, a column an answer.",
+        "How often test examples of a class (a row) got an answer (a column), in percent of the "
+        "row, over all networks of the test. What is right lies on the diagonal.",
+        lambda r: r.by_class,
+        lambda r: classes.draw_confusion([c.name for c in r.by_class], r.results["confusion"]),
     ),
     Plate(
         "learning_rates", "Learning rates", "",

@@ -98,10 +98,14 @@ def ink() -> str:
     return matplotlib.rcParams["text.color"]
 
 
+def is_dark() -> bool:
+    """Whether the style in use is for a dark screen."""
+    return sum(matplotlib.colors.to_rgb(ink())) > 1.5
+
+
 def shades(count: int) -> np.ndarray:
     """Colours `[count, 4]` of an order, all of which stand out in the style in use."""
-    on_dark = sum(matplotlib.colors.to_rgb(ink())) > 1.5
-    ends = (0.4, 1.0) if on_dark else (0.1, 0.8)
+    ends = (0.4, 1.0) if is_dark() else (0.1, 0.8)
     return matplotlib.colormaps["viridis"](np.linspace(*ends, count))
 
 
