@@ -16,6 +16,7 @@ if typing.TYPE_CHECKING:
     from tf_distill.api import Result, distill
     from tf_distill.common import Diverged, Interrupted, UserError
     from tf_distill.core import Accuracy, Callback, Samples, losses
+    from tf_distill.evaluation.audit import Attack, Audit, audit
     from tf_distill.evaluation.original import Original
     from tf_distill.evaluation.verification import Verification, verify
     from tf_distill.export import LoadedSet, merge
@@ -25,6 +26,8 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "Accuracy",
+    "Attack",
+    "Audit",
     "Callback",
     "Diverged",
     "Interrupted",
@@ -36,6 +39,7 @@ __all__ = [
     "UserError",
     "Verification",
     "__version__",
+    "audit",
     "datasets",
     "distill",
     "layers",
@@ -48,6 +52,8 @@ __all__ = [
 
 _PLACES = {
     "Accuracy": ("core", "Accuracy"),
+    "Attack": ("evaluation.audit", "Attack"),
+    "Audit": ("evaluation.audit", "Audit"),
     "Callback": ("core", "Callback"),
     "Diverged": ("common", "Diverged"),
     "Interrupted": ("common", "Interrupted"),
@@ -58,6 +64,7 @@ _PLACES = {
     "Training": ("networks", "Training"),
     "UserError": ("common", "UserError"),
     "Verification": ("evaluation.verification", "Verification"),
+    "audit": ("evaluation.audit", "audit"),
     "datasets": ("datasets", None),
     "distill": ("api", "distill"),
     "layers": ("layers", None),

@@ -6,6 +6,7 @@
   python -m tf_distill.main --mode=baselines --run_dir=runs/trec6_bilstm   # beside baselines
   python -m tf_distill.main --mode=compare runs/*            # several runs in one table
   python -m tf_distill.main --mode=verify runs/digits_lenet  # does a set give its accuracy here
+  python -m tf_distill.main --mode=audit runs/digits_lenet   # what it tells of the real data
 
 The results are in the run's folder, --run_dir. The same command continues an interrupted run.
 Defaults "by dataset" are in tf_distill/datasets/known.py, those "by network" in
@@ -249,7 +250,8 @@ _MODE = flags.DEFINE_string(
     "the set rank variants of its network as full training does; report: draw the figures and "
     "report.html again; compare: the runs in the given folders, in one table; each: run the given "
     "flag files, one after the other; verify: does the set in the given folder give its accuracy "
-    "here, by --eval_networks (default 5).",
+    "here, by --eval_networks (default 5); audit: what does the set in the folder tell of the "
+    "real examples.",
 )
 _ROWS = flags.DEFINE_list(
     "rows",
@@ -282,6 +284,7 @@ MODES: dict[str, tuple[str, ...]] = {
     "compare": ("out",),
     "each": ("seeds", "shard"),
     "verify": (),
+    "audit": (),
 }
 """All modes, each with the flags that do something in it and not in every other."""
 
@@ -330,7 +333,7 @@ def main(argv: list[str]) -> int:
         read = lambda arguments: _told(cli.values_of(arguments))  # noqa: E731
         print(jobs.run_each(argv[1:], seeds, settings, shard, read))
         return 0
-    set_ = argv.pop() if _MODE.value == "verify" and len(argv) == 2 else None
+    set_ = argv.pop() if _MODE.value in ("verify", "audit") and len(argv) == 2 else None
     cli.no_arguments(argv)
     kind = settings["distribution"] or "none"
     if kind != "none" and _MODE.value != "distill":

@@ -10,9 +10,10 @@ from tf_distill import jobs
 from tf_distill.common import Interrupted, NotEqual, UserError, percent
 from tf_distill.config import plain_numbers
 from tf_distill.core import Distribution
-from tf_distill.evaluation import comparison, ranking, sweep, verification
+from tf_distill.datasets import Dataset
+from tf_distill.evaluation import audit, comparison, ranking, sweep, verification
 from tf_distill.evaluation.original import original_of
-from tf_distill.export import load
+from tf_distill.export import LoadedSet, load
 from tf_distill.report import record, report
 from tf_distill.runs import (
     Run,
@@ -142,19 +143,33 @@ def _ranking(call: Call) -> str:
 
 
 def _verify(call: Call) -> str:
-    path, networks = call.set_ or call.settings["run_dir"], call.settings["eval_networks"]
-    if path is None:
-        raise UserError("mode=verify needs a set; give the folder of one: --mode=verify FOLDER")
-    loaded = load(path)
-    data = verification.named_data(loaded, path, call.settings)
-    given = {} if networks is None else {"networks": networks}
-    found = verification.verify_set(loaded, data, call.settings["model"], **given)
+    path, loaded, data, given = _set_of(call, "verify")
+    found = verification.verify_set(loaded, data, **given)
     if not found.holds:
         told = "; ".join(str(found).splitlines())
         raise NotEqual(
             f"{path}: {told}; compare the data and the versions with those in its card.json"
         )
     return str(found)
+
+
+def _audit(call: Call) -> str:
+    path, loaded, data, given = _set_of(call, "audit")
+    dataset = audit.encoded_whole(loaded, data)
+    found = audit.audit_set(loaded, dataset, **given)
+    page = audit.keep(found, loaded, dataset, path)
+    return f"{found}\n{page} shows it, with real training examples" if page else str(found)
+
+
+def _set_of(call: Call, mode: str) -> tuple[str, LoadedSet, Dataset, dict[str, Any]]:
+    """The folder of the set that a mode is about, the set, its data, and how to test it."""
+    path, networks = call.set_ or call.settings["run_dir"], call.settings["eval_networks"]
+    if path is None:
+        raise UserError(f"mode={mode} needs a set; give the folder of one: --mode={mode} FOLDER")
+    loaded = load(path)
+    given = {"model": call.settings["model"]}
+    given |= {} if networks is None else {"networks": networks}
+    return path, loaded, verification.named_data(loaded, path, call.settings), given
 
 
 def _folder(run: Run) -> Path:
@@ -170,5 +185,6 @@ MODES: dict[str, Callable[[Call], str]] = {
     "ranking": _ranking,
     "report": _report,
     "verify": _verify,
+    "audit": _audit,
 }
 """Each gives a text for a person. `main` itself does the modes that need no TensorFlow."""

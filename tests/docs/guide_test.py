@@ -23,7 +23,7 @@ from places import ROOT
 import tf_distill as td
 from tf_distill import core, jobs, main, modes
 from tf_distill.common import UserError, cli
-from tf_distill.evaluation import bench, comparison, ranking, sweep, verification
+from tf_distill.evaluation import audit, bench, comparison, ranking, sweep, verification
 from tf_distill.report import record, report, table
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -151,7 +151,7 @@ def nothing_done(monkeypatch):
     """The program parses and checks, but does no work; a list of the work that was asked for."""
     asked = []
 
-    def note(*arguments):
+    def note(*arguments, **_):
         asked.append(arguments)
 
     def named_run(config, *_):
@@ -166,10 +166,12 @@ def nothing_done(monkeypatch):
     monkeypatch.setattr(record, "read", lambda folder: SimpleNamespace(ratio=None))
     for function in ("carry_out", "finished_run"):
         monkeypatch.setattr(modes, function, lambda run: finished)
-    measured = lambda *given: asked.append(given) or SimpleNamespace(holds=True)  # noqa: E731
+    measured = lambda *given, **_: note(*given) or SimpleNamespace(holds=True)  # noqa: E731
     monkeypatch.setattr(verification, "verify_set", measured)
     for module, function in (
         (modes, "describe_estimate"),
+        (audit, "audit_set"),
+        (audit, "keep"),
         (comparison, "compare"),
         (ranking, "complete_ranking"),
         (ranking, "describe"),

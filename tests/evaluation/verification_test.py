@@ -74,8 +74,8 @@ def test_half_a_point_or_twice_the_spread(stored, measured, holds):
 @pytest.mark.parametrize(
     ("change", "model", "told"),
     [
-        ({}, None, r"for a network of your own, small; call tf_distill.verify\(path, data, model"),
-        ({"network": "os:abort"}, None, "for a network of your own, os:abort; call"),  # no import
+        ({}, None, "for a network of your own, small; in Python, give the function that makes it"),
+        ({"network": "os:abort"}, None, "for a network of your own, os:abort; in"),  # no import
         ({"classes": ["b", "a", "c"]}, network, r"classes \['b', 'a', 'c'\], but vectors has"),
         ({"input": {"kind": "image", "shape": [small.FEATURES]}}, network,
          "inputs of vectors have another kind than those of the set: 'vector', expected 'image'"),

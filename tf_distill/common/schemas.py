@@ -115,6 +115,12 @@ SCHEMAS = {
                                    "settings": Object("", SETTINGS)}),
     "ranking.json": Object("variants", {"variants": [VARIANT], "spearman": MAYBE_NUMBER,
                                         "kendall": MAYBE_NUMBER, "set": str}),
+    "audit.json": Object(
+        "lines shown usual distances",
+        {"lines": [str], "usual": NUMBER, "distances": [NUMBER],
+         "shown": [Object("sample class", {"sample": int, **dict.fromkeys(
+             ("class", "words", "text", "picture"), str)})]},
+    ),
     "metadata.json": DESCRIBED,
     "card.json": Object(
         f"{DESCRIBED.required} arrays sha256",

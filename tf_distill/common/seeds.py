@@ -24,6 +24,7 @@ class Stream(enum.IntEnum):
     SHUFFLES = 10
     SUBSET = 11
     ORDER = 12
+    AUDIT = 13
 
 
 def seed_key(seed: int, stream: Stream) -> np.ndarray:

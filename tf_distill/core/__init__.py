@@ -58,7 +58,7 @@ from tf_distill.core.learner import (
     stateless,
     with_initializers,
 )
-from tf_distill.core.losses import encode
+from tf_distill.core.losses import cross_entropies, encode
 from tf_distill.core.optimizers import GRADIENT_DESCENT, OPTIMIZERS, Optimizer
 from tf_distill.core.outer import (
     Distillation,

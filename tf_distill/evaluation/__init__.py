@@ -6,6 +6,7 @@ controls: rows of the set with one thing changed, and of the set in other networ
 bench: tests small sets under equal conditions, and tunes their learning rates; the form of a row.
 original: the accuracy after training on all of the data, which ratios are to.
 verification: does a set give its stored accuracy here.
+audit: what a set tells of its training examples.
 sweep: sets of several sizes. ranking: do variants of a network rank as after full training?
 
 Import the modules themselves: all of them import TensorFlow.

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from tf_distill.common import (
     network_name,
     read_checked,
 )
-from tf_distill.core import Accuracy, evaluator, test_networks
+from tf_distill.core import Accuracy, Learner, Weights, evaluator, test_networks
 from tf_distill.datasets import DATASETS, Dataset, TableEncoding, TextEncoding, hold_out, is_own
 from tf_distill.datasets import load as load_data
 from tf_distill.export import LoadedSet, digest, load, word_vectors
@@ -97,12 +97,35 @@ def verify_set(
 ) -> Verification:
     """The same of a loaded set."""
     networks = config.checked_number("networks", networks, "networks")
-    seed = config.checked_number("seed", loaded.metadata["seed"], "seed of the set")
-    dataset, name = encoded(loaded, data), loaded.metadata["network"]
+    if loaded.metadata.get("eval_split") == "held_out":
+        data = hold_out(data, seed_of(loaded))
+    dataset = encoded(loaded, data)
+    learner, many = networks_of(loaded, dataset, model, networks)
+    measured = evaluator(learner, dataset, loaded.recipe)(loaded.samples, many).accuracy
+    stored = loaded.metadata.get("accuracy")
+    before = stored and Accuracy(stored["mean"], stored.get("std", 0), stored.get("networks", 1))
+    return Verification(before, measured, len(dataset.y_test))
+
+
+def networks_of(
+    loaded: LoadedSet, dataset: Dataset, model: Model | None, networks: int
+) -> tuple[Learner, Iterable[Weights]]:
+    """The network of a set, and the initial weights of those that test it.
+
+    Args:
+        loaded: the set.
+        dataset: in its encoding.
+        model: makes the network; by default that of the card.
+        networks: so many random ones; a set for one fixed network has only this.
+
+    Raises:
+        UserError: the network is one of the user's own and not given, or does not fit the set.
+    """
+    name = loaded.metadata["network"]
     if model is None and is_own_network(name):  # a card from elsewhere imports nothing
         raise UserError(
-            f"the set was distilled for a network of your own, {network_name(name)}; call "
-            "tf_distill.verify(path, data, model=...) with the function that makes it"
+            f"the set was distilled for a network of your own, {network_name(name)}; in Python, "
+            "give the function that makes it as model=..."
         )
     frozen = [np.asarray(weight) for weight in loaded.frozen_weights]
     learner = choose(model or name, dataset).learner(frozen)
@@ -112,11 +135,13 @@ def verify_set(
             f"the set was distilled for one fixed initial {network_name(name)}, and the weights "
             "of this network have other shapes; use that network"
         )
-    many = [start] if start else test_networks(learner, "random", networks, seed)
-    measured = evaluator(learner, dataset, loaded.recipe)(loaded.samples, many).accuracy
-    stored = loaded.metadata.get("accuracy")
-    before = stored and Accuracy(stored["mean"], stored.get("std", 0), stored.get("networks", 1))
-    return Verification(before, measured, len(dataset.y_test))
+    fresh = test_networks(learner, "random", networks, seed_of(loaded))
+    return learner, [start] if start else fresh
+
+
+def seed_of(loaded: LoadedSet) -> int:
+    """The seed of the run that made a set."""
+    return config.checked_number("seed", loaded.metadata["seed"], "seed of the set")
 
 
 def named_data(loaded: LoadedSet, path: str | Path, given: Mapping[str, Any]) -> Dataset:
@@ -136,13 +161,13 @@ def named_data(loaded: LoadedSet, path: str | Path, given: Mapping[str, Any]) ->
     if name not in DATASETS and not is_own(name) and name == loaded.metadata["dataset"]:
         raise UserError(
             f"the set is of {name!r}, data that only Python has; name the data as dataset=csv:FILE "
-            "or the like, or call tf_distill.verify(path, data)"
+            "or the like, or give the dataset in Python, as data=..."
         )
     return load_data(settings)
 
 
 def encoded(loaded: LoadedSet, data: Dataset) -> Dataset:
-    """The data that the stored accuracy was measured on, in the set's own preprocessing.
+    """The data with the test split, and the encoding, as the set's own preprocessing has them.
 
     Raises:
         UserError: the data have other classes or inputs.
@@ -154,8 +179,6 @@ def encoded(loaded: LoadedSet, data: Dataset) -> Dataset:
             f"the set has the classes {brief([*classes])}, but {data.name} has "
             f"{brief([*data.classes])}; give the data of the set"
         )
-    if metadata.get("eval_split") == "held_out":
-        data = hold_out(data, metadata["seed"])
     if isinstance(own, TextEncoding) and data.raw_test is not None:  # in the set's own words
         return dataclasses.replace(data, x_test=own.number(data.raw_test), encoding=own)
     given = json.loads(json.dumps(data.encoding.metadata()))

@@ -114,6 +114,7 @@ class Record:
     comparison: Json = dataclasses.field(default_factory=dict)
     sweep: Json = dataclasses.field(default_factory=dict)
     ranking: Json = dataclasses.field(default_factory=dict)
+    audit: Json = dataclasses.field(default_factory=dict)
     metrics: Sequence[Json] = ()
     inputs: Json = dataclasses.field(default_factory=dict)
     distilled: "LoadedSet | None" = None
@@ -228,9 +229,8 @@ def read(folder: Path) -> Record:
         line for line in read_metrics(folder / "metrics.jsonl")
         if all(abs(value) < 1e30 for value in line.values())  # charts show no infinite loss
     ]  # fmt: skip
-    record = dataclasses.replace(
-        record, metrics=metrics, inputs=read_checked(folder / "inputs.json")
-    )
+    inputs, audit = (read_checked(folder / name) for name in ("inputs.json", "audit.json"))
+    record = dataclasses.replace(record, metrics=metrics, inputs=inputs, audit=audit)
     return dataclasses.replace(record, sweep=sweep, ranking=ranking, distilled=distilled)
 
 

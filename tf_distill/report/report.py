@@ -41,7 +41,8 @@ def write(folder: Path) -> Path:
     """Draws the figures of a finished run, or of a sweep, anew and writes its report.
 
     No dataset is loaded. The report leaves out what has not been measured (comparison.json,
-    sweep.json, ranking.json), and names the rows that a comparison still lacks. Returns its path.
+    sweep.json, ranking.json, audit.json), and names the rows that a comparison still lacks. Returns
+    its path.
 
     Raises:
         UserError: the folder holds no finished run or damaged files, or can't be written.

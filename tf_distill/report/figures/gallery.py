@@ -1,9 +1,13 @@
 """The list of all figures: which data each needs, how it is drawn, what it shows."""
 
+import base64
+import io
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from tf_distill.core import Samples
 from tf_distill.report.figures import classes, comparison, curves, samples
@@ -45,6 +49,15 @@ def _images(record: Any) -> tuple[Samples, list[str]]:
     return found, classes
 
 
+def _pairs(record: Any) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
+    """The samples of an audit, the training examples beside them, and what is below."""
+    x, audit = record.distilled.arrays()[0], record.audit
+    shown, usual = audit["shown"], audit["usual"] or 1.0
+    real = [np.asarray(Image.open(io.BytesIO(base64.b64decode(p["picture"])))) for p in shown]
+    ratios = [f"{audit['distances'][p['sample']] / usual:.2f}, {p['class']}" for p in shown]
+    return [x[p["sample"]] for p in shown], real, ratios
+
+
 PLATES = (
     Plate(
         "images", "Distilled images", "Figures 1, 5, 7, 8",
@@ -68,6 +81,15 @@ PLATES = (
         "not sum to one. Of several classes the top one is bold.",
         lambda r: r.distilled,
         lambda r: samples.draw_labels(*_set(r)),
+    ),
+    Plate(
+        "nearest", "Nearest training examples", "",
+        "Pairs of images: a distilled one, and below it the training example nearest to it.",
+        "The samples that are nearest to a training example, and this example below. The number is "
+        "their distance over that of a test example to its nearest training example (median): 0 is "
+        "a copy.",
+        lambda r: any("picture" in pair for pair in r.audit.get("shown", [])),
+        lambda r: samples.draw_nearest(*_pairs(r)),
     ),
     Plate(
         "inner_accuracy", "Accuracy after every inner step", "",

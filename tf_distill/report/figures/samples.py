@@ -58,6 +58,28 @@ def draw_images(samples: Samples, classes: Sequence[str]) -> Figure:
     return figure
 
 
+def draw_nearest(
+    images: Sequence[np.ndarray], real: Sequence[np.ndarray], names: Sequence[str]
+) -> Figure:
+    """Samples, each over the training example nearest to it; the name of the pair is below.
+
+    Each image is stretched to the range of grey or colour.
+    """
+    columns = min(len(names), IMAGES_A_ROW)
+    rows = -(-len(names) // IMAGES_A_ROW)
+    figure = sheet(PAGE * columns / IMAGES_A_ROW, 1.65 * rows)
+    axes = figure.subplots(2 * rows, columns, squeeze=False)
+    for axis in axes.ravel():
+        axis.axis("off")
+    for i, (pair, name) in enumerate(zip(zip(images, real, strict=True), names, strict=True)):
+        row, column = divmod(i, columns)
+        above, below = axes[2 * row : 2 * row + 2, column]
+        for axis, image in zip((above, below), pair, strict=True):
+            axis.imshow(_stretch(image), cmap="gray", interpolation="nearest")
+        below.text(0.5, -0.06, name, size=6.5, ha="center", va="top", transform=below.transAxes)
+    return figure
+
+
 def draw_embeddings(samples: Samples, classes: Sequence[str]) -> Figure:
     """Distilled sentences as heat maps: words down, embedding across (Figures 9, 10)."""
     x, y = (np.asarray(v)[:STEPS_SHOWN] for v in (samples.x, samples.y))
