@@ -46,7 +46,7 @@ def test_there_are_over_a_dozen_variants_the_network_itself_among_them():
     for name, network in registry.NETWORKS.items():
         variants = registry.variants(name)
         assert len(variants) > 12
-        shape = {"image": (12, 12, 1), "text": (5, 4)}[network.kind]
+        shape = {"image": (12, 12, 1), "text": (5, 4), "table": (6,)}[network.kind]
         own = [v.shape for v in network.build(shape, 3).variables]
         assert [v.shape for v in variants["width 1, depth 0"](shape, 3).variables] == own
 
