@@ -1,4 +1,4 @@
-"""tf_distill: dataset distillation with soft labels, for images and text, on TensorFlow.
+"""tf_distill: dataset distillation with soft labels, for images, text and tables, on TensorFlow.
 
     import tf_distill as td
     result = td.distill(data, model=build_model)
