@@ -27,7 +27,8 @@ from tf_distill.networks.registry import NETWORKS
 
 STEPS, SAMPLES, EPOCHS, BATCH = 2, 3, 2, 4
 RECURRENT = ("birnn", "bilstm")
-SHAPES = dict.fromkeys(RECURRENT, (2, 3)) | {"textconvnet": (5, 4)}
+TABULAR = ("linear", "mlp", "resnet_mlp")
+SHAPES = dict.fromkeys(RECURRENT, (2, 3)) | dict.fromkeys(TABULAR, (6,)) | {"textconvnet": (5, 4)}
 IMAGE = (12, 12, 1)
 CASES = [*((name, 3) for name in sorted(NETWORKS)), ("lenet", 1), ("textconvnet", 1)]
 

@@ -11,7 +11,7 @@ from keras import layers
 from tf_distill.core.learner import Learner, call_once, with_initializers
 from tf_distill.networks.registry import NETWORKS
 
-SHAPES = {"image": (16, 16, 1), "text": (5, 4)}
+SHAPES = {"image": (16, 16, 1), "text": (5, 4), "table": (6,)}
 
 
 def build(name: str) -> Learner:

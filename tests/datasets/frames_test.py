@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -240,9 +239,3 @@ def test_a_mistake_in_a_frame_is_one_line(table, target, told):
 def test_the_test_data_have_the_columns():
     with pytest.raises(UserError, match="test has no column 'x', expected the columns of the tra"):
         from_table(small(), "class", small().drop(columns="x"))
-
-
-def test_without_pandas_a_line_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(UserError, match="tables need pandas; install it: pip install pandas"):
-        from_table({"x": [1]}, "x")

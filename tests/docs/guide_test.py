@@ -52,7 +52,8 @@ def workplace(tmp_path_factory, image_run):
     folder = tmp_path_factory.mktemp("workplace")
     for name in ("digits_lenet", "digits_random"):
         shutil.copytree(image_run, folder / "runs" / name)
-    for name in ("train.csv", "questions.csv", "million.csv"):
+    (folder / "runs" / "own").mkdir()
+    for name in ("train.csv", "questions.csv", "million.csv", "runs/own/man.csv"):
         (folder / name).write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
     for name, target in {"penguins": "species", "wine": "target"}.items():
         (folder / f"{name}.csv").write_text(f"size,{target}\n" + "1.5,a\n2.5,b\n" * 9)
@@ -68,6 +69,7 @@ def workplace(tmp_path_factory, image_run):
             Image.fromarray(np.full((14, 14), 40 * i, np.uint8)).save(
                 folder / "pictures" / name / f"{i}.png"
             )
+    (folder / "runs" / "own" / "icons").symlink_to(folder / "pictures")
     (folder / "flags").symlink_to(ROOT / "flags")
     fashion = folder / "fashion-mnist"
     fashion.mkdir()

@@ -67,7 +67,9 @@ def test_torch_reads_tensors(source, tmp_path):
 def hub(monkeypatch, tmp_path):
     """Hugging Face's datasets, which looks for nothing elsewhere."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return pytest.importorskip("datasets", reason="needs Hugging Face: pip install datasets")
+    # not the folder of that name beside this one
+    pytest.importorskip("datasets.arrow_dataset", reason="needs Hugging Face: pip install datasets")
+    return importlib.import_module("datasets")
 
 
 def test_hugging_face_loads_the_folder(source, hub, tmp_path):
@@ -104,7 +106,9 @@ def test_the_dataset_card_says_what_the_hub_asks(source, hub, tmp_path):
 
 @pytest.mark.parametrize("form", ["npz", "huggingface", "torch"])
 def test_what_is_there_stays_and_a_failed_export_leaves_nothing(form, tmp_path, monkeypatch):
-    pytest.importorskip({"huggingface": "datasets"}.get(form, form if form != "npz" else "json"))
+    pytest.importorskip(
+        {"huggingface": "datasets.arrow_dataset"}.get(form, form if form != "npz" else "json")
+    )
     source = td.save_distilled(made(), tmp_path / "source")
     (tmp_path / "there").write_text("")
     with pytest.raises(UserError, match="there is there already; name a new one"):

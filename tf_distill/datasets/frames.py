@@ -3,9 +3,10 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tf_distill.common import UserError, brief, count, reason, say, unpacked
 from tf_distill.datasets import row_files
@@ -13,12 +14,9 @@ from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.checks import warn
 from tf_distill.datasets.columns import MISSING, TableEncoding
 from tf_distill.datasets.labels import classes_in_words, label_names, make_parts, shown
-from tf_distill.datasets.preprocessing import learn_columns, pandas, stored_rows
+from tf_distill.datasets.preprocessing import learn_columns, stored_rows
 from tf_distill.datasets.tables import LABEL_NAMES, LOOKED_AT, by_name
 from tf_distill.datasets.text_files import find_encoding
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PARQUET = (".parquet", ".pq")
 
@@ -45,7 +43,7 @@ def from_table(
         seed: of the part that is held out.
 
     Raises:
-        UserError: pandas is missing, no such column, no column that can be used, or a target that
+        UserError: no such column, no column that can be used, or a target that
             has no classes.
     """
     frames = [as_frame(table) for table in (train, test) if table is not None]
@@ -78,7 +76,7 @@ def table_dataset(name: str, parts: Parts, encoding: TableEncoding) -> Dataset:
 
 
 def table_parts(
-    frames: Sequence["pd.DataFrame"],
+    frames: Sequence[pd.DataFrame],
     target: str,
     where: tuple[str, str],
     classes: Sequence[str] | None,
@@ -108,9 +106,8 @@ def table_parts(
     return parts, encoding
 
 
-def as_frame(table: Any) -> "pd.DataFrame":
+def as_frame(table: Any) -> pd.DataFrame:
     """A table of any kind as one of pandas, whose columns have names that are strings."""
-    pd = pandas()
     table = table.to_pandas() if hasattr(table, "to_pandas") else table
     try:
         frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
@@ -121,7 +118,7 @@ def as_frame(table: Any) -> "pd.DataFrame":
     return frame.set_axis([str(name) for name in frame.columns], axis=1)
 
 
-def read_frame(path: Path, label_column: str | None = None) -> "pd.DataFrame":
+def read_frame(path: Path, label_column: str | None = None) -> pd.DataFrame:
     """Reads a file.
 
     If the first line of CSV names no columns, these are positions from 1, as `label_column` is.
@@ -129,7 +126,6 @@ def read_frame(path: Path, label_column: str | None = None) -> "pd.DataFrame":
     Raises:
         UserError: no such file, another ending, or a file that can't be read.
     """
-    pd = pandas()
     ending = row_files.ending_of(path, PARQUET)
     if ending in PARQUET:
         try:
@@ -144,8 +140,7 @@ def read_frame(path: Path, label_column: str | None = None) -> "pd.DataFrame":
     return _read_csv(path, encoding, row_files.DELIMITERS[ending], label_column)
 
 
-def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> "pd.DataFrame":
-    pd = pandas()
+def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> pd.DataFrame:
     dialect = row_files.find_dialect(path, encoding, delimiters, LOOKED_AT)
     rows = row_files.csv_fields(path, encoding, dialect)
     (line, first), (second, _) = next(rows, (1, [""])), next(rows, (2, []))
@@ -201,7 +196,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _labelled(frame: "pd.DataFrame", target: str, where: str) -> tuple["pd.DataFrame", list[str]]:
+def _labelled(frame: pd.DataFrame, target: str, where: str) -> tuple[pd.DataFrame, list[str]]:
     """The columns but the target, and the names of the classes, of rows that have one."""
     row_files.check_names([*frame.columns], where)
     if target not in frame.columns:

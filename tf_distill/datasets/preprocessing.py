@@ -4,9 +4,10 @@ A column is clean when its numbers and moments are as they are, and all else wor
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -15,9 +16,6 @@ from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardSc
 from tf_distill.common import UserError, brief, say
 from tf_distill.datasets.columns import ISO_DATE, LARGEST, MISSING, Column
 from tf_distill.datasets.labels import shown
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOSTLY = 0.9
 """A column is of numbers or dates if so many of its values are; the rest count as missing."""
@@ -34,15 +32,6 @@ NAMES_TOLD = 8
 """Columns of a kind that are named when data are read."""
 
 
-def pandas() -> Any:
-    """The module pandas; UserError if it is not installed."""
-    try:
-        import pandas as module
-    except ImportError:
-        raise UserError("tables need pandas; install it: pip install pandas") from None
-    return module
-
-
 class _Values(NamedTuple):
     """What a column is found to be: its kind, values, and a note; a kind of "" leaves it out."""
 
@@ -51,7 +40,7 @@ class _Values(NamedTuple):
     note: str = ""
 
 
-def learn_columns(frame: "pd.DataFrame", where: str) -> tuple[Column, ...]:
+def learn_columns(frame: pd.DataFrame, where: str) -> tuple[Column, ...]:
     """What each column needs, learned from training rows; prints how each is seen.
 
     Raises:
@@ -63,13 +52,13 @@ def learn_columns(frame: "pd.DataFrame", where: str) -> tuple[Column, ...]:
         say(f"{where}: {line}")
     if not used:
         raise UserError(f"{where} has no column that can be used, expected numbers or categories")
-    values = pandas().DataFrame({name: f.values for name, f in used.items()})
+    values = pd.DataFrame({name: f.values for name, f in used.items()})
     kinds = {name: f.kind for name, f in used.items()}
     fitted = preprocessor(values, kinds).fit(values)
     return tuple(_column(fitted, name, kinds[name], values[name].to_numpy()) for name in kinds)
 
 
-def stored_rows(frame: "pd.DataFrame", columns: Sequence[Column], where: str) -> np.ndarray:
+def stored_rows(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> np.ndarray:
     """The rows as a `TableEncoding` takes them, float64 `[N, columns]`.
 
     Lines tell of categories that the columns do not know; `where` is the name of the rows.
@@ -77,7 +66,6 @@ def stored_rows(frame: "pd.DataFrame", columns: Sequence[Column], where: str) ->
     Raises:
         UserError: a column is missing.
     """
-    pd = pandas()
     if lost := [column.name for column in columns if column.name not in frame.columns]:
         raise UserError(
             f"{where} has no column {shown(lost)}, expected the columns of the training data"
@@ -99,7 +87,7 @@ def stored_rows(frame: "pd.DataFrame", columns: Sequence[Column], where: str) ->
     return rows
 
 
-def _understood(values: "pd.Series") -> _Values:
+def _understood(values: pd.Series) -> _Values:
     """What a column of training rows is."""
     from pandas.api import types
 
@@ -110,7 +98,7 @@ def _understood(values: "pd.Series") -> _Values:
         return _number("date", clean)
     if types.is_numeric_dtype(clean):
         return _number("number", clean)
-    if not (types.is_bool_dtype(values) or isinstance(values.dtype, pandas().CategoricalDtype)):
+    if not (types.is_bool_dtype(values) or isinstance(values.dtype, pd.CategoricalDtype)):
         there = clean[clean != ""]
         some = there.iloc[:: 1 + len(there) // LOOKED_AT]  # most columns of words need no more
         for kind in ("number", "date"):
@@ -119,29 +107,29 @@ def _understood(values: "pd.Series") -> _Values:
     return _category(clean)
 
 
-def _share(words: "pd.Series", kind: str) -> float:
+def _share(words: pd.Series, kind: str) -> float:
     """The part of the words that are numbers or dates; 0 without any."""
     return float(np.isfinite(_as_kind(words, kind)).sum() / max(1, len(words)))
 
 
-def _nested(values: "pd.Series") -> bool:
+def _nested(values: pd.Series) -> bool:
     return any(isinstance(value, list | dict | set | tuple | np.ndarray) for value in values)
 
 
-def _clean(values: "pd.Series") -> "pd.Series":
+def _clean(values: pd.Series) -> pd.Series:
     """Numbers and moments as they are; all else as words, "" for a missing one."""
     from pandas.api import types
 
-    apart = types.is_bool_dtype(values) or isinstance(values.dtype, pandas().CategoricalDtype)
+    apart = types.is_bool_dtype(values) or isinstance(values.dtype, pd.CategoricalDtype)
     if not apart and (types.is_numeric_dtype(values) or types.is_datetime64_any_dtype(values)):
         return values
-    if not isinstance(values.dtype, pandas().StringDtype):
+    if not isinstance(values.dtype, pd.StringDtype):
         values = values.astype(object).where(values.notna(), "").map(str)
     words = values.fillna("").astype("str").str.strip()
     return words.where(~words.isin(MISSING), "")
 
 
-def _number(kind: str, clean: "pd.Series") -> _Values:
+def _number(kind: str, clean: pd.Series) -> _Values:
     numbers = _as_kind(clean, kind)
     here = numbers[np.isfinite(numbers)]
     if not len(here):
@@ -163,7 +151,7 @@ def _numbers_rows(here: np.ndarray) -> bool:
     return np.ptp(here) < 1.5 * len(here) and len(np.unique(here)) == len(here)
 
 
-def _category(clean: "pd.Series") -> _Values:
+def _category(clean: pd.Series) -> _Values:
     names = _as_kind(clean, "category")
     numbers = clean.value_counts()
     if set(numbers.index) <= {""}:
@@ -176,9 +164,8 @@ def _category(clean: "pd.Series") -> _Values:
     return _Values("category", names, f"{lacking} missing" if lacking else "")
 
 
-def _as_kind(clean: "pd.Series", kind: str) -> np.ndarray:
+def _as_kind(clean: pd.Series, kind: str) -> np.ndarray:
     """A clean column as numbers, as days from 1970 (NaN for all other values), or as strings."""
-    pd = pandas()
     from pandas.api import types
 
     if kind == "category":
@@ -200,14 +187,14 @@ def _as_kind(clean: "pd.Series", kind: str) -> np.ndarray:
     return np.where(np.abs(numbers) < LARGEST, numbers, np.nan)
 
 
-def _words(clean: "pd.Series") -> "pd.Series":
+def _words(clean: pd.Series) -> pd.Series:
     """A clean column as words, also where it has numbers in another split."""
     from pandas.api import types
 
     return clean if types.is_string_dtype(clean) else _clean(clean.astype(object))
 
 
-def preprocessor(values: "pd.DataFrame", kinds: dict[str, str]) -> ColumnTransformer:
+def preprocessor(values: pd.DataFrame, kinds: dict[str, str]) -> ColumnTransformer:
     """What makes of columns what a network sees, in scikit-learn's terms; it is not fitted yet.
 
     Args:
@@ -236,7 +223,7 @@ def _scaling(values: np.ndarray) -> Pipeline:
     return Pipeline([("fill", SimpleImputer(strategy="median")), ("scale", scaler)])
 
 
-def _one_hot(values: "pd.Series") -> OneHotEncoder:
+def _one_hot(values: pd.Series) -> OneHotEncoder:
     most = MOST_CATEGORIES if values.nunique() > MOST_CATEGORIES else None
     return OneHotEncoder(
         handle_unknown="infrequent_if_exist", max_categories=most, sparse_output=False

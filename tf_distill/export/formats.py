@@ -74,5 +74,6 @@ def usual_place(name: str, source: Path) -> Path:
 
 
 def _check_installed(package: str, name: str) -> None:
-    if not importlib.util.find_spec(package):
+    found = importlib.util.find_spec(package)
+    if not (found and found.origin):  # a folder of that name has no origin
         raise UserError(f"format={name} needs the package {package}: pip install {package}")
