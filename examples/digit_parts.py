@@ -32,11 +32,11 @@ def part(data: Dataset, rows: np.ndarray) -> Dataset:
     return dataclasses.replace(data, x_train=data.x_train[rows], y_train=data.y_train[rows])
 
 
-def distil(data: Dataset, samples: int, seed: int) -> td.LoadedSet:
-    """A set of so many samples, for any ordinary training of a LeNet."""
+def distil(data: Dataset, samples: int, seed: int, **more: Any) -> td.LoadedSet:
+    """A set of so many samples, for any ordinary training of a LeNet; with more settings."""
     n = min(samples, MINIBATCH)
     size = {"samples_per_step": n, "steps": samples // n, "seed": seed}
-    return td.distill(data, "lenet", **SHORT, **size).distilled
+    return td.distill(data, "lenet", **SHORT, **size, **more).distilled
 
 
 def seen(data: Dataset, x: np.ndarray) -> np.ndarray:

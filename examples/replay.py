@@ -38,8 +38,11 @@ def split(data: Dataset) -> list[Dataset]:
 
 
 def distilled(tasks: Sequence[Dataset], each: int, seed: int) -> list[Memory]:
-    """The memory after each task: the distilled sets of the tasks so far, merged."""
-    sets = [digit_parts.distil(task, 2 * each, seed) for task in tasks]
+    """The memory after each task: the distilled sets of the tasks so far, merged.
+
+    Labels stay hard: learned ones would only tell the two digits of a task apart.
+    """
+    sets = [digit_parts.distil(task, 2 * each, seed, labels="hard") for task in tasks]
     return [td.merge(sets[: i + 1]).arrays() for i in range(len(sets))]
 
 
