@@ -287,9 +287,7 @@ def complete(
     Raises:
         UserError: a value out of its range.
     """
-    fields = [field.name for field in dataclasses.fields(Config)]
-    in_order = sorted(given.items(), key=lambda item: fields.index(item[0]))
-    told = plain_numbers({name: value for name, value in in_order if value is not None})
+    told = in_order(given)
     use = told.get("use", named["use"])
     training = use == "training"
     init = told.get("init", "random" if training else "fixed")
@@ -382,6 +380,16 @@ def plain_numbers(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value if value is None else _plain(name, value) for name, value in settings.items()
     }
+
+
+def in_order(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are not None, in the order of `Config`, with plain numbers.
+
+    Raises:
+        UserError: as for `plain_numbers`, of the first wrong one.
+    """
+    names = [field.name for field in dataclasses.fields(Config)]
+    return plain_numbers({name: given[name] for name in names if given.get(name) is not None})
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from tf_distill.common import UserError, read_lines, read_npz_arrays
+from tf_distill.datasets.text_files import is_number
 from tf_distill.datasets.words import composed
 
 USUAL = "glove.6B.100d.txt"
@@ -141,17 +142,9 @@ def _vector(numbers: list[str], path: Path, line_number: int, dimension: int) ->
     return vector
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _numbers_at_the_end(word: str) -> int:
     """Counts the numbers at the end of a word with blanks, where a line has too many."""
-    return sum(1 for _ in itertools.takewhile(_is_number, reversed(word.split(" ")[1:])))
+    return sum(1 for _ in itertools.takewhile(is_number, reversed(word.split(" ")[1:])))
 
 
 def _broken(path: Path, line_number: int, got: str, dimension: int | None) -> UserError:

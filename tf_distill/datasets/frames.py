@@ -16,7 +16,7 @@ from tf_distill.datasets.columns import MISSING, TableEncoding
 from tf_distill.datasets.labels import classes_in_words, label_names, make_parts, shown
 from tf_distill.datasets.preprocessing import learn_columns, stored_rows
 from tf_distill.datasets.tables import LABEL_NAMES, LOOKED_AT, by_name
-from tf_distill.datasets.text_files import find_encoding
+from tf_distill.datasets.text_files import find_encoding, is_number
 
 PARQUET = (".parquet", ".pq")
 
@@ -148,7 +148,7 @@ def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> 
     headless = label is not None and label.isdecimal() and label not in names
     if headless:
         names = [str(i) for i in range(1, len(names) + 1)]
-    elif number := next(filter(_is_number, names), None):
+    elif number := next(filter(is_number, names), None):
         raise UserError(
             f"{path}: line 1 looks like a row ({number} is a number), expected names of columns; "
             f"put them before it, or count from 1: label_column={len(names)} for the last one"
@@ -186,14 +186,6 @@ def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> 
     except pd.errors.EmptyDataError:
         raise UserError(f"{path} has no rows, expected some below the names of columns") from None
     return frame.drop(columns=[name for name, lacks in unnamed.items() if lacks])
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _labelled(frame: pd.DataFrame, target: str, where: str) -> tuple[pd.DataFrame, list[str]]:

@@ -69,3 +69,12 @@ def text_lines(path: Path, encoding: str) -> Iterator[str]:
             raise UserError(
                 f"{path} is no whole text in {encoding} ({error.reason}); save it again as UTF-8"
             ) from None
+
+
+def is_number(text: str) -> bool:
+    """Whether a field of a file is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

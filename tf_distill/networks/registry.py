@@ -96,6 +96,12 @@ IMAGES = Defaults(
 """For ordinary training."""
 TEXTS = IMAGES._replace(inner_lr=0.003, epochs=20, outer_steps=120, eval_networks=20)
 ROWS = IMAGES._replace(inner_lr=0.01, epochs=50, outer_steps=300, eval_networks=20)
+PERCEPTRONS = ByUse(
+    Defaults(0.05, 0.02, 10),
+    Defaults(0.05, 0.02, 10, outer_momentum=0.9, sample_init="real"),
+    ROWS,
+)
+"""Of the networks for tables that have hidden layers."""
 
 
 class Networks(dict[str, Network]):
@@ -163,16 +169,10 @@ NETWORKS = Networks({
               TEXTS),
         Training(0.002, 64, epochs=20, steps=8_000, dropout=0.3)),
     "mlp": Network(
-        tabular.mlp, "table",
-        ByUse(Defaults(0.05, 0.02, 10),
-              Defaults(0.05, 0.02, 10, outer_momentum=0.9, sample_init="real"),
-              ROWS),
+        tabular.mlp, "table", PERCEPTRONS,
         Training(0.001, 64, epochs=100, steps=8_000, dropout=0.1)),
     "resnet_mlp": Network(
-        tabular.resnet_mlp, "table",
-        ByUse(Defaults(0.05, 0.02, 10),
-              Defaults(0.05, 0.02, 10, outer_momentum=0.9, sample_init="real"),
-              ROWS),
+        tabular.resnet_mlp, "table", PERCEPTRONS,
         Training(0.001, 64, epochs=100, steps=8_000, dropout=0.1)),
     "linear": Network(
         tabular.linear, "table",

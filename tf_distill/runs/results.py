@@ -24,7 +24,6 @@ from tf_distill.report import Record, weakest_classes
 
 CONFUSED = 300
 """Classes above which no confusion matrix is kept, which would fill the file."""
-
 FEW_LOSSES, GUESSING = 20, 0.98
 """Outer steps, and the share of a guesser's loss, from which a loss is told to be like guessing."""
 

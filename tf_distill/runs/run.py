@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_distill.common import OWN, UserError
-from tf_distill.config import DATASET, FREE, Config, completed, data_dir, plain_numbers, resolve
+from tf_distill.config import DATASET, FREE, Config, completed, data_dir, in_order, resolve
 from tf_distill.core import (
     Callback,
     Distribution,
@@ -130,8 +130,7 @@ def configure(given: dict[str, Any]) -> Config:
 
 
 def _completed(given: dict[str, Any]) -> tuple[Config, Entry]:
-    names = [field.name for field in dataclasses.fields(Config)]
-    named = plain_numbers({name: given[name] for name in names if given.get(name) is not None})
+    named = in_order(given)
     known = registry({"dataset": DATASET, "data_dir": data_dir(), **named})
     config = resolve(given, known, NETWORKS)
     return config, known[config.dataset]
