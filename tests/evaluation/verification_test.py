@@ -3,15 +3,18 @@
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 import small
+from made_sets import TEXT, made
 
 import tf_distill as td
 from tf_distill.common import UserError
 from tf_distill.core import Accuracy, evaluate, evaluator, fixed_network
 from tf_distill.datasets import DATASETS
 from tf_distill.datasets.base import hold_out
+from tf_distill.evaluation import verification
 from tf_distill.evaluation.verification import Verification
 from tf_distill.export import LoadedSet
 
@@ -66,9 +69,34 @@ def test_a_fixed_network_and_held_out_data_are_those_of_the_set(tmp_path):
     ],
 )
 def test_half_a_point_or_twice_the_spread(stored, measured, holds):
-    found = Verification(stored, Accuracy(measured, 0.0, 1), 10)
+    found = Verification(stored, Accuracy(measured, 0.0, 1), 1000)
     assert found.holds == holds
-    assert f"measured {measured:.4f}, on 10 test examples" in str(found)
+    assert f"measured {measured:.4f}, on 1000 test examples" in str(found)
+
+
+def test_one_of_a_few_test_examples_may_differ():
+    stored = Accuracy(0.8, 0.0, 2)
+    assert Verification(stored, Accuracy(24 / 30 + 1 / 30, 0.0, 2), 30).holds
+    assert not Verification(stored, Accuracy(24 / 30 + 2 / 30, 0.0, 2), 30).holds
+
+
+def test_no_more_networks_are_measured_than_the_stored_ones(tmp_path):
+    data = small.dataset(test=30)
+    stored = accuracy(data, [*evaluate.test_networks(small.learner(), "random", 2, 3)])
+    folder = written(tmp_path, accuracy=stored._asdict(), eval_split="test")
+    assert td.verify(folder, data, model=network).measured == stored
+
+
+def test_classes_in_another_order_are_numbered_as_in_the_set(tmp_path):
+    data, order = small.dataset(test=60), [2, 0, 1]
+    other = dataclasses.replace(
+        data,
+        classes=tuple(data.classes[i] for i in order),
+        **{n: np.argsort(order)[getattr(data, n)] for n in ("y_train", "y_test")},
+    )
+    folder = written(tmp_path)
+    found = [td.verify(folder, given, model=network).measured for given in (data, other)]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +104,7 @@ def test_half_a_point_or_twice_the_spread(stored, measured, holds):
     [
         ({}, None, "for a network of your own, small; in Python, give the function that makes it"),
         ({"network": "os:abort"}, None, "for a network of your own, os:abort; in"),  # no import
-        ({"classes": ["b", "a", "c"]}, network, r"classes \['b', 'a', 'c'\], but vectors has"),
+        ({"classes": ["a", "b", "d"]}, network, r"classes \['a', 'b', 'd'\], but vectors has"),
         ({"input": {"kind": "image", "shape": [small.FEATURES]}}, network,
          "inputs of vectors have another kind than those of the set: 'vector', expected 'image'"),
         ({"seed": -1}, network, "seed of the set=-1, expected a whole number from 0"),
@@ -108,14 +136,46 @@ def test_texts_are_read_in_the_words_of_the_set(text_run, tmp_path):
     without = dataclasses.replace(td.load_distilled(text_run), vectors=None)
     folder = td.save_distilled(without, tmp_path / "set")
     assert td.verify(folder).holds
-    with pytest.raises(UserError, match="word vectors of toy_questions are not those of the set"):
-        td.verify(folder, other_vectors(data))
+    for other in (other_vectors(data), shorter_vectors(data)):
+        with pytest.raises(UserError, match=r"word vectors of toy_.* not those .* vectors.npz back"):
+            td.verify(folder, other)
+
+
+@pytest.mark.parametrize("measure", [td.verify, td.audit], ids=["verify", "audit"])
+def test_a_set_with_its_word_vectors_needs_no_other_file_of_them(measure, tmp_path, monkeypatch):
+    rows = "".join(f"{'a c' if i % 2 else 'c'},{'yes' if i % 2 else 'no'}\n" for i in range(20))
+    (tmp_path / "texts.csv").write_text(f"text,label\n{rows}")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))  # has no GloVe
+    about = {"dataset": f"csv:{tmp_path / 'texts.csv'}", "classes": ["no", "yes"]}
+    distilled = made(TEXT, about=about, vectors=np.eye(3, dtype="f4"))
+    folder = td.save_distilled(distilled, tmp_path / "set")
+    layers = [keras.layers.Flatten(), keras.layers.Dense(1)]
+    assert measure(folder, model=lambda: keras.Sequential(layers))
+
+
+def test_the_data_folder_of_another_machine_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    run = {"dataset": "csv:a.csv", "model": "mlp", "init": "random", "labels": "hard"}
+    loaded, seen = made(), []
+    monkeypatch.setattr(verification, "load_data", seen.append)
+    for place in ("/nowhere/theirs", str(tmp_path / "here")):
+        (tmp_path / "here").mkdir(exist_ok=True)
+        (tmp_path / "config.json").write_text(json.dumps(run | {"data_dir": place}))
+        verification.named_data(loaded, tmp_path, {})
+    assert [settings["data_dir"] for settings in seen] == [str(tmp_path), str(tmp_path / "here")]
+
+
+def with_vectors(data, vectors):
+    encoding = type(data.encoding)(data.encoding.words, vectors, data.encoding.length)
+    return dataclasses.replace(data, encoding=encoding)
 
 
 def other_vectors(data):
-    encoding = data.encoding
-    changed = type(encoding)(encoding.words, 2 * encoding.vectors.numpy()[2:], encoding.length)
-    return dataclasses.replace(data, encoding=changed)
+    return with_vectors(data, 2 * data.encoding.vectors.numpy()[2:])
+
+
+def shorter_vectors(data):
+    return with_vectors(data, data.encoding.vectors.numpy()[2:, :-1])
 
 
 def changed_card(folder, **parts):

@@ -107,8 +107,7 @@ class Entry(NamedTuple):
     kind: "image", "text" or "table".
     classes: their number.
     model, batch_size, outer_steps: the defaults.
-    load: makes the dataset from the data folder and the word vectors (a file, "train", or None
-        for the usual file).
+    load: makes the dataset from the data folder and `words.Vectors`.
     name: for folders, if it is not the one in the registry.
     vectors: whether the dataset takes word vectors.
     use: of its sets, by default: "replay" or "training".
@@ -119,7 +118,7 @@ class Entry(NamedTuple):
     model: str
     batch_size: int
     outer_steps: int
-    load: Callable[[Path, str | None], Dataset]
+    load: Callable[[Path, Any], Dataset]
     name: str | None = None
     vectors: bool = True
     use: str = "replay"

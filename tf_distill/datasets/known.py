@@ -14,16 +14,17 @@ from tf_distill.datasets.images import ImageEncoding, crop_and_flip
 from tf_distill.datasets.texts import GLOVE, text_dataset
 from tf_distill.datasets.tfds import Arrays
 from tf_distill.datasets.toy_questions import load_toy_questions
+from tf_distill.datasets.words import TextEncoding, Vectors
 
 
-def load_imdb(data_dir: Path, embeddings: str | None) -> Dataset:
+def load_imdb(data_dir: Path, embeddings: Vectors) -> Dataset:
     """IMDB: 25,000 and 25,000 film reviews, negative or positive, of 400 words."""
     train, test, _ = tfds.load_splits("imdb_reviews", data_dir, ("text", "label"))
     vectors = embeddings or data_dir / GLOVE
     return _ready("imdb", ("negative", "positive"), train, test, vectors, length=400)
 
 
-def load_sst5(data_dir: Path, embeddings: str | None) -> Dataset:
+def load_sst5(data_dir: Path, embeddings: Vectors) -> Dataset:
     """SST-5: 8,544 and 2,210 sentences of film reviews in five grades, of 30 words.
 
     The 1,101 sentences of the development split are not used.
@@ -35,14 +36,14 @@ def load_sst5(data_dir: Path, embeddings: str | None) -> Dataset:
     return _ready("sst5", features["label"].names, train, test, vectors, length=30)
 
 
-def load_trec6(data_dir: Path, embeddings: str | None) -> Dataset:
+def load_trec6(data_dir: Path, embeddings: Vectors) -> Dataset:
     """TREC-6: 5,452 and 500 questions by the kind of their answer, of 30 words."""
     train, test, features = tfds.load_splits("trec", data_dir, ("text", "label-coarse"))
     vectors = embeddings or data_dir / GLOVE
     return _ready("trec6", features["label-coarse"].names, train, test, vectors, length=30)
 
 
-def load_trec50(data_dir: Path, embeddings: str | None) -> Dataset:
+def load_trec50(data_dir: Path, embeddings: Vectors) -> Dataset:
     """TREC-50: the same questions by 50 finer kinds, of 20 words.
 
     tensorflow-datasets merges fine labels of one name across the coarse ones, so the
@@ -61,7 +62,12 @@ def load_trec50(data_dir: Path, embeddings: str | None) -> Dataset:
 
 
 def _ready(
-    name: str, classes: Sequence[str], train: Arrays, test: Arrays, vectors: str | Path, length: int
+    name: str,
+    classes: Sequence[str],
+    train: Arrays,
+    test: Arrays,
+    vectors: str | Path | TextEncoding,
+    length: int,
 ) -> Dataset:
     """A text dataset of the given splits (texts, class indices)."""
     return text_dataset(name, _parts(classes, train, test), vectors, length)
@@ -72,7 +78,7 @@ def _parts(classes: Sequence[str], train: Arrays, test: Arrays) -> Parts:
     return Parts(tuple(classes), train[0], labels[0], test[0], labels[1])
 
 
-def load_digits(data_dir: Path, embeddings: str | None) -> Dataset:
+def load_digits(data_dir: Path, embeddings: Vectors) -> Dataset:
     """scikit-learn's 1,797 handwritten digits, scaled from 8x8 to 28x28 pixels.
 
     A fifth of them, stratified and always the same, is the test split.
@@ -92,13 +98,13 @@ def load_digits(data_dir: Path, embeddings: str | None) -> Dataset:
     return Dataset("digits", classes, x_train, y_train, x_test, y_test, encoding)
 
 
-def load_mnist(data_dir: Path, embeddings: str | None) -> Dataset:
+def load_mnist(data_dir: Path, embeddings: Vectors) -> Dataset:
     """MNIST: 60,000 and 10,000 handwritten digits of 28x28 pixels."""
     encoding = ImageEncoding((28, 28, 1), (0.1307,), (0.3081,))
     return _labelled_images("mnist", data_dir, encoding)
 
 
-def load_cifar10(data_dir: Path, embeddings: str | None) -> Dataset:
+def load_cifar10(data_dir: Path, embeddings: Vectors) -> Dataset:
     """CIFAR-10: 50,000 and 10,000 colour images of 32x32 pixels, cropped and flipped to train."""
     encoding = ImageEncoding((32, 32, 3), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
     return _labelled_images("cifar10", data_dir, encoding, augment=crop_and_flip)

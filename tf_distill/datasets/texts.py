@@ -25,23 +25,41 @@ The first words of long texts tell most, and a set of them is learned many times
 
 
 def text_dataset(
-    name: str, parts: Parts, embeddings: str | Path, length: int | None = None, seed: int = 0
+    name: str,
+    parts: Parts,
+    embeddings: str | Path | TextEncoding,
+    length: int | None = None,
+    seed: int = 0,
 ) -> Dataset:
     """A dataset of texts, bytes in arrays of objects, with vectors of the training words.
 
-    Arguments are as for `from_texts`. Without a `length`, 95 of 100 training texts fit in it; it
-    is from 5 to 50 words.
+    Arguments are as for `from_texts`; `embeddings` may also be the encoding itself, which has
+    words and a length. Without a `length`, 95 of 100 training texts fit in it; it is from 5 to 50
+    words.
 
     Raises:
         UserError: training texts without words, or a file of vectors that can't be used.
     """
+    if isinstance(embeddings, TextEncoding):
+        encoding = embeddings
+    else:
+        encoding = _made(name, parts.x_train, embeddings, length, seed)
+    x_train, x_test = map(encoding.number, (parts.x_train, parts.x_test))
+    numbered = parts._replace(x_train=x_train, x_test=x_test)
+    return warn(Dataset(name, *numbered, encoding, raw_train=parts.x_train, raw_test=parts.x_test))
+
+
+def _made(
+    name: str, texts: np.ndarray, embeddings: str | Path, length: int | None, seed: int
+) -> TextEncoding:
+    """The encoding of training texts, bytes `[N]`; lines tell of it where no length is given."""
     trained = embeddings == TRAIN
-    words, lengths = survey(parts.x_train, TRAINED_WORDS if trained else WORDS)
+    words, lengths = survey(texts, TRAINED_WORDS if trained else WORDS)
     if not words:
         raise UserError(f"the training texts of {name} have no words, expected some")
     chosen = length or int(np.clip(np.ceil(np.quantile(lengths, COVERED)), SHORTEST, LONGEST))
     if trained:
-        numbers = TextEncoding(words, np.zeros((len(words), 1)), chosen).number(parts.x_train)
+        numbers = TextEncoding(words, np.zeros((len(words), 1)), chosen).number(texts)
         vectors = train_vectors(numbers - UNKNOWN - 1, len(words), seed)
         encoding = TextEncoding(words, vectors, chosen)
     else:
@@ -54,9 +72,7 @@ def text_dataset(
             f"texts are {chosen} words, longer ones cut; vectors of {encoding.shape[1]} numbers "
             f"{source} for {len(encoding.words)} of {len(words)} words"
         )
-    x_train, x_test = map(encoding.number, (parts.x_train, parts.x_test))
-    numbered = parts._replace(x_train=x_train, x_test=x_test)
-    return warn(Dataset(name, *numbered, encoding, raw_train=parts.x_train, raw_test=parts.x_test))
+    return encoding
 
 
 def from_texts(

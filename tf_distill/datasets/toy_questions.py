@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_distill.datasets.base import Dataset, Parts
-from tf_distill.datasets.words import TextEncoding, survey
+from tf_distill.datasets.words import TextEncoding, Vectors, survey
 
 LENGTH, DIMENSION = 8, 16
 GRAMMAR = {
@@ -18,7 +18,7 @@ OBJECTS = ("bridge", "castle", "song", "city", "tower", "island", "book", "river
 ADJECTIVES = ("old", "great", "white", "lost", "red", "second")
 
 
-def load_toy_questions(data_dir: Path, embeddings: str | None) -> Dataset:
+def load_toy_questions(data_dir: Path, embeddings: Vectors) -> Dataset:
     """All 780 questions of the grammar in three classes, a quarter of them for the test."""
     texts, labels = zip(*_questions(), strict=True)
     order = np.random.default_rng(0).permutation(len(texts))

@@ -14,6 +14,7 @@ from tf_distill.datasets.columns import TableEncoding
 from tf_distill.datasets.images import Size, checked_size, image_dataset
 from tf_distill.datasets.picture_files import WHITE
 from tf_distill.datasets.texts import GLOVE, text_dataset
+from tf_distill.datasets.words import Vectors
 
 FORMS = ("csv:FILE", "table:FILE", "folder:PATH", "npz:FILE", "tfds:NAME")
 """The forms of a name, for messages."""
@@ -104,7 +105,7 @@ def _entry(kind: str, source: Source, *_stamps) -> Entry:
     name = short_name(kind, source.place)
 
     @functools.lru_cache(maxsize=1)
-    def load(data_dir: Path, embeddings: str | None) -> Dataset:
+    def load(data_dir: Path, embeddings: Vectors) -> Dataset:
         if made_of == "image":
             made = image_dataset(name, parts, white=white)
         elif rows:
@@ -120,7 +121,7 @@ def _entry(kind: str, source: Source, *_stamps) -> Entry:
 
 def described(
     kind: str, classes: int, shape: Sequence[int], examples: int,
-    load: Callable[[Path, str | None], Dataset], name: str | None = None,
+    load: Callable[[Path, Any], Dataset], name: str | None = None,
 ) -> Entry:  # fmt: skip
     """The entry of data outside of the registry, by the shape and number of training inputs."""
     outer_steps = 1000 if kind == "text" else 5000 if examples > MANY else 2000

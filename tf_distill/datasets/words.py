@@ -161,6 +161,11 @@ class TextEncoding(Encoding):
         return [self.words[i - UNKNOWN - 1] if word else NO_WORD for i, word in shown]
 
 
+Vectors = str | TextEncoding | None
+"""Where texts have their word vectors from: a file, "train", an encoding that brings its words too,
+or None for the default file."""
+
+
 def unseen_words(x: np.ndarray) -> float:
     """The chance that a word of a new text does not occur in texts of these word numbers.
 

@@ -25,7 +25,7 @@ from tf_distill.networks import Model, choose
 
 NETWORKS = 5
 """Networks to measure with: the first of those that the stored accuracy is the mean of."""
-HALF_POINT = 0.005
+HALF_POINT, ROUNDING = 0.005, 1e-9
 DATA = ("data_dir", "embeddings", "test_data", "text_column", "label_column", "image_size",
         "text_length")  # fmt: skip
 """Settings that say where the data of a name are."""
@@ -44,13 +44,16 @@ class Verification(NamedTuple):
 
     @property
     def tolerance(self) -> float:
-        """Half a point, or twice the spread of the stored networks."""
-        return max(HALF_POINT, 2 * self.stored.std if self.stored else 0.0)
+        """Half a point, twice the spread of the stored networks, or one test example."""
+        spread = self.stored.std if self.stored else 0.0
+        return max(HALF_POINT, 2 * spread, 1 / self.test_examples)
 
     @property
     def holds(self) -> bool:
         """Whether both are equal within the tolerance."""
-        return not self.stored or abs(self.stored.mean - self.measured.mean) <= self.tolerance
+        if not self.stored:
+            return True
+        return abs(self.stored.mean - self.measured.mean) <= self.tolerance + ROUNDING
 
     def __str__(self) -> str:
         """Both in a line each, and what follows."""
@@ -79,7 +82,8 @@ def verify(
         data: to test on; by default the dataset that the card names. Its inputs are encoded by
             the set's own preprocessing.
         model: makes the network, where it is one of your own; by default the card's.
-        networks: random networks to train; of a set for one fixed network there is only one.
+        networks: random networks to train, at most those of the stored accuracy: others have
+            another mean. Of a set for one fixed network there is only one.
 
     Returns:
         The stored and the measured accuracy; `holds` says whether they are equal.
@@ -97,13 +101,15 @@ def verify_set(
 ) -> Verification:
     """The same of a loaded set."""
     networks = config.checked_number("networks", networks, "networks")
+    stored = loaded.metadata.get("accuracy")
+    before = stored and Accuracy(stored["mean"], stored.get("std", 0), stored.get("networks", 1))
+    if before:
+        networks = min(networks, before.networks)
     if loaded.metadata.get("eval_split") == "held_out":
         data = hold_out(data, seed_of(loaded))
     dataset = encoded(loaded, data)
     learner, many = networks_of(loaded, dataset, model, networks)
     measured = evaluator(learner, dataset, loaded.recipe)(loaded.samples, many).accuracy
-    stored = loaded.metadata.get("accuracy")
-    before = stored and Accuracy(stored["mean"], stored.get("std", 0), stored.get("networks", 1))
     return Verification(before, measured, len(dataset.y_test))
 
 
@@ -147,7 +153,8 @@ def seed_of(loaded: LoadedSet) -> int:
 def named_data(loaded: LoadedSet, path: str | Path, given: Mapping[str, Any]) -> Dataset:
     """The dataset that a set names, or the `dataset` that is given.
 
-    Settings that are not given are those of the run, where `path` is its folder.
+    Settings that are not given are those of the run, where `path` is its folder; but a data_dir
+    that is not here is that of another machine. Texts take the words and vectors of the set.
 
     Raises:
         UserError: there is no such dataset.
@@ -155,6 +162,8 @@ def named_data(loaded: LoadedSet, path: str | Path, given: Mapping[str, Any]) ->
     run = read_checked(Path(path).expanduser() / "config.json")
     usual = {**dict.fromkeys(DATA), "data_dir": config.data_dir()}
     settings = {**usual, "dataset": loaded.metadata["dataset"]}
+    if "data_dir" in run and not Path(run["data_dir"]).expanduser().is_dir():
+        del run["data_dir"]
     settings |= {name: run[name] for name in settings if name in run}
     settings |= {name: v for name, v in given.items() if name in settings and v is not None}
     name = settings["dataset"]
@@ -163,25 +172,32 @@ def named_data(loaded: LoadedSet, path: str | Path, given: Mapping[str, Any]) ->
             f"the set is of {name!r}, data that only Python has; name the data as dataset=csv:FILE "
             "or the like, or give the dataset in Python, as data=..."
         )
-    return load_data(settings)
+    own = loaded.encoding
+    return load_data(settings | {"embeddings": own} if isinstance(own, TextEncoding) else settings)
 
 
 def encoded(loaded: LoadedSet, data: Dataset) -> Dataset:
     """The data with the test split, and the encoding, as the set's own preprocessing has them.
 
+    Classes in another order are numbered as in the set.
+
     Raises:
         UserError: the data have other classes or inputs.
     """
-    metadata, own = loaded.metadata, loaded.encoding
-    described, classes = metadata["input"], tuple(metadata["classes"])
-    if classes != data.classes:
-        raise UserError(
-            f"the set has the classes {brief([*classes])}, but {data.name} has "
-            f"{brief([*data.classes])}; give the data of the set"
-        )
+    data = _numbered_as(data, tuple(loaded.metadata["classes"]))
+    described, own = loaded.metadata["input"], loaded.encoding
     if isinstance(own, TextEncoding) and data.raw_test is not None:  # in the set's own words
         return dataclasses.replace(data, x_test=own.number(data.raw_test), encoding=own)
     given = json.loads(json.dumps(data.encoding.metadata()))
+    if own is None and given["kind"] == described["kind"] == "text":
+        given["vectors"] = digest(word_vectors(data.encoding))
+        if any(given.get(name) != value for name, value in described.items()):
+            raise UserError(
+                f"the word vectors of {data.name} are not those of the set; put the set's "
+                "vectors.npz back into its folder, or give the data of the set, and as embeddings "
+                "the file of its vectors"
+            )
+        return data
     by_numbers = own is not None and not isinstance(own, TextEncoding)
     alike = ("kind", "shape") if by_numbers else [*given]
     if other := [name for name in alike if given.get(name) != described.get(name)]:
@@ -194,11 +210,16 @@ def encoded(loaded: LoadedSet, data: Dataset) -> Dataset:
         raise UserError(
             f"{data.name} has other columns or categories than the set; give the data of the set"
         )
-    vectors = word_vectors(data.encoding)
-    expected = None if own or vectors is None else described.get("vectors")
-    if expected and digest(vectors) != expected:
-        raise UserError(
-            f"the word vectors of {data.name} are not those of the set; give their file as "
-            "embeddings, or put the set's vectors.npz back into its folder"
-        )
     return dataclasses.replace(data, encoding=own) if own else data
+
+
+def _numbered_as(data: Dataset, classes: tuple[str, ...]) -> Dataset:
+    """The data with their classes in this order."""
+    if sorted(classes) != sorted(data.classes):
+        raise UserError(
+            f"the set has the classes {brief([*classes])}, but {data.name} has "
+            f"{brief([*data.classes])}; give the data of the set"
+        )
+    places = np.array([classes.index(name) for name in data.classes], np.int32)
+    y_train, y_test = places[data.y_train], places[data.y_test]
+    return dataclasses.replace(data, classes=classes, y_train=y_train, y_test=y_test)
