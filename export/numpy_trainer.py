@@ -2,8 +2,9 @@
 
   python numpy_trainer.py SET TEST.npz [--hidden=100,50] [--activation=relu]
 
-SET is a folder with card.json and set.npz. Without --hidden the network is linear; a set that has
-the initial weights of dense layers brings its own layers. This file needs no other.
+SET is a folder with card.json and set.npz. The layers are those of the card if all are dense, else
+there is no hidden layer; --hidden and --activation name others. For a table TEST.npz has
+encoded_test in place of x_test: the numbers that the network sees. This file needs no other.
 """
 
 import argparse
@@ -27,17 +28,46 @@ ACTIVATIONS = {
     "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda v: v * (1 - v)),
 }
 """Each with its derivative as a function of its value."""
+DENSE = {"InputLayer", "Flatten", "Dense", "Dropout", "Activation", "ReLU"}
+"""Layers that a dense network may have."""
 
 
 def read_set(folder):
-    """The card of a set, and its arrays by name; ends the program if an array has been changed."""
+    """The card of a set, and its arrays by name; ends the program if one of both was changed."""
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     with np.load(folder / "set.npz", allow_pickle=False) as found:
         arrays = dict(found)
-    for name, array in arrays.items():
-        if hashlib.sha256(array.tobytes()).hexdigest() != card["sha256"].get(name):
-            sys.exit(f"{name} in {folder / 'set.npz'} has been changed: get the set again")
+    digests = card["sha256"]
+    parts = {n: json.dumps(v, sort_keys=True).encode() for n, v in card.items() if n in digests}
+    for name, part in (parts | {n: array.tobytes() for n, array in arrays.items()}).items():
+        if hashlib.sha256(part).hexdigest() != digests.get(name):
+            place = folder / ("set.npz" if name in arrays else "card.json")
+            sys.exit(f"{name} in {place} has been changed: get the set again")
     return card, arrays
+
+
+def read_test(file, card):
+    """The test inputs and class numbers of a file; ends the program if they don't fit the set.
+
+    Inputs are as they were before the distillation; those of a table, or of an encoding of one's
+    own, are the numbers that the network sees.
+    """
+    text, shape = card["input"]["kind"] == "text", card["input"]["shape"]
+    name = "x_test" if text or "mean" in card["input"] else "encoded_test"
+    with np.load(file, allow_pickle=False) as found:
+        x, y = found[name], found["y_test"].ravel()
+    if x.dtype.kind == "S":
+        x = np.char.decode(x, "utf-8", "replace")
+    words = x.dtype.kind == "U"
+    sizes = [] if words else shape[:1] if text else shape  # a text may also be word numbers
+    fits = [n for n in x.shape[1:] if n > 1] == [n for n in sizes if n > 1]
+    if not fits or words > text or len(x) != len(y) or y.dtype.kind not in "iuf":
+        wanted = (
+            "texts of the shape (N,)" if text else f"numbers of (N, {', '.join(map(str, shape))})"
+        )
+        found = f"got {name} of the shape {x.shape} ({x.dtype}) and y_test of {y.shape} ({y.dtype})"
+        sys.exit(f"{found}, expected {wanted} and class numbers of (N,)")
+    return x, y
 
 
 def batches(card, arrays, seed):
@@ -77,7 +107,7 @@ def encoder(folder, card):
     if described["kind"] == "text":
         return text_encoder(folder, described)
     scale = 255 if described["kind"] == "image" else 1
-    mean, std = (np.float32(described[name]) for name in ("mean", "std"))
+    mean, std = np.float32(described.get("mean", 0)), np.float32(described.get("std", 1))
 
     def encode(inputs):
         x = np.asarray(inputs, np.float32).reshape(-1, *described["shape"])
@@ -128,6 +158,8 @@ def is_alone(c):
 
 def initial(card, arrays, seed, hidden=()):
     """Kernels and biases in turn: those of the set, or random ones (Xavier) and zeros."""
+    if "frozen_0" in arrays:
+        sys.exit("the set is for a network with frozen weights, which this program does not have")
     if "initial_0" in arrays:
         weights = [
             arrays[f"initial_{i}"] for i in range(sum(n.startswith("initial_") for n in arrays))
@@ -141,6 +173,27 @@ def initial(card, arrays, seed, hidden=()):
     for n, m in itertools.pairwise(sizes):
         weights += [rng.normal(0, np.sqrt(2 / (n + m)), (n, m)), np.zeros(m)]
     return [w.astype(np.float32) for w in weights]
+
+
+def hidden_of(card):
+    """The units of the hidden layers that the card names; none if it has layers of other kinds."""
+    words = card.get("layers", [])
+    if not {layer.split(":")[0] for layer in words} <= DENSE:
+        return []
+    return [int(units) for units in re.findall(r"(?m)^Dense: units (\d+)", "\n".join(words))][:-1]
+
+
+def activation_of(card):
+    """The activation of the card's dense layers, "relu" if it names none."""
+    words = "\n".join(card.get("layers", []))
+    found = {*re.findall(r"(?m)^(?:Dense|Activation): .*?activation (\w+)", words)} - {"linear"}
+    found |= {name.lower() for name in re.findall(r"(?m)^\w*(?:ReLU|ELU)\b", words)}
+    if len(found) > 1 or not found <= {*ACTIVATIONS}:
+        sys.exit(
+            f"the set is for a network with {' and '.join(sorted(found))}, expected one of "
+            f"{', '.join(ACTIVATIONS)}; name one by --activation"
+        )
+    return found.pop() if found else "relu"
 
 
 def layers(weights, x, activation="relu"):
@@ -168,8 +221,10 @@ def gradients(weights, x, y, activation="relu"):
     return found
 
 
-def train(card, arrays, seed=0, hidden=(), activation="relu"):
+def train(card, arrays, seed=0, hidden=None, activation=None):
     """The weights after all steps of the set."""
+    hidden = hidden_of(card) if hidden is None else hidden
+    activation = activation or activation_of(card)
     weights = initial(card, arrays, seed, hidden)
     name = card.get("inner_optimizer", "sgd")
     mean, square = ([np.zeros_like(w) for w in weights] for _ in range(2))
@@ -201,24 +256,26 @@ def main():
     parser.add_argument("set", type=Path, help="the folder of a set, with card.json and set.npz")
     parser.add_argument("test", type=Path, help="an .npz with x_test and y_test, class numbers")
     parser.add_argument("--networks", type=int, default=5, help="to train, if the set is for any")
-    parser.add_argument("--hidden", default="", help="units of hidden layers, such as 100,50")
-    parser.add_argument("--activation", default="relu", choices=ACTIVATIONS)
+    parser.add_argument("--hidden", help="units of hidden layers, such as 100,50")
+    parser.add_argument("--activation", choices=ACTIVATIONS)
     given = parser.parse_args()
     try:
         card, arrays = read_set(given.set)
         encode = encoder(given.set, card)
-        with np.load(given.test, allow_pickle=False) as test:
-            x, y = test["x_test"], test["y_test"].ravel()
+        x, y = read_test(given.test, card)
     except (OSError, KeyError, ValueError) as error:
         sys.exit(f"can't read the set or the test data: {error}")
-    hidden = [int(units) for units in given.hidden.split(",") if units]
+    hidden = hidden_of(card)
+    if given.hidden is not None:
+        hidden = [int(units) for units in given.hidden.split(",") if units]
+    activation = given.activation or activation_of(card)
     networks = 1 if "initial_0" in arrays else given.networks
-    found = [
-        accuracy(
-            train(card, arrays, seed, hidden, given.activation), encode, x, y, given.activation
-        )
-        for seed in range(networks)
-    ]
+    found = []
+    for seed in range(networks):
+        weights = train(card, arrays, seed, hidden, activation)
+        found.append(accuracy(weights, encode, x, y, activation))
+    units = [str(len(bias)) for bias in weights[1:-1:2]]
+    print(f"hidden layers: {', '.join(units)} ({activation})" if units else "hidden layers: none")
     here = f"here: {100 * np.mean(found):.2f} +- {100 * np.std(found):.2f} %, networks: {networks}"
     stored = card.get("accuracy", {}).get("mean")
     print(here if stored is None else f"card: {100 * stored:.2f} %\n{here}")

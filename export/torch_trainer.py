@@ -27,14 +27,41 @@ WITHOUT_BLANKS = ("CJK", "IDEOGRAPHIC", "HIRAGANA LETTER", "KATAKANA LETTER", "T
 
 
 def read_set(folder):
-    """The card of a set, and its arrays by name; ends the program if an array has been changed."""
+    """The card of a set, and its arrays by name; ends the program if one of both was changed."""
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     with np.load(folder / "set.npz", allow_pickle=False) as found:
         arrays = dict(found)
-    for name, array in arrays.items():
-        if hashlib.sha256(array.tobytes()).hexdigest() != card["sha256"].get(name):
-            sys.exit(f"{name} in {folder / 'set.npz'} has been changed: get the set again")
+    digests = card["sha256"]
+    parts = {n: json.dumps(v, sort_keys=True).encode() for n, v in card.items() if n in digests}
+    for name, part in (parts | {n: array.tobytes() for n, array in arrays.items()}).items():
+        if hashlib.sha256(part).hexdigest() != digests.get(name):
+            place = folder / ("set.npz" if name in arrays else "card.json")
+            sys.exit(f"{name} in {place} has been changed: get the set again")
     return card, arrays
+
+
+def read_test(file, card):
+    """The test inputs and class numbers of a file; ends the program if they don't fit the set.
+
+    Inputs are as they were before the distillation; those of a table, or of an encoding of one's
+    own, are the numbers that the network sees.
+    """
+    text, shape = card["input"]["kind"] == "text", card["input"]["shape"]
+    name = "x_test" if text or "mean" in card["input"] else "encoded_test"
+    with np.load(file, allow_pickle=False) as found:
+        x, y = found[name], found["y_test"].ravel()
+    if x.dtype.kind == "S":
+        x = np.char.decode(x, "utf-8", "replace")
+    words = x.dtype.kind == "U"
+    sizes = [] if words else shape[:1] if text else shape  # a text may also be word numbers
+    fits = [n for n in x.shape[1:] if n > 1] == [n for n in sizes if n > 1]
+    if not fits or words > text or len(x) != len(y) or y.dtype.kind not in "iuf":
+        wanted = (
+            "texts of the shape (N,)" if text else f"numbers of (N, {', '.join(map(str, shape))})"
+        )
+        found = f"got {name} of the shape {x.shape} ({x.dtype}) and y_test of {y.shape} ({y.dtype})"
+        sys.exit(f"{found}, expected {wanted} and class numbers of (N,)")
+    return x, y
 
 
 def batches(card, arrays, seed):
@@ -74,7 +101,7 @@ def encoder(folder, card):
     if described["kind"] == "text":
         return text_encoder(folder, described)
     scale = 255 if described["kind"] == "image" else 1
-    mean, std = (np.float32(described[name]) for name in ("mean", "std"))
+    mean, std = np.float32(described.get("mean", 0)), np.float32(described.get("std", 1))
 
     def encode(inputs):
         x = np.asarray(inputs, np.float32).reshape(-1, *described["shape"])
@@ -273,8 +300,7 @@ def main():
     try:
         card, arrays = read_set(given.set)
         encode = encoder(given.set, card)
-        with np.load(given.test, allow_pickle=False) as test:
-            x, y = test["x_test"], test["y_test"].ravel()
+        x, y = read_test(given.test, card)
     except (OSError, KeyError, ValueError) as error:
         sys.exit(f"can't read the set or the test data: {error}")
     networks = 1 if "initial_0" in arrays else given.networks

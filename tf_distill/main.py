@@ -333,7 +333,13 @@ def main(argv: list[str]) -> int:
         read = lambda arguments: _told(cli.values_of(arguments))  # noqa: E731
         print(jobs.run_each(argv[1:], seeds, settings, shard, read))
         return 0
-    set_ = argv.pop() if _MODE.value in ("verify", "audit") and len(argv) == 2 else None
+    set_ = None
+    if _MODE.value in ("verify", "audit"):
+        if len(argv) > 2:
+            raise UserError(
+                f"got {len(argv) - 1} arguments, expected one folder of a set; give them one by one"
+            )
+        set_ = argv.pop() if len(argv) == 2 else None
     cli.no_arguments(argv)
     kind = settings["distribution"] or "none"
     if kind != "none" and _MODE.value != "distill":

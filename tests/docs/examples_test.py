@@ -82,6 +82,19 @@ def test_a_message_is_a_byte_a_pixel_and_gives_the_set_back(monkeypatch, digits)
     np.testing.assert_array_equal(received.samples.y, distilled.samples.y)
 
 
+@pytest.mark.long
+def test_the_examples_distil_for_themselves(monkeypatch, digits):
+    monkeypatch.setitem(importlib.import_module("digit_parts").SHORT, "outer_steps", 10)
+    replay, federated = map(importlib.import_module, ("replay", "federated"))
+    found = replay.compare(digits, 1, 1)
+    assert found.keys() == replay.MEMORIES.keys()
+    assert found["distilled"][0] > 0.25  # of ten classes
+    clients = federated.skewed(digits, np.random.default_rng(0))
+    size, accuracies = federated.by_sets(federated.distil(clients), digits, 1)
+    assert size == 8 + 2 * 16 * 16 + 2 * 2 * 10
+    assert accuracies[0] > 0.25
+
+
 def test_both_ways_of_a_round_are_measured(monkeypatch, digits, capsys):
     federated = program("federated", monkeypatch)
     clients = federated.iid(digits, np.random.default_rng(0))[:2]

@@ -93,6 +93,19 @@ def test_hugging_face_loads_the_folder(source, hub, tmp_path):
     assert same_samples(load(folder), before)  # the same folder is a set of this package
 
 
+def test_a_table_has_the_columns_that_people_wrote(hub, tmp_path):
+    colours = ["red", "blue", "grey", "black", "white"]  # with the number, six inputs
+    table = {"label": [1.5, 2, 3, 4.25] * 5, "colour": colours * 4, "y": [*"ab"] * 10}
+    distilled = made(td.datasets.from_table(table, "y", table).encoding.metadata())
+    source = td.save_distilled(distilled, tmp_path / "source")
+    folder = formats.huggingface(source, tmp_path / "folder")
+    loaded = hub.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
+    rows = [{name: row[name] for name in ("label", "colour")} for row in distilled.rows()]
+    assert loaded["row"][:] == rows
+    assert loaded["label"][:] == [0, 1]
+    assert 'task_categories: ["tabular-classification"]' in (folder / "README.md").read_text()
+
+
 def test_the_dataset_card_says_what_the_hub_asks(source, hub, tmp_path):
     folder = formats.huggingface(source, tmp_path / "folder")
     page = (folder / "README.md").read_text()

@@ -37,7 +37,7 @@ def pixels(distilled):
 def test_sets_of_the_same_classes_keep_their_labels(tmp_path):
     sets = [made("abc", lr=0.002), made("abc", steps=3, n=4, mean=0.2, lr=0.004)]
     merged = td.merge(sets)
-    assert merged.samples.x.shape == (6, 3, 2, 1, 1)  # 18 samples in minibatches of at most 4
+    assert merged.samples.x.shape == (6, 3, 2, 1, 1)  # of 18 samples: nearest to 4
     np.testing.assert_allclose(merged.samples.lr, np.full(12, 0.003), rtol=1e-6)
     y = np.concatenate([one.arrays()[1] for one in sets])
     np.testing.assert_array_equal(merged.arrays()[1], y)
@@ -119,6 +119,29 @@ def test_sets_that_can_not_be_merged_are_one_line(one, other, told):
     with pytest.raises(UserError, match=told) as error:
         td.merge([one, other])
     assert "\n" not in str(error.value)
+
+
+def test_one_set_is_no_list_of_sets():
+    with pytest.raises(UserError, match="merge needs a list of distilled sets"):
+        td.merge(made("ab"))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "n"), [((20, 3), 23), ((10, 10), 10), ((8, 4), 6), ((3, 2), 5), ((1, 1), 1)]
+)
+def test_minibatches_are_about_as_large_as_those_of_the_sets(sizes, n):
+    sets = [made("abc", steps=size // min(size, 10) or 1, n=min(size, 10)) for size in sizes]
+    assert td.merge(sets).samples.x.shape[1] == n
+
+
+def test_sets_of_one_network_keep_its_layers_and_their_recipe():
+    layers = {"layers": ["Dense: units 3"]}
+    one, other = made("abc", **layers), made("abc", steps=1, **layers)
+    merged = td.merge([one, other]).metadata
+    assert merged["layers"] == ["Dense: units 3"]
+    assert merged["recipe"] == "Adam at 0.002, shuffled minibatches of 3, 2 epochs (6 steps)"
+    assert "layers" not in td.merge([one, made("def", **layers)]).metadata  # of more outputs
+    assert "layers" not in td.merge([one, made("abc")]).metadata
 
 
 def test_other_words_or_vectors_are_not_merged():

@@ -78,8 +78,41 @@ def test_what_numpy_and_json_alone_find(folder):
     expected = 255 * (np.linspace(-3, 3, 12)[:6] * 0.25 + 0.5)
     np.testing.assert_allclose(pixels.ravel(), np.clip(expected, 0, 255), atol=1)
     page = (folder / "README.md").read_text()
-    for told in ("90.00 ± 1.00 %", "2 of 2 x 3 x 1", "0 is no, 1 is oh/yes", "std [0.25]", "lr[t]"):
+    for told in (
+        "90.00 ± 1.00 %",
+        "2 of 2 x 3 x 1",
+        "0 means 'no', 1 means 'oh/yes'",
+        "std [0.25]",
+        "lr[t]",
+    ):
         assert told in page
+
+
+def test_an_early_card_has_a_sha256_of_the_deciding_parts_alone(folder):
+    def forget(card):
+        for name in card.keys() - {*set_folder.DECIDING, "arrays", "sha256"}:
+            del card["sha256"][name]
+
+    edit(folder, forget)
+    assert load(folder / "card.json").metadata["license"] == "MIT"  # the card names its folder
+    edit(folder, lambda card: card["sha256"].pop("classes"))
+    refused(folder, "classes in card.json has been changed")
+
+
+def test_the_page_tells_of_weights_and_shows_any_class(tmp_path):
+    about = {"classes": ["a|b", "c"], "layers": ["Dense: units 1, kernel from Zeros"],
+             "augment": "shift"}  # fmt: skip
+    plain = made(use="training", about=about)
+    page = (td.save_distilled(plain, tmp_path / "plain") / "README.md").read_text()
+    for told in (r"2 classes: a\|b, c |", "each layer below says", "`shift` moves each image",
+                 "`numpy_trainer.py` in the folder"):  # fmt: skip
+        assert told in page
+    fixed = made(about=about, frozen_weights=[tf.ones(2)])
+    fixed = dataclasses.replace(fixed, initial_weights=[np.ones((6, 1), "f4")])
+    page = (td.save_distilled(fixed, tmp_path / "fixed") / "README.md").read_text()
+    for told in ("From other weights the set is of no use", "`frozen_0`", "`[inputs, outputs]`"):
+        assert told in page
+    assert "trainer.py" not in page  # no program takes frozen weights
 
 
 def test_a_page_for_training_has_no_steps_and_tells_what_is_real(tmp_path):
@@ -100,10 +133,16 @@ def test_a_run_writes_its_set_in_both_forms(run, request):
                        (plain.initial_weights, saved.initial_weights)):  # fmt: skip
         assert_same(one, other)
     assert plain.metadata["layers"][-1].startswith("Dense: units")
+    assert (
+        "kernel from VarianceScaling (scale 1.0, mode fan_avg, distribution untruncated_"
+        in (plain.metadata["layers"][-1])
+    )
     texts = plain.metadata["dataset"] == "toy_questions"
     assert plain.metadata.get("license") == ("Apache-2.0" if texts else None)  # of digits, unknown
     page = (run / "set" / "1" / "README.md").read_text()
     assert ("| licence of the data | Apache-2.0 |" in page) == texts
+    assert ("train_test_split with\ntest_size=0.2" in page) != texts  # how digits are split
+    assert "`torch_trainer.py` or `keras_trainer.py` in the folder" in page
     plain.metadata["input"].pop("vectors", None)  # their SHA-256
     own = {"format", "initial_weights", "frozen_weights"}
     for name in saved.metadata.keys() - own:
@@ -133,6 +172,7 @@ def test_a_compressed_archive_is_no_set(folder):
         (lambda c: c.update(inner_optimizer="adam"), "inner_optimizer in card.json has been ch"),
         (lambda c: c["accuracy"].update(mean=1), "accuracy in card.json has been changed"),
         (lambda c: c.pop("augment"), "augment in card.json has been changed"),
+        (lambda c: c.update(date="2020-01-01"), "date in card.json has been changed"),
         (lambda c: c["sha256"].pop("classes"), "classes in card.json has been changed"),
         (lambda c: c.update(dataset="others"), "dataset in card.json has been changed"),
         (lambda c: c.pop("license"), "license in card.json has been changed"),

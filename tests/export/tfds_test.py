@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from made_sets import made
 from served import FORMAT_1
 
 import tf_distill
@@ -33,6 +34,18 @@ def test_a_directory_is_loaded_by_name_and_by_folder(image_run, tmp_path):
     with np.load(paths[0] / "frozen_weights.npz") as weights:
         assert [w.tolist() for w in weights.values()] == [[1, 1, 1], 2]
     assert json.loads((paths[0] / "distilled.json").read_text()) == distilled.metadata
+
+
+def test_a_set_for_training_has_each_sample_once(tmp_path):
+    datasets = pytest.importorskip("tensorflow_datasets")
+    folder = tf_distill.save_distilled(made(use="training"), tmp_path / "set")
+    distilled = tf_distill.load_distilled(folder)
+    path = tfds.write_version(distilled, tmp_path / "tfds")
+    found = [*datasets.builder_from_directory(path).as_dataset(split="train").as_numpy_iterator()]
+    assert [set(one) for one in found] == [{"x", "y"}] * 2
+    for one, x, y in zip(found, *distilled.arrays(), strict=True):
+        np.testing.assert_array_equal(one["x"], x)
+        np.testing.assert_array_equal(one["y"], y)
 
 
 def test_a_folder_that_can_not_be_written(tmp_path):

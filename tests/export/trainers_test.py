@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import sys
 
 import keras
@@ -17,10 +18,11 @@ from tf_distill.core import Learner, Samples, fixed_network
 from tf_distill.datasets.words import tokenize
 from tf_distill.export import LoadedSet
 from tf_distill.networks import NETWORKS
+from tf_distill.runs.results import layers_in_words
 
 NAMES = ("numpy_trainer", "torch_trainer", "keras_trainer")
 OF_NETWORKS = NAMES[1:]
-SHARED = ("read_set", "batches", "augmented", "encoder", "text_encoder", "split")
+SHARED = ("read_set", "read_test", "batches", "augmented", "encoder", "text_encoder", "split")
 INPUTS = {
     "lenet": {"kind": "image", "shape": [13, 12, 3], "mean": [0.5, 0.4, 0.3], "std": [0.2] * 3},
     "convnet-4": {"kind": "image", "shape": [13, 14, 1], "mean": [0.5], "std": [0.2]},
@@ -114,11 +116,80 @@ def test_numpy_trains_a_dense_network(tmp_path, optimizer, outputs, activation):
     layers = [keras.Input((2, 3)), keras.layers.Flatten(), keras.layers.Dense(7, activation),
               keras.layers.Dense(outputs)]  # fmt: skip
     model = keras.Sequential(layers)
-    distilled = made(Learner(model), input_, outputs, "python:mine", inner_optimizer=optimizer)
+    about = {"inner_optimizer": optimizer, "layers": layers_in_words(model)}
+    distilled = made(Learner(model), input_, outputs, "python:mine", **about)
     card, arrays = module.read_set(td.save_distilled(distilled, tmp_path / "set"))
     x = np.random.default_rng(1).standard_normal((5, 2, 3)).astype("f4")
-    found = module.layers(module.train(card, arrays, 0, (), activation), x, activation)[-1]
+    found = module.layers(module.train(card, arrays), x, activation)[-1]
     assert_close(found, logits_after(distilled, model, x))
+
+
+@pytest.mark.parametrize(
+    ("layers", "hidden", "activation"),
+    [
+        (["Flatten", "Dense: units 8, activation tanh", "Dense: units 3, activation linear"],
+         [8], "tanh"),
+        (["Dense: units 8, activation linear", "ReLU", "Dense: units 3, activation linear"],
+         [8], "relu"),
+        (["ConvMaxPool2D: filters 6", "Dense: units 8, activation sigmoid",
+          "Dense: units 3, activation linear"], [], "sigmoid"),
+        ([], [], "relu"),
+    ],
+)  # fmt: skip
+def test_numpy_takes_the_dense_layers_of_the_card(layers, hidden, activation):
+    module, card = trainer("numpy_trainer"), {"layers": layers}
+    assert (module.hidden_of(card), module.activation_of(card)) == (hidden, activation)
+
+
+@pytest.mark.parametrize("names", [["gelu"], ["relu", "tanh"]])
+def test_activations_that_numpy_does_not_have_are_a_line(names):
+    card = {"layers": [f"Dense: units 8, activation {name}" for name in names]}
+    with pytest.raises(SystemExit, match=f"with {' and '.join(names)}, expected one of relu, tanh"):
+        trainer("numpy_trainer").activation_of(card)
+
+
+IMAGES, TABLE, TEXTS = (
+    {"input": {"kind": "image", "shape": [4, 4, 1], "mean": [0], "std": [1]}},
+    {"input": {"kind": "table", "shape": [3]}},
+    {"input": {"kind": "text", "shape": [5, 2]}},
+)
+
+
+def read_test(tmp_path, card, **arrays):
+    np.savez(tmp_path / "test.npz", **{"y_test": np.arange(2), **arrays})
+    return trainer("numpy_trainer").read_test(tmp_path / "test.npz", card)
+
+
+@pytest.mark.parametrize(
+    ("card", "given", "expected"),
+    [
+        (IMAGES, {"x_test": np.ones((2, 4, 4))}, np.ones((2, 4, 4))),
+        (TABLE, {"encoded_test": np.ones((2, 3))}, np.ones((2, 3))),
+        (TEXTS, {"x_test": ["caf\u00e9".encode(), b"a"]}, ["caf\u00e9", "a"]),
+        (TEXTS, {"x_test": np.ones((2, 5), int)}, np.ones((2, 5))),
+    ],
+)
+def test_test_data_are_read(tmp_path, card, given, expected):
+    x, y = read_test(tmp_path, card, **given)
+    np.testing.assert_array_equal(x, expected)
+    assert [*y] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("card", "given"),
+    [
+        (IMAGES, {"x_test": np.ones((2, 8, 8))}),
+        (IMAGES, {"x_test": ["a", "b"]}),
+        (IMAGES, {"x_test": np.ones((3, 4, 4, 1))}),
+        (IMAGES, {"x_test": np.ones((2, 4, 4)), "y_test": ["a", "b"]}),
+        (TEXTS, {"x_test": np.ones((2, 5, 2))}),
+    ],
+)
+def test_test_data_that_do_not_fit_the_set_end_a_trainer_with_a_line(tmp_path, card, given):
+    with pytest.raises(
+        SystemExit, match=r"^got x_test of .*, expected .* class numbers of \(N,\)$"
+    ):
+        read_test(tmp_path, card, **given)
 
 
 def printed(capsys):
@@ -181,11 +252,18 @@ def test_texts_are_split_as_for_training():
     assert [trainer("numpy_trainer").split(text) for text in texts] == expected
 
 
+def change_std(folder):
+    card = json.loads((folder / "card.json").read_text())
+    card["input"]["std"] = [2.0]
+    (folder / "card.json").write_text(json.dumps(card))
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         (lambda f: (f / "card.json").unlink(), "can't read the set or the test data: .*card.json"),
         (lambda f: np.savez(f / "set.npz", x=np.zeros(3, "f4")), "x in .*set.npz has been changed"),
+        (change_std, "input in .*card.json has been changed"),
     ],
 )
 def test_a_set_that_can_not_be_read_ends_a_trainer_with_a_line(

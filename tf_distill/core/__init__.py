@@ -38,11 +38,13 @@ from tf_distill.core.evaluate import (
 )
 from tf_distill.core.hypergradient import REAL_PART, TRAINING, WAY_BACK, Window
 from tf_distill.core.inner import (
+    OPTIMIZER_WORDS,
     REPLAY,
     Recipe,
     Samples,
     pick,
     recipe_of,
+    recipe_words,
     train,
     value_and_gradients,
 )

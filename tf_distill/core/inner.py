@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_distill.common import Stream
+from tf_distill.common import Stream, count
 from tf_distill.core.learner import Learner, Weights
 from tf_distill.core.losses import cross_entropy
 from tf_distill.core.optimizers import GRADIENT_DESCENT, OPTIMIZERS, Optimizer, State
@@ -48,6 +48,7 @@ class Recipe(NamedTuple):
     augment: Augment | None = None
 
 
+OPTIMIZER_WORDS = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam"}
 REPLAY = Recipe()
 """The paper's way: the set's own steps, by plain descent."""
 
@@ -63,6 +64,21 @@ def recipe_of(settings: Mapping[str, Any], described: Mapping[str, Any]) -> Reci
         OPTIMIZERS[settings.get("inner_optimizer", "sgd")],
         settings.get("use") == "training",
         augmentation(settings.get("augment", "none"), described),
+    )
+
+
+def recipe_words(settings: Mapping[str, Any], samples: Samples) -> str:
+    """The same recipe in words, with the sizes and the rates of the samples."""
+    optimizer = OPTIMIZER_WORDS[settings.get("inner_optimizer", "sgd")]
+    (steps, n), rates = samples.x.shape[:2], samples.lr.shape[0]
+    total = count(rates, "step", "steps")
+    if settings.get("use") != "training":
+        return f"{total} of {optimizer} in the set's own order, each at a learned rate"
+    rate, augment = f"{float(samples.lr[0]):.3g}", settings.get("augment", "none")
+    change = "" if augment == "none" else f", changed by {augment}"
+    return (
+        f"{optimizer} at {rate}, shuffled minibatches of {n}{change}, "
+        f"{count(rates // steps, 'epoch', 'epochs')} ({total})"
     )
 
 

@@ -24,6 +24,7 @@ from tf_distill.core import (
     k_means,
     medoids,
     real_examples,
+    recipe_words,
 )
 from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import (
@@ -38,7 +39,6 @@ from tf_distill.evaluation.bench import (
     training_view,
     with_rate,
 )
-from tf_distill.runs import recipe_words
 
 
 def average(dataset: Dataset, size: int) -> Prototypes:
@@ -182,7 +182,7 @@ def distilled_set(subject: Subject, done: Done) -> Measured:
     """The set as it is meant to be used."""
     how = "Trained as the set says, rates learned with it."
     if for_training(subject):
-        how = f"{recipe_words(subject.run.config, subject.samples)}."
+        how = f"{recipe_words(vars(subject.run.config), subject.samples)}."
     return Measured(subject.bench.test([subject.samples]), how)
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_distill.common import Progress, Stream
 from tf_distill.core import (
+    OPTIMIZER_WORDS,
     OPTIMIZERS,
     Distillation,
     DistilledSet,
@@ -18,6 +19,7 @@ from tf_distill.core import (
     distill,
     outer_update,
     pick,
+    recipe_words,
 )
 from tf_distill.datasets import TableEncoding, TextEncoding, augmentation
 from tf_distill.evaluation.baselines import as_samples, real_sets, trained_by
@@ -35,7 +37,7 @@ from tf_distill.evaluation.bench import (
     with_rate,
 )
 from tf_distill.networks import NETWORKS, fitting_names
-from tf_distill.runs import OPTIMIZER_WORDS, new_distillation, recipe_words
+from tf_distill.runs import new_distillation
 
 SGD_BATCH = 10
 TIMES = (4, 10)
@@ -207,7 +209,8 @@ def other_initial_networks(subject: Subject, done: Done) -> Measured:
 
 def more_steps(subject: Subject, done: Done, times: int) -> Measured:
     """The same training, so many times as long."""
-    how = f"{recipe_words(subject.run.config, subject.samples)}, but {times} times as many epochs."
+    usual = recipe_words(vars(subject.run.config), subject.samples)
+    how = f"{usual}, but {times} times as many epochs."
     return Measured(subject.bench.test([longer(subject.samples, times)], MOST), how)
 
 

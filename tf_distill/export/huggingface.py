@@ -8,16 +8,17 @@ import datasets
 import numpy as np
 
 from tf_distill.common import whole, write_text
-from tf_distill.datasets import TextEncoding
+from tf_distill.datasets import TableEncoding, TextEncoding
 from tf_distill.export import set_folder
 from tf_distill.export.distilled_set import LoadedSet
 
 PARQUET = "data/train-00000-of-00001.parquet"
 TASKS = {"image": "image-classification", "text": "text-classification",
-         "array": "tabular-classification"}  # fmt: skip
+         **dict.fromkeys(("array", "table"), "tabular-classification")}  # fmt: skip
 COLUMNS = {
     "image": "the sample as a picture, its pixels rounded and cut to 0..255",
     "text": "the words nearest to the sample's vectors",
+    "row": "the columns of the data, as people write them",
     "label": "the class with the largest number",
     "label_distribution": "the label, a number for each class",
     "x": "the sample as the network sees it: train on this",
@@ -92,6 +93,10 @@ def _columns(distilled: LoadedSet) -> tuple[dict[str, Any], dict[str, Any]]:
     if isinstance(encoding, TextEncoding):
         columns["text"] = [" ".join(encoding.decode(vectors)) for vectors in x]
         features["text"] = datasets.Value("string")
+    if isinstance(encoding, TableEncoding):
+        names = [column.name for column in encoding.columns]
+        columns["row"] = [{name: row[name] for name in names} for row in distilled.rows()]
+        features["row"] = {name: datasets.Value("string") for name in names}
     return columns, features
 
 

@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_distill.common import UserError, __version__, brief, count
-from tf_distill.core import Samples
+from tf_distill.common import UserError, __version__, brief
+from tf_distill.core import Samples, recipe_words
 from tf_distill.export.distilled_set import BY_NUMBERS, MOMENTS, LoadedSet
 from tf_distill.export.set_folder import digest
 
 ALIKE = ("inner_optimizer", "augment")
 """What must be the same in all sets: how networks are trained on them."""
-OF_ONE = (
-    "accuracy", "eval_split", "test_examples", "sentences", "layers", "format", "license",
-)  # fmt: skip
+OF_ONE = ("accuracy", "eval_split", "test_examples", "sentences", "format", "license")
 """Metadata of one set that say nothing of several."""
 
 
@@ -39,7 +37,11 @@ def merge(sets: Sequence[LoadedSet]) -> LoadedSet:
         UserError: a set is for replay, some classes are shared and others not, or the sets differ
             in their shape, words, optimizer, augmentation or frozen weights.
     """
-    if not sets or not all(isinstance(one, LoadedSet) for one in sets):
+    if (
+        not isinstance(sets, Sequence)
+        or not sets
+        or not all(isinstance(one, LoadedSet) for one in sets)
+    ):
         raise UserError(
             "merge needs a list of distilled sets, such as tf_distill.load_distilled gives"
         )
@@ -63,6 +65,9 @@ def merge(sets: Sequence[LoadedSet]) -> LoadedSet:
         tf.fill([epochs * (len(x) // n)], np.float32(rate)),
     )
     metadata = {name: v for name, v in first.metadata.items() if name not in OF_ONE}
+    layers = [one.metadata.get("layers") for one in sets]
+    if classes != [*first.metadata["classes"]] or any(some != layers[0] for some in layers):
+        metadata.pop("layers", None)  # of other outputs, or of several networks
     metadata |= {
         "dataset": " + ".join(dict.fromkeys(one.metadata["dataset"] for one in sets)),
         "classes": classes,
@@ -70,8 +75,7 @@ def merge(sets: Sequence[LoadedSet]) -> LoadedSet:
         "epochs": epochs,
         "date": f"{datetime.date.today()}",
         "versions": {"tf_distill": __version__},
-        "recipe": f"{first.metadata.get('inner_optimizer', 'sgd')} at {rate:.3g}, shuffled "
-        f"minibatches of {n}, {count(epochs, 'epoch', 'epochs')}",
+        "recipe": recipe_words(first.metadata, samples),
         "sources": [_source(one) for one in sets],
         **_license(sets),
     }
@@ -145,9 +149,10 @@ def _labels(one: LoadedSet, y: np.ndarray, classes: list[str]) -> np.ndarray:
     return wide
 
 
-def _batch(total: int, most: int) -> int:
-    """The largest part of a total that divides it, up to the largest minibatch of the sets."""
-    return max(n for n in range(1, most + 1) if total % n == 0)
+def _batch(total: int, wanted: int) -> int:
+    """The divisor of a total that is nearest to the wanted minibatch, by their ratio."""
+    divisors = (n for n in range(1, total + 1) if total % n == 0)
+    return min(divisors, key=lambda n: max(n / wanted, wanted / n))
 
 
 def _source(one: LoadedSet) -> dict[str, Any]:

@@ -15,6 +15,7 @@ those of each array, of each other part of the card, and of vocabulary.txt.
 
 import csv
 import hashlib
+import inspect
 import io
 import json
 import re
@@ -29,6 +30,7 @@ from PIL import Image
 from tf_distill.common import (
     UserError,
     check_schema,
+    is_own_network,
     read_json,
     read_npz_arrays,
     whole,
@@ -37,7 +39,7 @@ from tf_distill.common import (
     write_text,
 )
 from tf_distill.core import Samples, Weights
-from tf_distill.datasets import TableEncoding
+from tf_distill.datasets import DATASETS, TableEncoding
 from tf_distill.export import saved_model
 from tf_distill.export.distilled_set import (
     EXPECTED,
@@ -56,7 +58,8 @@ CARD, ARRAYS, VECTORS, VOCABULARY = "card.json", "set.npz", "vectors.npz", "voca
 SENTENCES, ROWS = Path("samples", "sentences.txt"), Path("samples", "rows.csv")
 DECIDING = ("classes", "input", "network", "use", "inner_optimizer", "augment", "accuracy",
             "eval_split", "seed")  # fmt: skip
-"""Parts of the card that decide what a training gives: none is read without a SHA-256."""
+"""Parts of the card that decide what a training gives. Early cards have a SHA-256 of these alone,
+later ones of every part."""
 APART = ("sentences", "initial_weights", "frozen_weights")
 """Metadata that the card does not have: they are in other files."""
 Json = dict[str, Any]
@@ -161,8 +164,8 @@ def load(path: str | Path) -> LoadedSet:
 
     Args:
         path: the folder of a run or of an export, of which the newest set is taken; or that of
-            the set itself, of plain files or a SavedModel. Both are read as data: nothing in
-            them is run.
+            the set itself, of plain files or a SavedModel; or its card.json. All are read as data:
+            nothing in them is run.
 
     Raises:
         UserError: there is no distilled set, a damaged one, or one of a newer format; or Keras has
@@ -170,6 +173,8 @@ def load(path: str | Path) -> LoadedSet:
     """
     check_keras()
     folder = Path(path).expanduser()
+    if folder.name == CARD:
+        folder = folder.parent
     if (place := find(folder)) is None:
         raise UserError(f"{folder} is no distilled set; {EXPECTED}")
     return read(place) if (place / CARD).is_file() else saved_model.read(place)
@@ -201,7 +206,8 @@ def read(folder: Path) -> LoadedSet:
     try:
         for name, array in arrays.items():
             _check_array(name, array, shapes[name], digests)
-        for name in [*DECIDING, *sorted(digests.keys() - arrays.keys() - {VOCABULARY})]:
+        written = card if "format" in digests else DECIDING
+        for name in sorted({*written, *digests} - arrays.keys() - {VOCABULARY}):
             if name in card or name in digests:
                 _check_digest(f"{name} in {CARD}", card.get(name), digests.get(name))
         if VOCABULARY in digests:
@@ -315,8 +321,14 @@ model.compile("adam", keras.losses.{loss}(from_logits=True))
 model.fit(x, y, batch_size={batch}, epochs={epochs})
 ```
 
-The table says how the accuracy was measured. Other optimizers, more epochs and other networks work
-too."""
+The table says how the accuracy was measured.{augment} Other optimizers, more epochs and other
+networks work too."""
+AUGMENT = {
+    "shift": " `shift` moves each image of a minibatch at random, by up to an eighth of its sides; "
+    "what comes in is black.",
+    "crop_and_flip": " `crop_and_flip` moves each image of a minibatch at random, by up to an "
+    "eighth of its sides, where what comes in is black, and mirrors half of them left to right.",
+}
 README = """# A distilled set: {dataset}
 
 {samples} samples with {labels} labels, to train a network on in place of the whole data.
@@ -353,9 +365,12 @@ of the network. {start}
 {test}
 
 `python -m tf_distill.main --mode=verify FOLDER` checks every array, trains, and compares the
-accuracy. Programs that train on this folder without tf_distill, by NumPy, PyTorch or Keras, are in
-the folder export/ of tf_distill.
+accuracy.{programs}
 """
+IN_FRAMEWORKS = ("lenet", "convnet", "textconvnet")
+"""Networks that the programs of export/ for PyTorch and Keras know; first parts of names."""
+DENSE = {"InputLayer", "Flatten", "Dense", "Dropout", "Activation", "ReLU"}
+"""Layers of networks that the program for NumPy trains."""
 
 
 def readme(card: Json) -> str:
@@ -369,7 +384,9 @@ def readme(card: Json) -> str:
         "data": f"{card['dataset']}, {len(classes)} classes: {named}",
         "licence of the data": card.get("license"),
         "samples": f"{steps * n} of {_by(card['input']['shape'], ' x ')}",
-        "labels": f"one number: 0 is {classes[0]}, 1 is {classes[1]}" if binary else labels,
+        "labels": f"one number: 0 means {classes[0]!r}, 1 means {classes[1]!r}"
+        if binary
+        else labels,
         "network": card["network"],
         "trained by": card.get("recipe"),
         "accuracy": _accuracy(card),
@@ -377,19 +394,14 @@ def readme(card: Json) -> str:
         "made": _made(card),
     }
     loss = "mean(log(1 + exp(logits)) - y * logits)"
-    start = "Start from new random weights."
-    if "initial_0" in card["arrays"]:
-        start = (
-            f"Start from `initial_0`, `initial_1`, ... in `{ARRAYS}`: the trainable weights in the "
-            "order of the layers. From other weights the set is of no use."
-        )
     layers = "\n".join(["The layers:", "", *(f"- {words}" for words in card.get("layers", []))])
     kind = card["input"]["kind"]
+    test = INPUTS[kind](card["input"]) if kind in INPUTS else "Ask the one who made the set."
     return README.format(
         dataset=card["dataset"],
         samples="Learned" if "samples" in learned else "Real",
         labels="learned" if "labels" in learned else "one-hot",
-        rows="\n".join(f"| {name} | {value} |" for name, value in shown.items() if value),
+        rows="\n".join(f"| {name} | {_cell(value)} |" for name, value in shown.items() if value),
         x=[*card["arrays"]["x"]],
         how=STEPS
         if not _trains(card)
@@ -397,12 +409,69 @@ def readme(card: Json) -> str:
             loss="BinaryCrossentropy" if binary else "CategoricalCrossentropy",
             batch=n,
             epochs=card.get("epochs", 50),
+            augment=AUGMENT.get(card.get("augment", "none"), ""),
         ),
         loss=loss if binary else "-mean(sum(y * log_softmax(logits), axis=-1))",
-        start=start,
+        start=_start(card),
         layers=layers if "layers" in card else "",
-        test=INPUTS[kind](card["input"]) if kind in INPUTS else "Ask the one who made the set.",
+        test="\n\n".join(filter(None, [_data(card), test])),
+        programs=_programs(card),
     )
+
+
+def _start(card: Json) -> str:
+    """The weights that a network starts from."""
+    told, arrays = ["Start from new random weights."], card["arrays"]
+    if "initial_0" in arrays:
+        told = [
+            f"Start from `initial_0`, `initial_1`, ... in `{ARRAYS}`: the trainable weights in the "
+            "order of the layers. From other weights the set is of no use."
+        ]
+    elif any(" from " in words for words in card.get("layers", [])):
+        told = [
+            "Start from new random weights: each layer below says what draws its own. "
+            "VarianceScaling of scale 1 and fan_avg is Xavier's (Glorot's)."
+        ]
+        if not is_own_network(card["network"]):
+            told.append("A bias that they do not name is zero.")
+    if "frozen_0" in arrays:
+        told.append(
+            f"Some weights are not trained: `frozen_0`, `frozen_1`, ... in `{ARRAYS}`, in the "
+            "order of the layers. Give the network these values first, and keep them."
+        )
+    if "initial_0" in arrays or "frozen_0" in arrays:
+        told.append(
+            "They are laid out as in Keras: a dense kernel is `[inputs, outputs]`, that of a "
+            "convolution `[height, width, inputs, outputs]`, and Flatten goes through the channels "
+            "of a place before the next place."
+        )
+    return "\n".join(told)
+
+
+def _data(card: Json) -> str:
+    """What a dataset of this package is, and how it is split."""
+    entry = DATASETS.get(card["dataset"])
+    return f"The data: {inspect.getdoc(entry.load)}" if entry else ""
+
+
+def _programs(card: Json) -> str:
+    """The programs that train the card's network without this package."""
+    kinds = {words.split(":")[0] for words in card.get("layers", [])}
+    if card["network"].split("-")[0] in IN_FRAMEWORKS:
+        names = "`torch_trainer.py` or `keras_trainer.py`"
+    elif kinds and kinds <= DENSE and "frozen_0" not in card["arrays"]:
+        names = "`numpy_trainer.py`"
+    else:
+        return ""
+    told = f" {names} in the folder export/ of tf_distill trains on this\nfolder without it."
+    if card["input"]["kind"] == TableEncoding.kind:
+        told += " It takes test rows as `encoded_test`, the numbers that the network sees."
+    return told
+
+
+def _cell(value: str) -> str:
+    """A text as a cell of a table in Markdown."""
+    return " ".join(value.split()).replace("|", "\\|")
 
 
 def _trains(card: Json) -> bool:

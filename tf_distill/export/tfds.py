@@ -1,4 +1,4 @@
-"""A distilled set as a directory of tensorflow-datasets, one example an inner step."""
+"""A distilled set as a directory of tensorflow-datasets: its inner steps, or its samples."""
 
 import contextlib
 import os
@@ -19,7 +19,8 @@ def write_version(distilled: LoadedSet, data_dir: Path) -> Path:
     """Adds the set to `data_dir`, as version 1.0.0, or as 3.0.0 after 2.0.0.
 
     Its only split, `train`, has one example for each inner step, in the order of training:
-    step, x `[n, ...]`, y `[n, outputs]`, lr `[]`. Beside the records lie distilled.json (the
+    step, x `[n, ...]`, y `[n, outputs]`, lr `[]`. A set for ordinary training has one for each
+    sample: x `[...]`, y `[outputs]`. Beside the records lie distilled.json (the
     metadata), for a fixed initialization initial_weights.npz, and frozen_weights.npz if layers
     of the network are frozen. Returns the folder, for `tfds.builder_from_directory`.
 
@@ -40,17 +41,22 @@ def write_version(distilled: LoadedSet, data_dir: Path) -> Path:
             return target
 
 
+def _examples(distilled: LoadedSet) -> dict[str, np.ndarray]:
+    """The features of all examples."""
+    if distilled.metadata.get("use") == "training":  # any order and number of steps will do
+        return dict(zip("xy", distilled.arrays(), strict=True))
+    x, y, lr = (np.asarray(value) for value in distilled.samples)
+    step = np.arange(len(lr))
+    return {"step": step, "x": x[step % len(x)], "y": y[step % len(x)], "lr": lr}
+
+
 def _store(distilled: LoadedSet, data_dir: Path, name: str, version: str) -> Path:
     import tensorflow_datasets as tfds
 
-    x, y, lr = (np.asarray(value) for value in distilled.samples)
-    step = np.arange(len(lr))
-    examples = {"step": step, "x": x[step % len(x)], "y": y[step % len(x)], "lr": lr}
+    examples = _examples(distilled)
     features = {
-        "step": tfds.features.Scalar(np.int64),
-        "x": tfds.features.Tensor(shape=x.shape[1:], dtype=np.float32),
-        "y": tfds.features.Tensor(shape=y.shape[1:], dtype=np.float32),
-        "lr": tfds.features.Scalar(np.float32),
+        name: tfds.features.Tensor(shape=values.shape[1:], dtype=values.dtype)
+        for name, values in examples.items()
     }
     builder = tfds.dataset_builders.store_as_tfds_dataset(
         name=name,
@@ -58,7 +64,7 @@ def _store(distilled: LoadedSet, data_dir: Path, name: str, version: str) -> Pat
         data_dir=data_dir,
         features=tfds.features.FeaturesDict(features),
         split_datasets={"train": tf.data.Dataset.from_tensor_slices(examples)},
-        description=distilled.metadata["how_to_train"],
+        description=distilled.metadata.get("recipe", distilled.metadata["how_to_train"]),
         disable_shuffling=True,
     )
     folder = Path(builder.data_dir)

@@ -27,6 +27,6 @@ from tf_distill.runs.folder import (
     check_settings,
     handling,
 )
-from tf_distill.runs.results import OPTIMIZER_WORDS, describe_results, recipe_words
+from tf_distill.runs.results import describe_results
 from tf_distill.runs.run import Run, configure, named_run, only_resumes, recall
 from tf_distill.runs.warm_start import prepared

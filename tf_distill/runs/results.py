@@ -7,7 +7,7 @@ import functools
 import itertools
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tf_distill.common import __version__, accuracy_over, count, machine, output_names
 from tf_distill.config import PLACES, Config
-from tf_distill.core import Accuracy, Distillation, Evaluated, Samples
+from tf_distill.core import Accuracy, Distillation, Evaluated, Samples, recipe_words
 from tf_distill.datasets import DATASETS, Dataset, TextEncoding, class_counts
 from tf_distill.report import Record, weakest_classes
 
@@ -40,7 +40,7 @@ def summarize(
     skipped = int(distillation.guard.skipped)
     return {
         **{name: value for name, value in settings.items() if name not in PLACES},
-        "recipe": recipe_words(config, distillation.distilled.samples),
+        "recipe": recipe_words(settings, distillation.distilled.samples),
         "distilled_samples": config.steps * config.samples_per_step,
         "learned_lr": distillation.distilled.samples.lr.numpy().tolist(),
         "seconds": round(float(distillation.seconds), 1),
@@ -85,22 +85,7 @@ def describe_results(results: dict[str, Any], config: Config) -> str:
 
 
 LAYER_SETTINGS = ("filters", "units", "size", "kernel_size", "pool_size", "strides", "padding",
-                  "activation", "epsilon", "rate")  # fmt: skip
-OPTIMIZER_WORDS = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam"}
-
-
-def recipe_words(config: Config, samples: Samples) -> str:
-    """How networks are trained on the set, in words."""
-    optimizer = OPTIMIZER_WORDS[config.inner_optimizer]
-    total = count(config.steps * config.epochs, "step", "steps")
-    if config.use == "replay":
-        return f"{total} of {optimizer} in the set's own order, each at a learned rate"
-    rate = f"{float(samples.lr[0]):.3g}"  # a set to start from has its own
-    change = "" if config.augment == "none" else f", changed by {config.augment}"
-    return (
-        f"{optimizer} at {rate}, shuffled minibatches of {config.samples_per_step}{change}, "
-        f"{count(config.epochs, 'epoch', 'epochs')} ({total})"
-    )
+                  "activation", "epsilon", "rate", "unit_forget_bias")  # fmt: skip
 
 
 def describe_use(config: Config) -> str:
@@ -152,7 +137,7 @@ def describe_set(
              "augment", "seed", "keep")  # fmt: skip
     described = {name: getattr(config, name) for name in names}
     described |= {"network": config.model, "classes": dataset.classes}
-    described |= {"recipe": recipe_words(config, samples)}
+    described |= {"recipe": recipe_words(described, samples)}
     described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
     described |= {"test_examples": len(dataset.y_test), "date": f"{datetime.date.today()}"}
     described |= {"versions": versions(), "layers": layers_in_words(network)}
@@ -174,7 +159,7 @@ def versions() -> dict[str, str]:
 
 
 def layers_in_words(model: keras.Model) -> list[str]:
-    """The layers of a network with their settings and the shapes of their weights, in order."""
+    """The layers of a network with their settings, first weights and shapes, in order."""
     return [_layer_in_words(layer) for layer in model.layers]
 
 
@@ -182,14 +167,30 @@ def _layer_in_words(layer: keras.Layer) -> str:
     config: dict[str, Any] = {}
     with contextlib.suppress(Exception):  # a layer of one's own may not describe itself
         config = layer.get_config()
+        config = {**config.get("layer", {}).get("config", {}), **config}  # of both directions
     kind = type(layer)
     own = kind.__module__.startswith("tf_distill.") and kind.__doc__  # Keras's are well known
     told = [own.splitlines()[0].rstrip(".").lower()] if own else []
     settings = {name: config.get(name) for name in LAYER_SETTINGS}
-    told += [f"{n} {v}" for n, v in settings.items() if isinstance(v, str | int | float | tuple)]
+    told += [f"{n} {v}" for n, v in settings.items() if _is_plain(v)]
+    told += [f"{n} from {i}" for n, i in _initializers(config)]
     weights = [str(tuple(weight.shape)) for weight in layer.weights]
     told += [f"weights {' and '.join(weights)}"] if weights else []
     return f"{kind.__name__}: {', '.join(told)}" if told else kind.__name__
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | tuple)
+
+
+def _initializers(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each kind of weight of a layer's config, and what draws it at the start."""
+    for name, value in config.items():
+        if name.endswith("_initializer") and isinstance(value, dict) and "class_name" in value:
+            settings = {k: v for k, v in value.get("config", {}).items() if k != "seed"}
+            told = ", ".join(f"{k} {v}" for k, v in settings.items() if _is_plain(v))
+            what = name.removesuffix("_initializer").replace("_", " ")
+            yield what, value["class_name"] + (f" ({told})" if told else "")
 
 
 def sentences(
