@@ -94,7 +94,9 @@ IMAGES = Defaults(
     0.002, 0.02, epochs=50, outer_momentum=0.9, sample_init="real", inner_optimizer="adam",
     unroll=80, window=60, outer_steps=80)  # fmt: skip
 """For ordinary training."""
-TEXTS = IMAGES._replace(inner_lr=0.003, epochs=20, outer_steps=120, eval_networks=20)
+TEXTS = IMAGES._replace(
+    inner_lr=0.003, epochs=20, sample_init="matching_pursuit", outer_steps=120, eval_networks=20
+)
 ROWS = IMAGES._replace(inner_lr=0.01, epochs=50, outer_steps=300, eval_networks=20)
 PERCEPTRONS = ByUse(
     Defaults(0.05, 0.02, 10),
