@@ -57,6 +57,7 @@ DEFAULTS_BY = {
     "init": (*OF_NETWORK, "eval_networks"),
     "labels": ("learn",),
     "learn": ("sample_init",),
+    "steps": ("samples_per_step",),
     "outer_steps": ("eval_every",),
 }
 """Settings whose defaults follow from another one."""
@@ -158,6 +159,16 @@ class Config:
                         f"{name}={getattr(self, name)} is for use=training, got use=replay; leave "
                         "one of them out"
                     )
+        elif self.init == "fixed":
+            raise UserError(
+                "init=fixed makes a set for one network, use=training one for any; leave one of "
+                "them out"
+            )
+        elif self.labels == "soft":
+            raise UserError(
+                "labels=soft is for use=replay, got use=training; leave it out for labels that are "
+                "probabilities, since long training on unbounded ones runs away"
+            )
         elif self.unroll is not None and self.window is not None and self.window > self.unroll:
             raise UserError(
                 f"window={self.window} is longer than the run of unroll={self.unroll} steps; "
@@ -213,8 +224,8 @@ class Protocol:
     control_steps: int = 2000
 
 
-A_CLASS, MINIBATCHES = 10, 4
-"""Samples of a class, and inner steps of an epoch, of a set for ordinary training."""
+A_CLASS = 10
+"""Samples of a class of a set for ordinary training."""
 DATASET = "digits"
 """The dataset by default."""
 
@@ -293,13 +304,15 @@ def complete(
     init = told.get("init", "random" if training else "fixed")
     labels = told.get("labels", "probabilities" if training else "soft")
     learned = [n for n in LEARN if (n, labels) != ("labels", "hard")]
+    minibatches = 4 if classes % 2 == 0 else 5  # of equal size
+    steps = told.get("steps", minibatches if training else 1)
     defaults = {
         **named,
         "init": init,
         "labels": labels,
         "learn": ",".join(n for n in learned if not (training and n == "rates")),
-        "samples_per_step": -(-A_CLASS * classes // MINIBATCHES) if training else classes,
-        "steps": MINIBATCHES if training else 1,
+        "samples_per_step": -(-A_CLASS * classes // steps) if training else classes,
+        "steps": steps,
         "batch_size": batch_size,
         "outer_steps": outer_steps,
         "eval_networks": 200,
@@ -311,8 +324,8 @@ def complete(
         defaults["sample_init"] = "matching_pursuit"
     if "unroll" in told and defaults.get("window"):
         defaults["window"] = min(defaults["window"], told["unroll"])
-    steps = told.get("outer_steps", defaults["outer_steps"])
-    return Config(**{**defaults, "eval_every": max(1, steps // 10), **told})
+    outer_steps = told.get("outer_steps", defaults["outer_steps"])
+    return Config(**{**defaults, "eval_every": max(1, outer_steps // 10), **told})
 
 
 def data_dir() -> str:
@@ -331,7 +344,7 @@ def shortest_command(settings: dict[str, Any], datasets: dict, networks: dict) -
     settings = completed(settings)
     told = {name: settings[name] for name in ("dataset", "model")}
     try:
-        for name in ("use", "init", "labels", "learn", "outer_steps"):  # defaults follow from these
+        for name in ("use", "init", "labels", "learn", "steps", "outer_steps"):  # others follow
             if settings[name] != getattr(resolve(told, datasets, networks), name):
                 told[name] = settings[name]
         defaults = dataclasses.asdict(resolve(told, datasets, networks))

@@ -114,7 +114,7 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _count(
             "steps",
             help="Inner steps in an epoch: as many minibatches have all samples together. Default: "
-            "4, for replay 1.",
+            "4, or 5 for an odd number of classes; 1 for replay.",
         ),
         _count(
             "epochs",

@@ -307,17 +307,19 @@ for t in range(len(lr)):
     batch, labels = x[t % len(x)], y[t % len(x)]
     # one step of plain gradient descent: weights -= lr[t] * gradient of the loss
 ```"""
-ANY = """Put all samples into one array and train on them as on any data:
+ANY = """Put all samples into one array and train on them as on any data, for instance in Keras:
 
 ```python
 x, y = x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
+model.compile("adam", keras.losses.{loss}(from_logits=True))
+model.fit(x, y, batch_size={batch}, epochs={epochs})
 ```
 
 The table says how the accuracy was measured. Other optimizers, more epochs and other networks work
 too."""
 README = """# A distilled set: {dataset}
 
-Learned samples with learned labels, to train a network on in place of the whole data.
+{samples} samples with {labels} labels, to train a network on in place of the whole data.
 
 | | |
 | --- | --- |
@@ -360,6 +362,7 @@ def readme(card: Json) -> str:
     """The README.md of a set: its card in words, and how to train on it."""
     steps, n, *_ = card["arrays"]["x"]
     classes, binary = card["classes"], card["arrays"]["y"][-1] == 1
+    learned = card.get("learn", "samples,labels")
     labels = "probabilities of the classes" if _trains(card) else "a number for each class"
     named = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
     shown = {
@@ -384,9 +387,17 @@ def readme(card: Json) -> str:
     kind = card["input"]["kind"]
     return README.format(
         dataset=card["dataset"],
+        samples="Learned" if "samples" in learned else "Real",
+        labels="learned" if "labels" in learned else "one-hot",
         rows="\n".join(f"| {name} | {value} |" for name, value in shown.items() if value),
         x=[*card["arrays"]["x"]],
-        how=ANY if _trains(card) else STEPS,
+        how=STEPS
+        if not _trains(card)
+        else ANY.format(
+            loss="BinaryCrossentropy" if binary else "CategoricalCrossentropy",
+            batch=n,
+            epochs=card.get("epochs", 50),
+        ),
         loss=loss if binary else "-mean(sum(y * log_softmax(logits), axis=-1))",
         start=start,
         layers=layers if "layers" in card else "",
