@@ -119,7 +119,7 @@ def texts(*seed: int) -> Odd:
         columns = {label: labels, **columns}
     settings: dict[str, Any] = {}
     if is_table:
-        headless = choose.maybe("no names")
+        headless = fault == "sound" and choose.maybe("no names")
         if headless:
             places = {name: str(i) for i, name in enumerate(columns, 1)}
             settings = {"text_column": places[text], "label_column": places[label]}
@@ -157,7 +157,9 @@ def _csv(
         rows[5].append("more")
     if fault == "a field too few":
         rows[5].pop()
-    if not headless and len(rows) > 9 and choose.maybe("names again", 0.1):
+    # A column of numbers that also has a word keeps its numbers as they are written.
+    plain = "written floats" not in choose.chosen
+    if plain and not headless and len(rows) > 9 and choose.maybe("names again", 0.1):
         rows[7:7] = [rows[0], rows[0]]
         said.append("2 lines with the names of columns again left out")
     file = io.StringIO()
@@ -244,7 +246,7 @@ def rows(*seed: int) -> Odd:
         columns = {name: [] for name in columns}
     target = "kind"
     if is_table:
-        headless = choose.maybe("no names", 0.1)
+        headless = fault == "sound" and choose.maybe("no names", 0.1)
         if headless:
             target = str(len(columns))
             truth = {str(i): values for i, values in enumerate(truth.values(), 1)}
@@ -305,6 +307,7 @@ def vectors(*seed: int) -> Odd:
     form = choose("text", "npz", usual=0.8)
     fault = choose("sound", *VECTOR_FAULTS, usual=0.6)
     words = ["it's", *map(str, choose.rng.permutation(WORDS[:-1])[: choose.rng.integers(5, 9)])]
+    words.sort(key=lambda word: " " in word)  # a number less makes such a word shorter
     table = {w: choose.rng.normal(0, 1, 4).round(4).astype(np.float32) for w in words}
     truth = {} if fault == "other words" else dict(table)
     lines = [*table.items()]

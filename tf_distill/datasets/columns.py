@@ -63,9 +63,9 @@ class Column(NamedTuple):
 
     def described(self) -> dict[str, Any]:
         """Its fields, as JSON can hold them; those of the other kinds are left out."""
-        numbers = ("fill", "mean", "std", "quantiles", "missing", "decimals")
-        apart = numbers if self.is_category else ("categories", "other")
-        apart += () if self.commas else ("commas",)
+        numbers = ["fill", "mean", "std", "quantiles", "missing", "decimals"]
+        apart = [*numbers] if self.is_category else ["categories", "other"]
+        apart += [] if self.commas else ["commas"]
         return {name: value for name, value in self._asdict().items() if name not in apart}
 
     @classmethod

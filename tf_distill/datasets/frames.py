@@ -193,9 +193,8 @@ def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> 
         raise UserError(f"{path}: {reason(error)}; mend this line") from None
     if frame.iloc[:, -1].isna().any():  # pandas fills up rows that are too short
         _check_widths(path, encoding, dialect)
-    if not headless:
-        frame = _once_named(frame, first, path)
-    return frame.drop(columns=[name for name, lacks in unnamed.items() if lacks])
+    frame = frame.drop(columns=[name for name, lacks in unnamed.items() if lacks])
+    return frame if headless else _once_named(frame, [n for n in first if n.strip()], path)
 
 
 def _check_widths(path: Path, encoding: str, dialect: row_files.Dialect) -> None:
@@ -207,7 +206,7 @@ def _check_widths(path: Path, encoding: str, dialect: row_files.Dialect) -> None
 def _once_named(frame: pd.DataFrame, names: list[str], path: Path) -> pd.DataFrame:
     """The rows without those that have the names of columns again."""
     likely = frame[frame.iloc[:, -1].astype(object) == names[-1]]
-    again = likely.index[(likely.astype(object).fillna("") == names).all(axis=1)]
+    again = likely.index[(likely.astype(object) == names).all(axis=1)]
     if len(again):
         row_files.tell_repeated(path, len(again))
     return frame.drop(index=again)
