@@ -246,7 +246,9 @@ def rows(*seed: int) -> Odd:
         columns = {name: [] for name in columns}
     target = "kind"
     if is_table:
-        headless = fault == "sound" and choose.maybe("no names", 0.1)
+        # Without names nothing tells decimal commas from those that part fields.
+        clear = fault == "sound" and "decimal comma" not in choose.chosen
+        headless = clear and choose.maybe("no names", 0.1)
         if headless:
             target = str(len(columns))
             truth = {str(i): values for i, values in enumerate(truth.values(), 1)}

@@ -211,7 +211,7 @@ def _check_fits(name: str, dataset: Dataset, what: str) -> None:
         do = "put the channels last, by x.transpose(0, 2, 3, 1)" if first else "enlarge them"
         raise UserError(
             f"{what} takes images of at least {network.least}x{network.least} pixels, but "
-            f"{dataset.name} has {'x'.join(map(str, shape[:2]))}; {do}, or {REMEDY}"
+            f"{dataset.name} has {shape[0]}x{shape[1]}; {do}, or {REMEDY}"
         )
     if network.kind == "text" and shape[0] < network.least:
         raise UserError(
