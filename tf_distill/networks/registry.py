@@ -96,8 +96,8 @@ IMAGES = Defaults(
     unroll=80, window=60, outer_steps=80)  # fmt: skip
 """For ordinary training."""
 TEXTS = IMAGES._replace(
-    inner_lr=0.003, epochs=20, sample_init="matching_pursuit", sample_scale=0.3, outer_steps=120,
-    eval_networks=20)  # fmt: skip
+    inner_lr=0.003, outer_lr=0.01, epochs=20, sample_init="matching_pursuit", sample_scale=0.3,
+    outer_steps=120, eval_networks=20)  # fmt: skip
 ROWS = IMAGES._replace(inner_lr=0.01, epochs=50, outer_steps=300, eval_networks=20)
 PERCEPTRONS = ByUse(
     Defaults(0.05, 0.02, 10),
