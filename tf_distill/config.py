@@ -322,6 +322,8 @@ def complete(
         defaults["eval_networks"] = 1
     if told.get("learn") == "labels":
         defaults |= {"sample_init": "matching_pursuit", "sample_scale": 1.0}
+    if "start" in told:
+        defaults["sample_scale"] = 1.0  # the set's own
     if "unroll" in told and defaults.get("window"):
         defaults["window"] = min(defaults["window"], told["unroll"])
     outer_steps = told.get("outer_steps", defaults["outer_steps"])
