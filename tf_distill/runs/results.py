@@ -137,6 +137,7 @@ def describe_set(
              "augment", "seed", "keep")  # fmt: skip
     described = {name: getattr(config, name) for name in names}
     described |= {"network": config.model, "classes": dataset.classes}
+    described |= {"sample_scale": config.sample_scale} if config.sample_scale != 1 else {}
     described |= {"recipe": recipe_words(described, samples)}
     described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
     described |= {"test_examples": len(dataset.y_test), "date": f"{datetime.date.today()}"}
@@ -144,7 +145,8 @@ def describe_set(
     described |= {"license": dataset.license} if dataset.license else {}
     described["input"] = dataset.encoding.metadata()
     if isinstance(dataset.encoding, TextEncoding):
-        written = sentences(samples, dataset.encoding, dataset.classes, texts)
+        at_scale = samples._replace(x=samples.x / config.sample_scale)
+        written = sentences(at_scale, dataset.encoding, dataset.classes, texts)
         described["sentences"] = written.splitlines()
     return described
 
