@@ -106,6 +106,7 @@ class Config:
     image_size: str | None = None
     text_length: int | None = None
     skip_bad: bool | None = None
+    task: str | None = None
     embeddings: str | None = None
     checkpoint_minutes: float = 2.0
     deterministic: bool = False
@@ -213,8 +214,9 @@ class Protocol:
     control_steps: int = 2000
 
 
-A_CLASS, MINIBATCHES = 10, 4
-"""Samples of a class, and inner steps of an epoch, of a set for ordinary training."""
+A_CLASS, A_QUANTITY, MINIBATCHES = 10, 30, 4
+"""Samples of a class, or in all of a quantity, and inner steps of an epoch, of a set for ordinary
+training."""
 DATASET = "digits"
 """The dataset by default."""
 
@@ -280,7 +282,7 @@ def complete(
         given: names and values; None stands for the default.
         named: defaults of dataset, model and places.
         network: its defaults by initialization.
-        classes: of the data.
+        classes: of the data; 0 for a quantity.
         batch_size: the default.
         outer_steps: likewise.
 
@@ -291,14 +293,19 @@ def complete(
     use = told.get("use", named["use"])
     training = use == "training"
     init = told.get("init", "random" if training else "fixed")
-    labels = told.get("labels", "probabilities" if training else "soft")
+    labels = told.get("labels", "probabilities" if training and classes else "soft")
+    if labels == "probabilities" and not classes:
+        raise UserError(
+            "labels=probabilities is for classes; of a quantity labels are soft or hard"
+        )
+    size = A_CLASS * classes or A_QUANTITY
     learned = [n for n in LEARN if (n, labels) != ("labels", "hard")]
     defaults = {
         **named,
         "init": init,
         "labels": labels,
         "learn": ",".join(n for n in learned if not (training and n == "rates")),
-        "samples_per_step": -(-A_CLASS * classes // MINIBATCHES) if training else classes,
+        "samples_per_step": -(-size // MINIBATCHES) if training else classes or A_CLASS,
         "steps": MINIBATCHES if training else 1,
         "batch_size": batch_size,
         "outer_steps": outer_steps,

@@ -211,7 +211,7 @@ def test_a_window_of_ordinary_training_equals_central_differences(
         batch = minibatches(samples._replace(lr=tf.fill([run], samples.lr[0])), recipe, seed)
         for t in range(before, before + length):
             weights, state = inner_step(
-                case.learner, recipe.optimizer, weights, state, *batch(tf.constant(t))
+                case.learner, recipe, weights, state, *batch(tf.constant(t))
             )
         return cross_entropy(case.y, case.learner.apply(weights, case.x))
 
@@ -222,7 +222,7 @@ def start_of_window(case, recipe, before, seed):
     """Weights and state after the steps before a window."""
     constant = case.soft._replace(lr=tf.fill([before], case.soft.lr[0]))
     batch = minibatches(constant, recipe, seed)
-    return descend(case.learner, batch, before, case.weights, recipe.optimizer)
+    return descend(case.learner, batch, before, case.weights, recipe)
 
 
 def test_labels_have_a_hypergradient():

@@ -13,7 +13,7 @@ from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.hypergradient import hypergradient
 from tf_distill.core.inner import Samples
 from tf_distill.core.learner import fixed_network
-from tf_distill.core.losses import encode
+from tf_distill.core.tasks import encode
 from tf_distill.core.outer import (
     Distillation,
     OuterStep,

@@ -8,7 +8,7 @@ import small
 from sklearn.cluster import KMeans
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
-from tf_distill.core import starts
+from tf_distill.core import starts, task_for
 from tf_distill.core.starts import Prototypes
 from tf_distill.evaluation import baselines
 
@@ -148,21 +148,20 @@ def test_a_shortage_is_said(uneven):
 
 
 def test_samples_keep_the_order_of_the_prototypes():
-    like = small.samples(steps=2, n=3, epochs=2)
+    like, task = small.samples(steps=2, n=3, epochs=2), task_for(None, 3)
     x = np.arange(6 * small.FEATURES, dtype=np.float32).reshape(6, small.FEATURES)
-    samples = baselines.as_samples(Prototypes(x, np.array([0, 1, 2, 2, 1, 0])), like, 0.5)
+    samples = baselines.as_samples(Prototypes(x, np.array([0, 1, 2, 2, 1, 0])), task, like, 0.5)
     assert [v.shape for v in samples] == [v.shape for v in like]
     np.testing.assert_array_equal(samples.x[1, 0], x[3])
     assert samples.y.numpy().argmax(-1).tolist() == [[0, 1, 2], [2, 1, 0]]
     np.testing.assert_array_equal(samples.y.numpy().sum(-1), 1)
     assert samples.lr.numpy().tolist() == [0.5] * 4
-    rates = baselines.as_samples(Prototypes(x, np.zeros(6, int)), like, np.arange(4.0)).lr
+    rates = baselines.as_samples(Prototypes(x, np.zeros(6, int)), task, like, np.arange(4.0)).lr
     assert rates.numpy().tolist() == [0, 1, 2, 3]
 
 
 def test_binary_labels_are_zero_and_one():
     like = small.samples(steps=1, n=2, outputs=1)
     x = np.zeros((2, small.FEATURES), np.float32)
-    assert baselines.as_samples(Prototypes(x, np.array([0, 1])), like, 1.0).y.numpy().tolist() == [
-        [[0], [1]]
-    ]
+    set_ = baselines.as_samples(Prototypes(x, np.array([0, 1])), task_for(None, 1), like, 1.0)
+    assert set_.y.numpy().tolist() == [[[0], [1]]]

@@ -61,6 +61,7 @@ from tf_distill.common.wording import (
     count,
     full_training,
     is_own_network,
+    measure_of,
     minutes,
     network_name,
     output_names,
@@ -68,4 +69,5 @@ from tf_distill.common.wording import (
     shown_part,
     size_of_set,
     spread,
+    spread_words,
 )

@@ -56,7 +56,7 @@ def text_dataset(
         )
     x_train, x_test = map(encoding.number, (parts.x_train, parts.x_test))
     numbered = parts._replace(x_train=x_train, x_test=x_test)
-    return warn(Dataset(name, *numbered, encoding, raw_train=parts.x_train, raw_test=parts.x_test))
+    return warn(numbered.dataset(name, encoding, raw_train=parts.x_train, raw_test=parts.x_test))
 
 
 def from_texts(

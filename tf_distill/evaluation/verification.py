@@ -27,12 +27,12 @@ NETWORKS = 5
 """Networks to measure with: the first of those that the stored accuracy is the mean of."""
 HALF_POINT = 0.005
 DATA = ("data_dir", "embeddings", "test_data", "text_column", "label_column", "image_size",
-        "text_length")  # fmt: skip
+        "text_length", "task")  # fmt: skip
 """Settings that say where the data of a name are."""
 
 
 class Verification(NamedTuple):
-    """The accuracy of a set, stored and measured.
+    """The accuracy of a set, or its R2, stored and measured.
 
     stored: what its card says; None if the set has none, such as a merged one. measured: here.
     test_examples: on so many.
@@ -179,6 +179,12 @@ def encoded(loaded: LoadedSet, data: Dataset) -> Dataset:
             f"the set has the classes {brief([*classes])}, but {data.name} has "
             f"{brief([*data.classes])}; give the data of the set"
         )
+    if (own_name := loaded.target and loaded.target.name) != (data.target and data.target.name):
+        raise UserError(
+            f"the set has the target {brief(own_name)}, but {data.name} has "
+            f"{brief(data.target and data.target.name)}; give the data of the set"
+        )
+    data = dataclasses.replace(data, target=loaded.target)
     if isinstance(own, TextEncoding) and data.raw_test is not None:  # in the set's own words
         return dataclasses.replace(data, x_test=own.number(data.raw_test), encoding=own)
     given = json.loads(json.dumps(data.encoding.metadata()))
