@@ -57,6 +57,7 @@ def workplace(tmp_path_factory, image_run):
         (folder / name).write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
     for name, target in {"penguins": "species", "wine": "target"}.items():
         (folder / f"{name}.csv").write_text(f"size,{target}\n" + "1.5,a\n2.5,b\n" * 9)
+    (folder / "diabetes.csv").write_text("bmi,target\n" + "20.5,80\n31.5,201\n25.5,99\n" * 9)
     arrays = {
         f"{x}_{split}": value
         for split in ("train", "test")

@@ -56,7 +56,7 @@ def parts_of(
     return _split(
         (train[0], _numbers(*train, where[0])),
         test and (test[0], _numbers(*test, where[1])),
-        where[0],
+        where,
         seed,
         target,
     )
@@ -93,15 +93,17 @@ def _number(label: Any) -> float:
 def _split(
     train: tuple[np.ndarray, np.ndarray],
     test: tuple[np.ndarray, np.ndarray] | None,
-    where: str,
+    where: tuple[str, str],
     seed: int,
     target: str,
 ) -> Parts:
     from sklearn.model_selection import train_test_split
 
+    if test is not None and not len(test[1]):
+        raise UserError(f"{where[1]} has no examples, expected some; or leave the test data out")
     if test is None:
         if len(train[1]) < FEWEST:
-            raise UserError(f"{where} has {len(train[1])} examples, expected at least {FEWEST}")
+            raise UserError(f"{where[0]} has {len(train[1])} examples, expected at least {FEWEST}")
         size = max(2, round(TEST_PART * len(train[1])))
         kept, held = train_test_split(np.arange(len(train[1])), test_size=size, random_state=seed)
         say(
@@ -109,10 +111,8 @@ def _split(
             "out for the test"
         )
         train, test = (train[0][kept], train[1][kept]), (train[0][held], train[1][held])
-    for y, called in ((train[1], "training"), (test[1], "test")):
-        if not len(y) or y.min() == y.max():
-            got = f"one value, {y[0]:g}," if len(y) else "no value"
-            raise UserError(f"{where}: the {called} labels have {got} expected at least two")
     y = train[1]
+    if (values := len(np.unique(y))) < 2:
+        raise UserError(f"{where[0]} has {values} different labels, expected at least two")
     scale = Target(target, float(y.mean()), float(y.std()), decimals_of(y))
     return Parts((), *train, *test, scale)

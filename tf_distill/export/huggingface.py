@@ -15,6 +15,7 @@ from tf_distill.export.distilled_set import LoadedSet
 PARQUET = "data/train-00000-of-00001.parquet"
 TASKS = {"image": "image-classification", "text": "text-classification",
          "array": "tabular-classification"}  # fmt: skip
+REGRESSION = dict.fromkeys(("array", "table"), "tabular-regression")
 COLUMNS = {
     "image": "the sample as a picture, its pixels rounded and cut to 0..255",
     "text": "the words nearest to the sample's vectors",
@@ -107,8 +108,8 @@ def _head(distilled: LoadedSet) -> dict[str, Any]:
     """The head of a dataset card: what the Hub shows and searches."""
     metadata = distilled.metadata
     licences = [name.lower() for name in metadata.get("license", "").split(" AND ") if name]
-    tasks = [TASKS[kind]] if (kind := metadata["input"]["kind"]) in TASKS else []
-    tasks = ["tabular-regression"] if distilled.target and kind in ("array", "table") else tasks
+    known = REGRESSION if distilled.target else TASKS
+    tasks = [known[kind]] if (kind := metadata["input"]["kind"]) in known else []
     head = {
         "pretty_name": f"{metadata['dataset']}, distilled",
         "license": licences,

@@ -81,14 +81,13 @@ def describe_results(results: dict[str, Any], config: Config) -> str:
     before, after = results["accuracy_before"], results["accuracy"]
     untrained = f"untrained: {before['mean']:.4f}"
     beside = f"{untrained}, {record.majority.words}" if record.majority else untrained
-    if rmse := results.get("rmse"):
-        beside = f"{beside}; RMSE {spread_words(**rmse)}"
     weakest = f"{told}\n" if (told := weakest_classes(record.by_class)) else ""
+    rmse = f", RMSE {spread_words(**results['rmse'])}" if "rmse" in results else ""
     skipped = ""
     if number := results.get("skipped_steps"):
         skipped = f"{number} outer steps were skipped: loss or gradient was NaN or infinite\n"
     return (
-        f"{record.measure} {accuracy_over(**after)} on {results['test_examples']} "
+        f"{record.measure} {accuracy_over(**after)}{rmse} on {results['test_examples']} "
         f"{results['eval_split'].replace('_', '-')} examples ({beside}), "
         f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
         f"{results['seconds']:.0f} s\n{weakest}trained by {results['recipe']}\n"
