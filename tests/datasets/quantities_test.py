@@ -55,8 +55,8 @@ def test_a_fifth_is_held_out_and_the_rest_gives_the_scale():
         ([1, 2], {"task": "regresion"}, "unknown task 'regresion'.* regression"),
         ([0.5, 1], {"task": "classes"}, "task=regression; or cut them into ranges"),
         ([1, 2], {"task": "regression", "classes": ["a", "b"]}, "classes are not for task=regr"),
-        (range(0, 200, 2), {}, "quantities are learned by task=regression"),
-        ([*range(0, 100, 2), *range(0, 99, 2), 7], {}, "'7' has one .* by task=regression"),
+        (range(0, 200, 2), {}, "100 of 100 classes have one example .* give task=regression"),
+        ([*range(0, 100, 2), *range(0, 99, 2), 7], {}, "'7' has one .* give task=regression"),
     ],
 )
 def test_a_mistake_is_one_line(labels, more, text):

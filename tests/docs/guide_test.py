@@ -160,7 +160,9 @@ def nothing_done(monkeypatch):
     def named_run(config, *_):
         asked.append(config)
         files = SimpleNamespace(path=config.run_dir, read=lambda name: {"there": True})
-        return SimpleNamespace(config=config, files=files, dataset=SimpleNamespace(y_test=[]))
+        return SimpleNamespace(
+            config=config, files=files, dataset=SimpleNamespace(y_test=[], target=None)
+        )
 
     found = {"accuracy": 0.0, "epochs": 0, "seconds": 0.0}
     finished = SimpleNamespace(results={}, distilled=SimpleNamespace(samples=None))

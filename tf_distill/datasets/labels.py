@@ -13,7 +13,7 @@ from tf_distill.datasets.base import Parts
 TEST_PART = 0.2
 MANY = 30
 """Whole numbers as labels look like quantities if there are more of them than this."""
-QUANTITIES = "of tables and arrays quantities are learned by task=regression"
+QUANTITIES = "if these are quantities, of a table or of arrays, give task=regression"
 ONE_CLASS = "each example has one class, not several labels"
 SEPARATORS = ";", "|", ","
 

@@ -166,19 +166,18 @@ def neighbour_accuracies(
     """
     kind = KNeighborsRegressor if dataset.target else KNeighborsClassifier
     models = [kind(neighbours).fit(s.x.reshape(len(s.x), -1), s.y) for s in sets]
-    answers: list[list[np.ndarray]] = [[] for _ in sets]
-    counted: list[list[np.ndarray]] = [[] for _ in sets]
+    found: list[list[np.ndarray]] = [[] for _ in sets]
+    true: list[list[np.ndarray]] = [[] for _ in sets]
     for start in range(0, len(y), EMBED_BATCH):
         part = slice(start, start + EMBED_BATCH)
         flat = dataset.encoding(tf.constant(x[part])).numpy().reshape(len(x[part]), -1)
         for i, model in enumerate(models):
-            apart = model.kneighbors(flat, 1)[0][:, 0] > 0
-            answers[i].append(model.predict(flat))
-            counted[i].append(apart if others else np.full(len(flat), True))
-    score, found = task_of(dataset).score, []
-    for own, some in zip(map(np.concatenate, answers), map(np.concatenate, counted), strict=True):
-        found.append(float(score(own[some], y[some])) if some.any() else 0.0)
-    return found
+            some = model.kneighbors(flat, 1)[0][:, 0] > 0 if others else slice(None)
+            found[i].append(model.predict(flat)[some])
+            true[i].append(y[part][some])
+    score, pairs = task_of(dataset).score, zip(found, true, strict=True)
+    joined = [(np.concatenate(own), np.concatenate(labels)) for own, labels in pairs]
+    return [float(score(own, labels)) if len(labels) else 0.0 for own, labels in joined]
 
 
 BEST = 0.2

@@ -89,17 +89,14 @@ CLASSIFIERS: dict[str, tuple[str, Callable[[Rows, int], Predict]]] = {
         functools.partial(weighted, lambda seed: GradientBoostingClassifier(random_state=seed)),
     ),
 }
+_REGRESSORS: dict[str, tuple[str, Callable[[int], Any]]] = {
+    "nearest": ("1-NN", lambda seed: KNeighborsRegressor(1)),
+    "ridge": ("ridge regression", lambda seed: Ridge()),
+    "forest": ("random forest", lambda seed: RandomForestRegressor(random_state=seed)),
+    "boosting": ("gradient boosting", lambda seed: GradientBoostingRegressor(random_state=seed)),
+}
 REGRESSORS: Models = {
-    "nearest": ("1-NN", functools.partial(fitted, lambda seed: KNeighborsRegressor(1))),
-    "ridge": ("ridge regression", functools.partial(fitted, lambda seed: Ridge())),
-    "forest": (
-        "random forest",
-        functools.partial(fitted, lambda seed: RandomForestRegressor(random_state=seed)),
-    ),
-    "boosting": (
-        "gradient boosting",
-        functools.partial(fitted, lambda seed: GradientBoostingRegressor(random_state=seed)),
-    ),
+    name: (title, functools.partial(fitted, make)) for name, (title, make) in _REGRESSORS.items()
 }
 if importlib.util.find_spec("xgboost"):
     CLASSIFIERS["xgboost"] = ("XGBoost", functools.partial(weighted, _boosted_by_xgboost))
@@ -122,8 +119,8 @@ def distilled_rows(subject: Subject) -> list[Rows]:
 
 def _hard(sets: Sequence[Prototypes], subject: Subject) -> list[Rows]:
     one_hot = np.eye(len(subject.run.dataset.classes))
-    y = (lambda y: one_hot[y]) if for_classes(subject) else lambda y: y
-    return [Rows(s.x.reshape(len(s.x), -1), y(s.y)) for s in sets]
+    labels = [one_hot[s.y] if for_classes(subject) else s.y for s in sets]
+    return [Rows(s.x.reshape(len(s.x), -1), y) for s, y in zip(sets, labels, strict=True)]
 
 
 def all_rows(subject: Subject) -> list[Rows]:

@@ -155,6 +155,7 @@ def named_data(loaded: LoadedSet, path: str | Path, given: Mapping[str, Any]) ->
     run = read_checked(Path(path).expanduser() / "config.json")
     usual = {**dict.fromkeys(DATA), "data_dir": config.data_dir()}
     settings = {**usual, "dataset": loaded.metadata["dataset"]}
+    settings |= {"task": "regression"} if loaded.target else {}
     settings |= {name: run[name] for name in settings if name in run}
     settings |= {name: v for name, v in given.items() if name in settings and v is not None}
     name = settings["dataset"]

@@ -337,7 +337,7 @@ def unsound(path: Path, reason: str) -> UserError:
 def _check_labels(classes: Sequence[str], target: Target | None, numbers: int) -> None:
     """Raises ValueError if labels of so many numbers don't fit the classes or the target."""
     if bool(classes) == bool(target):
-        raise ValueError(f"{'both' if target else 'neither'} classes and a target")
+        raise ValueError("both classes and a target" if target else "neither classes nor a target")
     if target and not (np.isfinite(target.mean) and 0 < target.std < np.inf):
         raise ValueError(f"a target of mean {target.mean} and std {target.std}")
     if len({*classes}) < len(classes):

@@ -77,7 +77,7 @@ def _values(record: Record) -> Values:
         "versions": [(name, record.results[name]) for name in VERSIONS if name in record.results],
         "export": repr(str(record.path / "distilled" / "1")),
         "folder": shlex.quote(str(record.path)),
-        "asked": None if record.target else ASKED.get(_input(record).get("kind")),
+        "asked": None if record.target else ASKED.get(_input(record).get("kind", "")),
     }
 
 
