@@ -1,4 +1,4 @@
-"""Small tables: ten distilled rows a class, or 32 of a quantity, beside as many real ones.
+"""Small tables: ten distilled rows a class, or 30 of a quantity, beside as many real ones.
 
 python benchmarks/tabular.py --penguins=penguins.csv    # --names=wine,digits: only these
 

@@ -87,6 +87,7 @@ def test_a_set_for_training_is_larger_for_random_networks_and_has_probabilities(
 
 
 def test_labels_alone_are_learned_for_samples_of_matching_pursuit():
+    assert configure(use="training", steps=10).samples_per_step == 10
     assert configure(use="training", learn="labels").sample_init == "matching_pursuit"
     assert configure(use="training", learn="labels", sample_init="real").sample_init == "real"
     assert configure(learn=" rates, samples").learn == "samples,rates"
@@ -129,6 +130,8 @@ BAD = [
         for name, value in (("unroll", 9), ("window", 9), ("augment", "shift"))
     ),
     ({"use": "training", "unroll": 5, "window": 6}, "window=6 is longer than the run of unroll=5"),
+    ({"use": "training", "init": "fixed"}, "init=fixed makes a set for one network, use=training"),
+    ({"use": "training", "labels": "soft"}, "labels=soft is for use=replay, got use=training; "),
     ({"learn": "labels,rate"}, "learn=labels,rate, expected some of samples, labels, rates"),
     (
         {"labels": "hard", "learn": "labels"},

@@ -326,9 +326,9 @@ def distill(
         model: a name of the registry ("lenet", "alexcifarnet", "convnet", a ConvNet of another
             width and depth such as "convnet-64" or "convnet-64-2", "textconvnet", "birnn",
             "bilstm", "mlp", "resnet_mlp", "linear"); by default, as on the command line, the text
-            CNN for texts, the mlp for tables and vectors, LeNet for grey images, AlexCifarNet for
-            those in colour, or a known dataset's own. Or a Keras model, of which each network is a
-            copy with new weights. Or a function that returns one: functional, sequential or
+            CNN for texts, the mlp for tables and vectors, LeNet for grey images, a small ConvNet
+            for those in colour, or a known dataset's own. Or a Keras model, of which each network
+            is a copy with new weights. Or a function that returns one: functional, sequential or
             subclassed, built or not, from `[batch, *data.encoding.shape]` to logits `[batch,
             classes]`, or `[batch, 1]` for two classes or a quantity. It is called several times,
             without arguments or, if it wants them, with (input_shape, outputs). Frozen layers stay
@@ -340,12 +340,12 @@ def distill(
             set with its own steps and learning rates. The other defaults follow from it. By default
             "training", but "replay" for a dataset of the registry.
         samples_per_step: distilled samples in each inner step, a minibatch: by default ten a class
-            in all steps together, 32 for a quantity; for replay one a class, ten for a quantity.
-        steps: inner steps an epoch, 4: as many minibatches have all samples together. For
+            in all steps together, 30 for a quantity; for replay one a class, ten for a quantity.
+        steps: inner steps an epoch, 4 or 5: as many minibatches have all samples together. For
             replay 1, each step with samples of its own.
         epochs: passes through the samples when the set is used.
-        init: "random" for any network of the same distribution; "fixed", for replay the default,
-            for one initial network, the same for distillation and use (Section 3.1).
+        init: "random" for any network of the same distribution; "fixed", only for replay and its
+            default, for one initial network, the same for distillation and use (Section 3.1).
         learn: what is learned, of "samples,labels,rates". learn="labels" keeps real examples
             as they are, chosen by matching pursuit.
         labels: "probabilities", learned ones; "soft", learned real values (Section 3.3), for

@@ -57,6 +57,7 @@ DEFAULTS_BY = {
     "init": (*OF_NETWORK, "eval_networks"),
     "labels": ("learn",),
     "learn": ("sample_init",),
+    "steps": ("samples_per_step",),
     "outer_steps": ("eval_every",),
 }
 """Settings whose defaults follow from another one."""
@@ -159,6 +160,16 @@ class Config:
                         f"{name}={getattr(self, name)} is for use=training, got use=replay; leave "
                         "one of them out"
                     )
+        elif self.init == "fixed":
+            raise UserError(
+                "init=fixed makes a set for one network, use=training one for any; leave one of "
+                "them out"
+            )
+        elif self.labels == "soft":
+            raise UserError(
+                "labels=soft is for use=replay, got use=training; leave it out for labels that are "
+                "probabilities, since long training on unbounded ones runs away"
+            )
         elif self.unroll is not None and self.window is not None and self.window > self.unroll:
             raise UserError(
                 f"window={self.window} is longer than the run of unroll={self.unroll} steps; "
@@ -214,9 +225,8 @@ class Protocol:
     control_steps: int = 2000
 
 
-A_CLASS, A_QUANTITY, MINIBATCHES = 10, 30, 4
-"""Samples of a class, or in all of a quantity, and inner steps of an epoch, of a set for ordinary
-training."""
+A_CLASS, QUANTITY = 10, 3
+"""Samples of a class of a set for ordinary training; a quantity has as many as so many classes."""
 DATASET = "digits"
 """The dataset by default."""
 
@@ -298,15 +308,17 @@ def complete(
         raise UserError(
             "labels=probabilities is for classes; of a quantity labels are soft or hard"
         )
-    size = A_CLASS * classes or A_QUANTITY
+    groups = classes or QUANTITY
     learned = [n for n in LEARN if (n, labels) != ("labels", "hard")]
+    minibatches = 4 if groups % 2 == 0 else 5  # of equal size
+    steps = told.get("steps", minibatches if training else 1)
     defaults = {
         **named,
         "init": init,
         "labels": labels,
         "learn": ",".join(n for n in learned if not (training and n == "rates")),
-        "samples_per_step": -(-size // MINIBATCHES) if training else classes or A_CLASS,
-        "steps": MINIBATCHES if training else 1,
+        "samples_per_step": -(-A_CLASS * groups // steps) if training else classes or A_CLASS,
+        "steps": steps,
         "batch_size": batch_size,
         "outer_steps": outer_steps,
         "eval_networks": 200,
@@ -318,8 +330,8 @@ def complete(
         defaults["sample_init"] = "matching_pursuit"
     if "unroll" in told and defaults.get("window"):
         defaults["window"] = min(defaults["window"], told["unroll"])
-    steps = told.get("outer_steps", defaults["outer_steps"])
-    return Config(**{**defaults, "eval_every": max(1, steps // 10), **told})
+    outer_steps = told.get("outer_steps", defaults["outer_steps"])
+    return Config(**{**defaults, "eval_every": max(1, outer_steps // 10), **told})
 
 
 def data_dir() -> str:
@@ -338,7 +350,7 @@ def shortest_command(settings: dict[str, Any], datasets: dict, networks: dict) -
     settings = completed(settings)
     told = {name: settings[name] for name in ("dataset", "model")}
     try:
-        for name in ("use", "init", "labels", "learn", "outer_steps"):  # defaults follow from these
+        for name in ("use", "init", "labels", "learn", "steps", "outer_steps"):  # others follow
             if settings[name] != getattr(resolve(told, datasets, networks), name):
                 told[name] = settings[name]
         defaults = dataclasses.asdict(resolve(told, datasets, networks))

@@ -114,12 +114,12 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _count(
             "samples_per_step",
             help="Distilled samples in an inner step, of a minibatch; can be fewer than classes. "
-            "Default: ten a class in all, for replay one a class; 32 and ten for a quantity.",
+            "Default: ten a class in all, for replay one a class; 30 and ten for a quantity.",
         ),
         _count(
             "steps",
             help="Inner steps in an epoch: as many minibatches have all samples together. Default: "
-            "4, for replay 1.",
+            "4, or 5 for an odd number of classes; 1 for replay.",
         ),
         _count(
             "epochs",

@@ -65,6 +65,7 @@ def test_the_encodings_numbers_which_are_typed_are_those_of_the_images(load, nam
     np.testing.assert_allclose(dataset.encoding.std, std, atol=1e-4)
 
 
+@pytest.mark.long
 def test_imdb(load):
     dataset = load("imdb", "imdb_reviews")
     check(dataset, 25_000, 25_000, 2)

@@ -82,9 +82,12 @@ def test_what_numpy_and_json_alone_find(folder):
         assert told in page
 
 
-def test_a_page_for_training_has_no_steps(tmp_path):
-    page = (td.save_distilled(made(use="training"), tmp_path / "set") / "README.md").read_text()
-    assert "as on any data" in page
+def test_a_page_for_training_has_no_steps_and_tells_what_is_real(tmp_path):
+    told = made(use="training", about={"learn": "labels", "epochs": 30})
+    page = (td.save_distilled(told, tmp_path / "set") / "README.md").read_text()
+    assert "Real samples with learned labels" in page
+    assert "keras.losses.BinaryCrossentropy(from_logits=True)" in page  # of two classes
+    assert "batch_size=1, epochs=30" in page
     assert "lr[t]" not in page
 
 

@@ -308,17 +308,19 @@ for t in range(len(lr)):
     batch, labels = x[t % len(x)], y[t % len(x)]
     # one step of plain gradient descent: weights -= lr[t] * gradient of the loss
 ```"""
-ANY = """Put all samples into one array and train on them as on any data:
+ANY = """Put all samples into one array and train on them as on any data, for instance in Keras:
 
 ```python
 x, y = x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
+model.compile("adam", keras.losses.{loss})
+model.fit(x, y, batch_size={batch}, epochs={epochs})
 ```
 
 The table says how the accuracy was measured. Other optimizers, more epochs and other networks work
 too."""
 README = """# A distilled set: {dataset}
 
-Learned samples with learned labels, to train a network on in place of the whole data.
+{samples} samples with {labels} labels, to train a network on in place of the whole data.
 
 | | |
 | --- | --- |
@@ -360,6 +362,7 @@ def readme(card: Json) -> str:
     """The README.md of a set: its card in words, and how to train on it."""
     steps, n, *_ = card["arrays"]["x"]
     told = _of_quantity(card) if card.get("target") else _of_classes(card)
+    learned = card.get("learn", "samples,labels")
     shown = {
         "data": f"{card['dataset']}, {told.data}",
         "licence of the data": card.get("license"),
@@ -381,9 +384,13 @@ def readme(card: Json) -> str:
     kind = card["input"]["kind"]
     return README.format(
         dataset=card["dataset"],
+        samples="Learned" if "samples" in learned else "Real",
+        labels="learned" if "labels" in learned else "real" if card.get("target") else "one-hot",
         rows="\n".join(f"| {name} | {value} |" for name, value in shown.items() if value),
         x=[*card["arrays"]["x"]],
-        how=ANY if _trains(card) else STEPS,
+        how=STEPS
+        if not _trains(card)
+        else ANY.format(loss=told.keras, batch=n, epochs=card.get("epochs", 50)),
         loss=told.loss,
         start=start,
         layers=layers if "layers" in card else "",
@@ -397,6 +404,7 @@ class _Told(NamedTuple):
     data: str
     labels: str
     loss: str
+    keras: str
 
 
 def _of_classes(card: Json) -> _Told:
@@ -407,14 +415,16 @@ def _of_classes(card: Json) -> _Told:
     several = "-mean(sum(y * log_softmax(logits), axis=-1))"
     loss = "mean(log(1 + exp(logits)) - y * logits)" if binary else several
     apart = f"`{loss}`, and softmax or sigmoid are no part\nof the network."
-    return _Told(f"{len(classes)} classes: {named}", one, apart)
+    keras = f"{'Binary' if binary else 'Categorical'}Crossentropy(from_logits=True)"
+    return _Told(f"{len(classes)} classes: {named}", one, apart, keras)
 
 
 def _of_quantity(card: Json) -> _Told:
     target = card["target"]
     scale = f"`y * {target['std']:.8g} + {target['mean']:.8g}`"
     apart = f"`mean((output - y) ** 2)`; the network's answer is\n{scale.replace('y', 'output')}."
-    return _Told(f"the quantity {target['name']}", f"{target['name']} as {scale}", apart)
+    labels = f"{target['name']} as {scale}"
+    return _Told(f"the quantity {target['name']}", labels, apart, "MeanSquaredError()")
 
 
 def _trains(card: Json) -> bool:

@@ -109,7 +109,12 @@ def _sentences(record: Record) -> Values:
          "cut": shown_part(WORDS_SHOWN, len(words), "words")}
         for words, (s, j) in shown
     ]  # fmt: skip
-    return {"rows": rows, "note": shown_part(len(rows), len(decoded), "sentences")}
+    real = "samples" not in metadata.get("learn", "samples")
+    return {
+        "rows": rows,
+        "real": real,
+        "note": shown_part(len(rows), len(decoded), "sentences"),
+    }
 
 
 def _rows(record: Record) -> Values:

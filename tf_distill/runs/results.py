@@ -161,8 +161,8 @@ def describe_set(
 
     `texts`, bytes `[M]`, are what people wrote, if the samples are real texts.
     """
-    names = ("dataset", "use", "init", "labels", "steps", "epochs", "inner_optimizer", "augment",
-             "seed", "keep")  # fmt: skip
+    names = ("dataset", "use", "init", "labels", "learn", "steps", "epochs", "inner_optimizer",
+             "augment", "seed", "keep")  # fmt: skip
     described = {name: getattr(config, name) for name in names}
     described |= {"network": config.model, "classes": dataset.classes}
     described |= {"recipe": recipe_words(config, samples)}
