@@ -349,7 +349,8 @@ def distill(
         learn: what is learned, of "samples,labels,rates". learn="labels" keeps real examples
             as they are, chosen by matching pursuit.
         labels: "probabilities", learned ones; "soft", learned real values (Section 3.3), for
-            replay and for a quantity the default; "hard", one-hot or real quantities, not learned.
+            replay the default; "quantities", learned ones, for regression; "hard", one-hot or those
+            of real examples, not learned.
         label_init: "one_hot", or "random" for standard normal labels.
         sample_init: "real" to start from training examples, "medoids" from those nearest to
             the centres of clusters in each class, "k_means" from the centres themselves,

@@ -18,7 +18,7 @@ CHOICES = {
     "use": ("replay", "training"),
     "init": ("fixed", "random"),
     "inner_optimizer": ("sgd", "momentum", "adam"),
-    "labels": ("soft", "hard", "probabilities"),
+    "labels": ("soft", "hard", "probabilities", "quantities"),
     "label_init": ("one_hot", "random"),
     "sample_init": ("normal", "real", "linear", "k_means", "medoids", "matching_pursuit"),
     "augment": ("none", "shift", "crop_and_flip"),
@@ -303,10 +303,11 @@ def complete(
     use = told.get("use", named["use"])
     training = use == "training"
     init = told.get("init", "random" if training else "fixed")
-    labels = told.get("labels", "probabilities" if training and classes else "soft")
-    if labels == "probabilities" and not classes:
+    of_classes = "probabilities" if training else "soft"
+    labels = told.get("labels", of_classes if classes else "quantities")
+    if labels != "hard" and (labels == "quantities") == bool(classes):
         raise UserError(
-            "labels=probabilities is for classes; of a quantity labels are soft or hard"
+            f"labels={labels} is for {'regression' if classes else 'classes'}; leave it out"
         )
     groups = classes or QUANTITY
     learned = [n for n in LEARN if (n, labels) != ("labels", "hard")]

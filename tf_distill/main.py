@@ -132,8 +132,9 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         ),
         _text(
             "labels",
-            help="probabilities: learned ones; soft: learned, any numbers; hard: stay as they "
-            "start. Default: probabilities; soft for replay, and for a quantity.",
+            help="probabilities: learned ones; soft: learned, any numbers; quantities: learned, of "
+            "--task=regression; hard: stay as they start. Default: probabilities, for replay soft, "
+            "for regression quantities.",
         ),
         _text("label_init", help="First labels: one_hot; random. Default: one_hot."),
         _text(

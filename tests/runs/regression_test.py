@@ -49,7 +49,7 @@ def test_the_results_are_r2_and_rmse(result, data):
     r2 = 1 - errors**2 / data.y_test.var()
     assert result.accuracy == pytest.approx((r2.mean(), r2.std(), 2), rel=1e-3)
     assert f"R2 {result.accuracy.mean:.4f}" in repr(result)
-    assert result.results["labels"] == "soft"
+    assert result.results["labels"] == "quantities"
     assert result.results["target"]["name"] == "price"
     assert result.by_class == []
 
@@ -180,7 +180,7 @@ def test_a_network_of_ones_own_learns_a_quantity_of_arrays():
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"labels": "probabilities"}, "labels=probabilities is for classes"),
+        ({"labels": "probabilities"}, "labels=probabilities is for classes; leave it out"),
         ({"sample_init": "linear"}, "sample_init=linear is for classes; .* sample_init=real"),
     ],
 )

@@ -112,7 +112,7 @@ def learned_probabilities(subject: Subject, done: Done) -> Measured:
     rate = done["random_real"]["lr"][0]
     own = dataclasses.replace(
         config,
-        labels="probabilities" if for_classes(subject) else "soft",
+        labels="probabilities" if for_classes(subject) else "quantities",
         learn="labels",
         label_init="one_hot",
         sample_init="real",
