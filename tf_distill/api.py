@@ -357,7 +357,8 @@ def distill(
             "matching_pursuit" from the examples from which a regression explains the classes
             best, "linear" from training examples that are moved towards each class along a linear
             classifier, "normal" from noise.
-        sample_scale: a factor of the samples at the start; 1.
+        sample_scale: a factor of the samples at the start; 1, but 0.3 for learned texts of
+            use="training": from small samples networks learn longer.
         start: continues from this distilled set: the folder of a set, of a finished run, or of an
             export. Its samples, labels and learning rates are learned further; steps,
             samples_per_step and epochs must be the same. With init="fixed" give its seed too.

@@ -34,7 +34,7 @@ LEARN = ("samples", "labels", "rates")
 """What can be learned, in the order of `learn`."""
 OF_TRAINING = ("unroll", "window", "augment")
 """Settings of use=training alone."""
-OF_NETWORK = ("inner_lr", "outer_lr", "epochs", "outer_momentum", "sample_init")
+OF_NETWORK = ("inner_lr", "outer_lr", "epochs", "outer_momentum", "sample_init", "sample_scale")
 BROUGHT = {"sample_init": None, "sample_scale": None, "inner_lr": None, "label_init": "one_hot"}
 """Settings that do nothing beside `start`, which has its own; each with its neutral value."""
 DEFAULTS_BY = {
@@ -56,7 +56,7 @@ DEFAULTS_BY = {
     "model": OF_NETWORK,
     "init": (*OF_NETWORK, "eval_networks"),
     "labels": ("learn",),
-    "learn": ("sample_init",),
+    "learn": ("sample_init", "sample_scale"),
     "steps": ("samples_per_step",),
     "outer_steps": ("eval_every",),
 }
@@ -328,7 +328,9 @@ def complete(
     if init == "fixed":
         defaults["eval_networks"] = 1
     if told.get("learn") == "labels":
-        defaults["sample_init"] = "matching_pursuit"
+        defaults |= {"sample_init": "matching_pursuit", "sample_scale": 1.0}
+    if "start" in told:
+        defaults["sample_scale"] = 1.0  # the set's own
     if "unroll" in told and defaults.get("window"):
         defaults["window"] = min(defaults["window"], told["unroll"])
     outer_steps = told.get("outer_steps", defaults["outer_steps"])

@@ -144,7 +144,7 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
             "examples that explain the classes best); linear (training examples, moved along a "
             "linear classifier). Default: by network; matching_pursuit for --learn=labels.",
         ),
-        _number("sample_scale", help="Factor of the first samples. Default: 1."),
+        _number("sample_scale", help="Factor of the first samples. Default: by network, 0.3 or 1."),
         _text(
             "start",
             help="Continue from the distilled set of this run or export. Default: new samples.",

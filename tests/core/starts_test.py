@@ -8,7 +8,6 @@ import own_models
 import pytest
 import small
 
-from tf_distill.common import UserError
 from tf_distill.core import Learner
 from tf_distill.core.starts import (
     SHARE,
@@ -112,6 +111,7 @@ def test_each_next_example_of_matching_pursuit_leaves_the_least_unexplained():
     np.testing.assert_array_equal(found.y, data.y_train[found.places])
 
 
-def test_matching_pursuit_of_too_few_examples_says_so():
-    with pytest.raises(UserError, match="chooses 41 of 40 training examples; distil fewer"):
-        matching_pursuit(small.learner(), small.dataset(), 41, np.random.default_rng(0))
+def test_matching_pursuit_repeats_too_few_examples():
+    found = matching_pursuit(small.learner(), small.dataset(), 42, np.random.default_rng(0))
+    assert sorted(found.places[:40]) == [*range(40)]
+    assert [*found.places[40:]] == [*found.places[:2]]

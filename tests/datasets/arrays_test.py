@@ -138,3 +138,18 @@ def test_refuses_archives(tmp_path, kept, text):
     with pytest.raises(UserError, match=text) as error:
         arrays.read_npz(tmp_path / "a.npz")
     assert "\n" not in str(error.value)
+
+
+def test_each_split_of_an_archive_has_its_own_scale(tmp_path):
+    x = PIXELS.astype("f4")
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=Y, x_test=x / 255, y_test=Y)
+    parts = arrays.read_npz(tmp_path / "a.npz")
+    np.testing.assert_array_equal(parts.x_test, parts.x_train)
+
+
+def test_a_test_split_of_another_scale_is_told(capsys):
+    x = PIXELS / 127.5 - 1
+    from_arrays(x, Y, PIXELS + 0.5, Y)
+    assert "scale both alike" in capsys.readouterr().out
+    from_arrays(x, Y, x[::-1], Y)
+    assert "scale both alike" not in capsys.readouterr().out

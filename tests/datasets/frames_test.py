@@ -197,7 +197,7 @@ def test_rows_without_a_class_are_left_out(capsys):
 
 
 WRONG = {
-    "a,b,class\n1,2,x\n3,4,5,y\n": "t.csv: .* expected 3 fields in each line",
+    "a,b,class\n1,2,x\n3,4,5,y\n": r"t.csv, line 3: got 4 fields, expected 3 as in the first line",
     "a,a,class\n1,2,x\n": "t.csv: two columns have one name, 'a'; rename one",
     "5.1,3.5,x\n4.9,3.0,y\n": r"line 1 looks like a row \(5.1 is a number\).*label_column=3 for",
     "a,b,c\n1,2,x\n2,3,y\n": "not clear which column has the labels; name it with label_column",
@@ -239,3 +239,49 @@ def test_a_mistake_in_a_frame_is_one_line(table, target, told):
 def test_the_test_data_have_the_columns():
     with pytest.raises(UserError, match="test has no column 'x', expected the columns of the tra"):
         from_table(small(), "class", small().drop(columns="x"))
+
+
+PRICES = ["950", "1,200", "12,350.5", "80"] * 5
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "commas", "meant"),
+    [
+        (PRICES, "2,500", "thousands", 2500),
+        (["0,5", "1,25", "2,500", "7"] * 5, "2,500", "decimal", 2.5),
+        (["1.200,5", "3,25", "800", "12"] * 5, "2,500", "decimal", 2.5),
+    ],
+)
+def test_commas_mean_what_they_mean_in_the_training_data(train, test, commas, meant, capsys):
+    train = small(k=train).drop(columns="x")
+    data = from_table(train, "class", train.assign(k=test))
+    assert data.encoding.columns[0].commas == commas
+    assert (data.x_test == meant).all()
+    assert (commas == "thousands") == ("'k' (1,200 as 1200)" in capsys.readouterr().out)
+    again = Column.of(json.loads(json.dumps(data.encoding.columns[0].described())))
+    assert again == data.encoding.columns[0]
+
+
+def test_a_word_for_a_missing_number_may_be_frequent(capsys):
+    data = from_table(small(k=[*range(3, 28, 2), *7 * ["unknown"]]), "class")
+    assert "such as unknown as missing" in capsys.readouterr().out
+    assert [column.kind for column in data.encoding.columns] == ["number", "number"]
+
+
+@pytest.mark.parametrize("header", ["0,1,2\n", ""])
+def test_positions_that_are_also_numbers_in_the_first_line(tmp_path, header):
+    path = tmp_path / "t.csv"
+    path.write_text(header + "3,5.5,x\n1,2.5,y\n3,4,x\n2,3,y\n")
+    parts, encoding = frames.read_tables(str(path), str(path), "2" if header else "3")
+    assert len(parts.y_test) == 4
+    assert [c.name for c in encoding.columns] == (["0", "1"] if header else ["1", "2"])
+
+
+@pytest.mark.parametrize("row", ["3,x", "3,,5,x"])
+def test_a_row_of_another_width_is_named_as_advice_can_be_followed(tmp_path, row):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,class\n1,2,x\n2,4,y\n{}3,4,x\n5,4,y\n".format(f"{row}\n"))
+    with pytest.raises(UserError, match=r"line 4: got \d fields, expected 3 .* delete this line"):
+        frames.read_tables(str(path), str(path), None)
+    path.write_text(path.read_text().replace(f"{row}\n", ""))
+    assert len(frames.read_tables(str(path), str(path), None)[0].y_test) == 4

@@ -41,13 +41,14 @@ def audited(loaded, data, networks=2):
     return audit.audit_set(loaded, data, network, networks)
 
 
-def test_planted_training_examples_are_found_and_others_are_not():
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_planted_training_examples_are_found_and_others_are_not(scale):
     data = small.dataset(train=700)  # more than are searched at a time
-    loaded = real(data, [690, 3, 501])
+    loaded = real(data, [690, 3, 501], sample_scale=scale)
     x = loaded.samples.x.numpy()
     x[0, 1] += 1  # no longer a copy
     x[0, 2] += 1e-4
-    found = audited(dataclasses.replace(loaded, samples=loaded.samples._replace(x=x)), data)
+    found = audited(dataclasses.replace(loaded, samples=loaded.samples._replace(x=scale * x)), data)
     everywhere = np.linalg.norm(x[0, :, None] - data.x_train, axis=2)
     np.testing.assert_array_equal(found.nearest, everywhere.argmin(1))
     np.testing.assert_allclose(found.distances, everywhere.min(1), rtol=1e-4)

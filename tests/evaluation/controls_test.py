@@ -34,12 +34,15 @@ def test_hard_labels_are_one_hot_at_the_largest():
     assert controls.hardened(binary).y.numpy().ravel().tolist() == [1, 0, 1]
 
 
-def test_decoding_takes_the_nearest_words_vectors():
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_decoding_takes_the_nearest_words_vectors_at_the_scale_of_the_samples(scale):
     vectors = np.array([[0.0, 1.0], [1.0, 0.0], [-1.0, -1.0]], np.float32)
     encoding = TextEncoding(["up", "right", "back"], vectors, length=2)
     x = tf.constant([[[[0.1, 3.0], [-0.6, -0.5]]], [[[0.8, 0.1], [0.0, 0.9]]]])
-    words = controls.decoded(Samples(x, tf.zeros([2, 1, 3]), tf.ones(2)), encoding)
-    np.testing.assert_array_equal(words.x[:, 0], [vectors[[0, 2]], vectors[[1, 0]]])
+    small_ones = Samples(scale * x, tf.zeros([2, 1, 3]), tf.ones(2))
+    words = controls.decoded(small_ones, encoding, scale)
+    expected = np.float32(scale) * vectors
+    np.testing.assert_array_equal(words.x[:, 0], [expected[[0, 2]], expected[[1, 0]]])
     assert words.y.shape == (2, 1, 3)
 
 

@@ -32,6 +32,7 @@ from tf_distill.common.files import (
     ELSEWHERE,
     clear_parts,
     folder_lock,
+    kind_of,
     os_errors,
     read_json,
     read_lines,

@@ -25,6 +25,16 @@ ELSEWHERE = "name a folder that can be written"
 JSON_BYTES = 2**26
 """The most bytes of a JSON file: one from elsewhere shall not fill the memory."""
 LOCK_NAME = ".lock"
+STARTS = {
+    "HTML": rb"(?i)\s*<(!doctype html|html)", "XML, such as SVG": rb"\s*<(\?xml|svg)",
+    "TIFF": rb"II\*|MM\x00\*",
+    "HEIC": rb"....ftyp(hei|mif|hev)", "AVIF": rb"....ftypavi", "JPEG 2000": rb"\x00\x00\x00\x0cjP",
+    "JPEG XL": rb"\xff\x0a|\x00\x00\x00\x0cJXL", "PDF": rb"%PDF",
+    "a Windows icon": rb"\x00\x00\x01\x00", "a Git LFS pointer": rb"version https://git-lfs",
+    "packed by gzip": rb"\x1f\x8b", "a zip archive or a spreadsheet": rb"PK\x03\x04",
+    "an old spreadsheet": rb"\xd0\xcf\x11\xe0", "Parquet": rb"PAR1",
+}  # fmt: skip
+"""How the content of files begins that are often found under another name."""
 
 
 @contextlib.contextmanager
@@ -197,6 +207,11 @@ def _only_file(archive: zipfile.ZipFile, path: Path) -> str:
     return names[0]
 
 
+def kind_of(data: bytes) -> str | None:
+    """What a file is by its first bytes: one of STARTS, or None."""
+    return next((kind for kind, start in STARTS.items() if re.match(start, data, re.DOTALL)), None)
+
+
 def read_lines(path: Path) -> Iterator[bytes]:
     """Reads the lines of a file with their ends; it may be packed, as for `unpacked`."""
     with unpacked(path) as file:
@@ -223,7 +238,7 @@ def read_npz_arrays(
         told = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise UserError(
             f"can't read {path} ({told}), expected an .npz of numbers or strings, saved by "
-            "numpy.savez without objects; name another"
+            "numpy.savez; objects become strings by y.astype(str); or name another"
         ) from None
     if missing := [name for name in required if name not in found]:
         raise UserError(

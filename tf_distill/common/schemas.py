@@ -54,6 +54,7 @@ COLUMN = Object(
         "quantiles": [NUMBER],
         **dict.fromkeys(("missing", "other"), bool),
         "decimals": int,
+        "commas": ("", "decimal", "thousands"),
         "categories": [str],
     },
 )

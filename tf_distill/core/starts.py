@@ -180,26 +180,21 @@ def matching_pursuit(
     Orthogonal matching pursuit (Pati et al., 1993): each next example is the one whose kernel
     with all others explains most of what is left. The kernel is that of the last layer's inputs
     in random networks: as training with learned labels begins, this layer makes such a
-    regression. Classes may have different numbers of examples.
+    regression. Classes may have different numbers of examples. Too few examples are repeated.
 
     Raises:
-        UserError: the network's layers are not known, or there are too few examples.
+        UserError: the network's layers are not known.
     """
     order = rng.permutation(len(dataset.y_train))[:MOST]
-    if len(order) < size:
-        raise UserError(
-            f"sample_init=matching_pursuit chooses {size} of {len(order)} training examples; "
-            "distil fewer samples, or use sample_init=real"
-        )
     x = _last_inputs(learner, dataset, order, rng)
     labels = dataset.y_train[order]
     left = labels[:, None] if dataset.target else np.eye(len(dataset.classes))[labels]
     left -= left.mean(axis=0)
     norms = np.einsum("ni,ni->n", x @ (x.T @ x), x)  # of the kernel's columns, less the basis
     least = 1e-9 * norms.max()
-    basis = np.zeros((len(order), size))
+    basis = np.zeros((len(order), min(size, len(order))))
     chosen: list[int] = []
-    for i in range(size):
+    for i in range(basis.shape[1]):
         gains = np.sum((x @ (x.T @ left)) ** 2, axis=1) / np.maximum(norms, least)
         gains[chosen] = -1
         chosen.append(int(np.argmax(gains)))
@@ -208,7 +203,7 @@ def matching_pursuit(
         basis[:, i] = column / max(float(np.linalg.norm(column)), least)
         left -= np.outer(basis[:, i], basis[:, i] @ left)
         norms -= (x @ (x.T @ basis[:, i])) ** 2
-    places = order[chosen]
+    places = np.resize(order[chosen], size)
     return Prototypes(embed(dataset, places), dataset.y_train[places], places)
 
 

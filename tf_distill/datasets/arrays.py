@@ -75,7 +75,7 @@ def from_arrays(
     parts = _parts(x_train, y_train, x_test, y_test, where, task, classes, seed)
     train, test = (as_images(x) for x in (parts.x_train, parts.x_test))
     if train is not None and test is not None:
-        images = _opaque(name, parts._replace(x_train=train, x_test=test))
+        images = _opaque(name, parts, parts._replace(x_train=train, x_test=test))
         return image_dataset(name, images, encoding == "standardise")
     return _number_dataset(name, parts, encoding == "standardise")
 
@@ -122,8 +122,15 @@ def checked_inputs(x: Any, where: str) -> np.ndarray:
     return x
 
 
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """Images of `[N, 1, 3 or 4, height, width]`, as PyTorch has them, with their channels last."""
+    first = x.ndim == 4 and x.shape[-1] not in CHANNELS and x.shape[1] in CHANNELS
+    return np.moveaxis(x, 1, -1) if first else x
+
+
 def as_images(x: np.ndarray) -> np.ndarray | None:
     """uint8 `[N, height, width, channels]`, or None if x is no images or would lose precision."""
+    x = channels_last(x)
     if x.dtype == np.uint8 and x.ndim == 3:
         x = x[..., None]
     if x.ndim != 4 or x.shape[-1] not in CHANNELS:
@@ -137,8 +144,13 @@ def as_images(x: np.ndarray) -> np.ndarray | None:
     return bytes_ if np.abs(bytes_ - scaled).max() < 1e-3 else None
 
 
-def _opaque(name: str, images: Parts) -> Parts:
-    """The same images; those of four channels are laid on white, as a picture's file is."""
+def _opaque(name: str, given: Parts, images: Parts) -> Parts:
+    """The same images; those of four channels are laid on white, as a picture's file is.
+
+    Lines say how the given arrays were understood.
+    """
+    if images.x_train.shape[1:3] != given.x_train.shape[1:3]:
+        say(f"{name}: the first axis of {given.x_train.shape[1:]} is taken for the channels")
     if images.x_train.shape[-1] != 4:
         return images
     say(
@@ -181,10 +193,8 @@ def read_npz(path: Path, image_size: Size | None = None, task: str | None = None
     where = (f"{path}, {KEYS[0]} and {KEYS[1]}", f"{path}, {KEYS[2]} and {KEYS[3]}")
     x_train, y_train, x_test, y_test = (found.get(key) for key in KEYS)
     parts = _parts(x_train, y_train, x_test, y_test, where, task, found.get("classes"))
-    as_floats = np.issubdtype(parts.x_train.dtype, np.floating)
-    scale = 255.0 if as_floats and parts.x_train.max() <= 1 else 1.0
-    x_train, x_test = (_as_pixels(x, scale, path) for x in (parts.x_train, parts.x_test))
-    parts = _opaque(str(path), parts._replace(x_train=x_train, x_test=x_test))
+    x_train, x_test = (_as_pixels(x, path) for x in (parts.x_train, parts.x_test))
+    parts = _opaque(str(path), parts, parts._replace(x_train=x_train, x_test=x_test))
     x_train, x_test = parts.x_train, parts.x_test
     height, width = x_train.shape[1:3]
     size = choose_size([(height, width)] * len(x_train), image_size)
@@ -193,10 +203,9 @@ def read_npz(path: Path, image_size: Size | None = None, task: str | None = None
     return parts._replace(x_train=x_train, x_test=x_test)
 
 
-def _as_pixels(x: np.ndarray, scale: float, path: Path) -> np.ndarray:
+def _as_pixels(x: np.ndarray, path: Path) -> np.ndarray:
     """Images of any number type as uint8 `[N, height, width, channels]`."""
-    if x.ndim == 3:
-        x = x[..., None]
+    x = channels_last(x[..., None] if x.ndim == 3 else x)
     if x.ndim != 4 or x.shape[-1] not in CHANNELS:
         raise UserError(
             f"{path} has inputs of shape {x.shape[1:]}, expected images: (height, width) with 1, "
@@ -204,6 +213,7 @@ def _as_pixels(x: np.ndarray, scale: float, path: Path) -> np.ndarray:
         )
     if x.dtype == np.uint8:
         return x
+    scale = 255.0 if x.dtype.kind == "b" or (x.dtype.kind == "f" and x.max() <= 1) else 1.0
     if x.min() < 0 or x.max() * scale > 255:
         raise UserError(
             f"{path} has pixels from {x.min()} to {x.max()}, expected 0 to 255, or 0 to 1 as "

@@ -15,13 +15,15 @@ CONTRAST = 8
 """Pixels of an image that differ by less than this are one colour for the eye."""
 KNOWN = 0.5
 """The share of running words below which vectors do not fit the texts."""
+APART = 10
+"""How many times larger on average the numbers of one split may be."""
 UNEVEN = 20
 """How much larger than the smallest class the largest may be."""
 
 
 def warn(dataset: Dataset) -> Dataset:
     """Prints a line for each thing that looks wrong in the data; gives the same dataset."""
-    for line in (*balance(dataset), *copies(dataset), *emptiness(dataset)):
+    for line in (*balance(dataset), *copies(dataset), *emptiness(dataset), *scales(dataset)):
         say(f"warning: {line}")
     return dataset
 
@@ -96,3 +98,15 @@ def emptiness(dataset: Dataset) -> Iterator[str]:
                 "name a file for their language with embeddings=FILE, or make vectors with "
                 "embeddings=train"
             )
+
+
+def scales(dataset: Dataset) -> Iterator[str]:
+    """Test inputs that are numbers of another scale, as pixels not divided by 255 are."""
+    if dataset.x_train.dtype != np.float32:
+        return
+    train, test = (float(np.abs(x).mean()) for x in (dataset.x_train, dataset.x_test))
+    if max(train, test) > APART * min(train, test):
+        yield (
+            f"the training inputs are {train:.3g} on average without their sign, and the test "
+            f"inputs {test:.3g}: scale both alike"
+        )

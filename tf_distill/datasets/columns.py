@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from tf_distill.datasets.base import Encoding
 
-MISSING = ("", "?", "NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
+MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 """Words for a value that is missing."""
 ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?Z?"
 """Dates, with or without a time, as they are read."""
@@ -32,7 +32,8 @@ class Column(NamedTuple):
 
     A number or date (in days from 1970) is scaled: less `mean`, divided by `std`; or, with
     `quantiles`, by its place among these to the normal distribution. A missing one is `fill`;
-    `missing` says whether the network sees that it is. It is written with so many `decimals`.
+    `missing` says whether the network sees that it is. It is written with so many `decimals`;
+    `commas` says what a comma is in numbers that are given as words: "decimal" or "thousands".
 
     Categories are those that are seen, "" for a missing one; `other` says whether all further ones
     are seen as one.
@@ -46,6 +47,7 @@ class Column(NamedTuple):
     quantiles: tuple[float, ...] = ()
     missing: bool = False
     decimals: int = 0
+    commas: str = ""
     categories: tuple[str, ...] = ()
     other: bool = False
 
@@ -61,8 +63,9 @@ class Column(NamedTuple):
 
     def described(self) -> dict[str, Any]:
         """Its fields, as JSON can hold them; those of the other kinds are left out."""
-        numbers = ("fill", "mean", "std", "quantiles", "missing", "decimals")
-        apart = numbers if self.is_category else ("categories", "other")
+        numbers = ["fill", "mean", "std", "quantiles", "missing", "decimals"]
+        apart = [*numbers] if self.is_category else ["categories", "other"]
+        apart += [] if self.commas else ["commas"]
         return {name: value for name, value in self._asdict().items() if name not in apart}
 
     @classmethod

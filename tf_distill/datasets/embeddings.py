@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from tf_distill.common import UserError, read_lines, read_npz_arrays
-from tf_distill.datasets.text_files import is_number
+from tf_distill.datasets.text_files import is_number, refuse_other_kinds
 from tf_distill.datasets.words import composed
 
 USUAL = "glove.6B.100d.txt"
@@ -87,9 +87,11 @@ def _place(
 
 
 def _lines(path: Path) -> Iterator[Line]:
-    """The lines without their ends, a byte order mark, and blank lines."""
+    """The lines with blanks for tabs, without their ends, a byte order mark, and blank lines."""
     for number, line in enumerate(read_lines(path), 1):
-        content = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"")
+        content = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").replace(b"\t", b" ")
+        if number == 1:
+            refuse_other_kinds(content, path)
         if text := content.decode("utf-8", "replace").rstrip(" \r\n"):  # word2vec ends with a blank
             yield number, text
 

@@ -143,23 +143,32 @@ def read_frame(path: Path, label_column: str | None = None) -> pd.DataFrame:
             raise UserError(f"can't read {path} ({reason(error)}), expected Parquet") from None
     encoding = find_encoding(path)
     if ending in row_files.JSON:
-        return pd.DataFrame.from_records([row for _, row in row_files.json_rows(path, encoding)])
+        rows = [row for _, row in row_files.json_rows(path, encoding)]
+        if not rows:
+            raise UserError(f"{path} has no rows, expected a list of objects")
+        return pd.DataFrame.from_records(rows)
     return _read_csv(path, encoding, row_files.DELIMITERS[ending], label_column)
 
 
 def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> pd.DataFrame:
     dialect = row_files.find_dialect(path, encoding, delimiters, LOOKED_AT)
     rows = row_files.csv_fields(path, encoding, dialect)
-    (line, first), (second, _) = next(rows, (1, [""])), next(rows, (2, []))
+    line, first = next(rows, (1, [""]))
+    second, _ = next(rows, (line + 1, []))
     names = [name.strip() for name in first]
-    headless = label is not None and label.isdecimal() and label not in names
+    number = next(filter(is_number, names), None)
+    if names == [str(i) for i in range(len(names))]:  # as pandas numbers columns without names
+        number = None
+    headless = label is not None and label.isdecimal() and bool(number or label not in names)
     if headless:
         names = [str(i) for i in range(1, len(names) + 1)]
-    elif number := next(filter(is_number, names), None):
+    elif number:
         raise UserError(
             f"{path}: line 1 looks like a row ({number} is a number), expected names of columns; "
             f"put them before it, or count from 1: label_column={len(names)} for the last one"
         )
+    if not any(names):
+        raise UserError(f"{path} has no rows, expected some below the names of columns")
     row_files.check_names(names, str(path))
     unnamed = {name or f"unnamed {i}": not name for i, name in enumerate(names)}
     options: dict[str, Any] = {
@@ -187,12 +196,27 @@ def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> 
         if truths := [name for name, kind in kinds.items() if kind == "boolean"]:
             frame[truths] = read(usecols=truths, dtype=str)
     except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeError) as error:
-        raise UserError(
-            f"{path}: {reason(error)}; expected {len(names)} fields in each line, as in the first"
-        ) from None
-    except pd.errors.EmptyDataError:
-        raise UserError(f"{path} has no rows, expected some below the names of columns") from None
-    return frame.drop(columns=[name for name, lacks in unnamed.items() if lacks])
+        _check_widths(path, encoding, dialect)
+        raise UserError(f"{path}: {reason(error)}; mend this line") from None
+    if frame.iloc[:, -1].isna().any():  # pandas fills up rows that are too short
+        _check_widths(path, encoding, dialect)
+    frame = frame.drop(columns=[name for name, lacks in unnamed.items() if lacks])
+    return frame if headless else _once_named(frame, [n for n in first if n.strip()], path)
+
+
+def _check_widths(path: Path, encoding: str, dialect: row_files.Dialect) -> None:
+    """Raises UserError for the first row with more or fewer fields than the first line."""
+    for _ in row_files.csv_rows(path, encoding, dialect, by_position=True):
+        pass
+
+
+def _once_named(frame: pd.DataFrame, names: list[str], path: Path) -> pd.DataFrame:
+    """The rows without those that have the names of columns again."""
+    likely = frame[frame.iloc[:, -1].astype(object) == names[-1]]
+    again = likely.index[(likely.astype(object) == names).all(axis=1)]
+    if len(again):
+        row_files.tell_repeated(path, len(again))
+    return frame.drop(index=again)
 
 
 def _labelled(frame: pd.DataFrame, target: str, where: str) -> tuple[pd.DataFrame, list[Any]]:

@@ -1,5 +1,6 @@
 """Images in files: a folder for each class."""
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_distill.common import UserError, count, counted, say
+from tf_distill.common import UserError, count, counted, kind_of, say
 from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.images import Size, choose_size, image_dataset
 from tf_distill.datasets.labels import make_parts, shown
@@ -21,14 +22,6 @@ ENDINGS = (
     ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ico", ".svg",
 )  # fmt: skip
 """Of files that are meant as pictures; those of another format than FORMATS are told."""
-STARTS = {
-    "HTML": rb"(?i)\s*<(!doctype html|html)", "SVG": rb"\s*<(\?xml|svg)", "TIFF": rb"II\*|MM\x00\*",
-    "HEIC": rb"....ftyp(hei|mif|hev)", "AVIF": rb"....ftypavi", "JPEG 2000": rb"\x00\x00\x00\x0cjP",
-    "JPEG XL": rb"\xff\x0a|\x00\x00\x00\x0cJXL", "PDF": rb"%PDF",
-    "a Windows icon": rb"\x00\x00\x01\x00",
-    "a Git LFS pointer": rb"version https://git-lfs",
-}  # fmt: skip
-"""How the content of files begins that are often found under a picture's name."""
 SPLIT = re.compile(
     r"(?:(?P<rest>.+)[ _-])?(?:(?P<train>train(ing)?)|(?P<test>test(ing)?)"
     r"|(?P<validation>val(id(ation)?)?|dev(el(opment)?)?|eval(uation)?))[ _-]?"
@@ -268,18 +261,23 @@ def _load(
     files: Sequence[Path], shape: tuple[int, ...], white: int
 ) -> tuple[np.ndarray, dict[Path, str]]:
     """The images that can be read, uint8 `[N, *shape]`, and the causes for the others."""
-    images = np.zeros((len(files), *shape), np.uint8)
-    read = tf.function(
-        lambda file: tf.cast(tf.round(255 * read_picture(file, shape, white)), tf.uint8),
-        input_signature=[tf.TensorSpec([], tf.string)],
-        autograph=False,
-    )
+    images, read = np.zeros((len(files), *shape), np.uint8), _reader(shape, white)
 
     def read_into(i: int) -> None:
         images[i] = read(tf.constant(files[i].read_bytes()))
 
     bad = _tried(read_into, files)
     return images[[file not in bad for file in files]] if bad else images, bad
+
+
+@functools.lru_cache(maxsize=4)  # tracing takes a fifth of a second
+def _reader(shape: tuple[int, ...], white: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Makes uint8 `shape` of a file's bytes."""
+    return tf.function(
+        lambda file: tf.cast(tf.round(255 * read_picture(file, shape, white)), tf.uint8),
+        input_signature=[tf.TensorSpec([], tf.string)],
+        autograph=False,
+    )
 
 
 def _tried(work: Callable[[int], None], files: Sequence[Path]) -> dict[Path, str]:
@@ -340,9 +338,8 @@ def _cause(file: Path, error: Exception) -> str:
     data = file.read_bytes()
     if not data:
         return "0 bytes"
-    for kind, start in STARTS.items():
-        if re.match(start, data, re.DOTALL):
-            return f"is {kind}"
+    if kind := kind_of(data):
+        return f"is {kind}"
     for start, end in {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9", b"GIF8": b";"}.items():
         if data.startswith(start):
             return "is damaged" if end in data[-16:] else "is cut off"

@@ -18,11 +18,15 @@ from tf_distill.datasets.columns import ISO_DATE, LARGEST, MISSING, Column
 from tf_distill.datasets.labels import shown
 
 MOSTLY = 0.9
-"""A column is of numbers or dates if so many of its values are; the rest count as missing."""
+"""A column is of numbers or dates if so many of its values, or of its different values, are; the
+rest count as missing."""
 LOOKED_AT = 1000
 """Values that are looked at first, at least where there are so many."""
 HEAVY = 8.0
 """So many standard deviations from the mean a value has a heavy tail: quantiles scale it."""
+DECIMAL = r"[-+]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?"
+THOUSANDS = r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"
+"""Numbers with a comma, as many countries write 1.5, and others 1500."""
 QUANTILES, MOST_DECIMALS = 100, 6
 MOST_CATEGORIES = 32
 """Categories of a column; rarer ones are seen as one."""
@@ -33,11 +37,15 @@ NAMES_TOLD = 8
 
 
 class _Values(NamedTuple):
-    """What a column is found to be: its kind, values, and a note; a kind of "" leaves it out."""
+    """What a column is found to be: its kind, values, and a note; a kind of "" leaves it out.
+
+    commas: what they are in its numbers, as for `Column`.
+    """
 
     kind: str
     values: Any
     note: str = ""
+    commas: str = ""
 
 
 def learn_columns(frame: pd.DataFrame, where: str) -> tuple[Column, ...]:
@@ -55,7 +63,10 @@ def learn_columns(frame: pd.DataFrame, where: str) -> tuple[Column, ...]:
     values = pd.DataFrame({name: f.values for name, f in used.items()})
     kinds = {name: f.kind for name, f in used.items()}
     fitted = preprocessor(values, kinds).fit(values)
-    return tuple(_column(fitted, name, kinds[name], values[name].to_numpy()) for name in kinds)
+    return tuple(
+        _column(fitted, name, kinds[name], values[name].to_numpy())._replace(commas=f.commas)
+        for name, f in used.items()
+    )
 
 
 def stored_rows(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> np.ndarray:
@@ -72,7 +83,7 @@ def stored_rows(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> n
         )
     rows = np.empty((len(frame), len(columns)))
     for i, column in enumerate(columns):
-        values = _as_kind(_clean(frame[column.name]), column.kind)
+        values = _as_kind(_clean(frame[column.name]), column.kind, column.commas)
         if not column.is_category:
             rows[:, i] = values
             continue
@@ -101,15 +112,25 @@ def _understood(values: pd.Series) -> _Values:
     if not (types.is_bool_dtype(values) or isinstance(values.dtype, pd.CategoricalDtype)):
         there = clean[clean != ""]
         some = there.iloc[:: 1 + len(there) // LOOKED_AT]  # most columns of words need no more
-        for kind in ("number", "date"):
-            if _share(some, kind) > 0 and _share(there, kind) >= MOSTLY:
-                return _number(kind, clean)
+        for kind, commas in (("number", _commas(some)), ("date", "")):
+            if (
+                _share(some, kind, commas) > 0
+                and max(_share(words, kind, commas) for words in (there, there.drop_duplicates()))
+                >= MOSTLY
+            ):
+                return _number(kind, clean, commas)
     return _category(clean)
 
 
-def _share(words: pd.Series, kind: str) -> float:
+def _share(words: pd.Series, kind: str, commas: str) -> float:
     """The part of the words that are numbers or dates; 0 without any."""
-    return float(np.isfinite(_as_kind(words, kind)).sum() / max(1, len(words)))
+    return float(np.isfinite(_as_kind(words, kind, commas)).sum() / max(1, len(words)))
+
+
+def _commas(words: pd.Series) -> str:
+    """What commas in numbers are, "decimal" or "thousands": that by which more words are some."""
+    ways = ("", "thousands", "decimal") if words.str.contains(",").any() else ("",)
+    return max(ways, key=lambda commas: np.isfinite(_as_kind(words, "number", commas)).sum())
 
 
 def _nested(values: pd.Series) -> bool:
@@ -129,8 +150,8 @@ def _clean(values: pd.Series) -> pd.Series:
     return words.where(~words.isin(MISSING), "")
 
 
-def _number(kind: str, clean: pd.Series) -> _Values:
-    numbers = _as_kind(clean, kind)
+def _number(kind: str, clean: pd.Series, commas: str = "") -> _Values:
+    numbers = _as_kind(clean, kind, commas)
     here = numbers[np.isfinite(numbers)]
     if not len(here):
         return _Values("", None, "no values")
@@ -139,9 +160,13 @@ def _number(kind: str, clean: pd.Series) -> _Values:
     if _numbers_rows(here):
         return _Values("", None, "numbers the rows")
     strange = clean[~np.isfinite(numbers) & (clean.notna() & (clean != "")).to_numpy(bool)]
-    note = f"{len(strange)} such as {strange.iloc[0]} as missing" if len(strange) else ""
+    notes = [f"{len(strange)} such as {strange.iloc[0]} as missing"] if len(strange) else []
     lacking = len(numbers) - len(here) - len(strange)
-    return _Values(kind, numbers, note or (f"{lacking} missing" if lacking else ""))
+    notes += [f"{lacking} missing"] if lacking and not notes else []
+    if commas == "thousands":
+        place = int(clean.str.contains(",").to_numpy().argmax())
+        notes.append(f"{clean.iloc[place]} as {numbers[place]:.12g}")
+    return _Values(kind, numbers, "; ".join(notes), commas)
 
 
 def _numbers_rows(here: np.ndarray) -> bool:
@@ -164,7 +189,7 @@ def _category(clean: pd.Series) -> _Values:
     return _Values("category", names, f"{lacking} missing" if lacking else "")
 
 
-def _as_kind(clean: pd.Series, kind: str) -> np.ndarray:
+def _as_kind(clean: pd.Series, kind: str, commas: str = "") -> np.ndarray:
     """A clean column as numbers, as days from 1970 (NaN for all other values), or as strings."""
     from pandas.api import types
 
@@ -178,11 +203,12 @@ def _as_kind(clean: pd.Series, kind: str) -> np.ndarray:
         return ((moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(np.float64)
     if not types.is_numeric_dtype(clean):
         words = _words(clean)
+        if commas == "decimal":
+            plain = words.str.replace(".", "").str.replace(",", ".")
+            words = plain.where(words.str.fullmatch(DECIMAL), words)
+        elif commas == "thousands":
+            words = words.str.replace(",", "").where(words.str.fullmatch(THOUSANDS), words)
         clean = pd.to_numeric(words, errors="coerce")
-        if clean.isna().any():  # many countries write 1,5
-            there = words != ""
-            commas = pd.to_numeric(words.str.replace(",", ".", n=1), errors="coerce")
-            clean = commas if commas[there].notna().all() else clean
     numbers = clean.to_numpy(np.float64, na_value=np.nan)
     return np.where(np.abs(numbers) < LARGEST, numbers, np.nan)
 

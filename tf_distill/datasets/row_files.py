@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tf_distill.common import UserError, say
+from tf_distill.common import UserError, count, say
 from tf_distill.datasets.labels import shown
 from tf_distill.datasets.text_files import find_encoding, text_lines
 
@@ -31,7 +31,7 @@ def read_rows(path: Path, given: Sequence[str]) -> tuple[Iterator[Row], bool]:
     dialect = find_dialect(path, encoding, DELIMITERS[ending])
     names = next((fields for _, fields in csv_fields(path, encoding, dialect)), [])
     by_position = any(name.isdecimal() and name not in names for name in given)
-    return _csv_rows(path, encoding, dialect, by_position), by_position
+    return csv_rows(path, encoding, dialect, by_position), by_position
 
 
 def ending_of(path: Path, further: tuple[str, ...] = ()) -> str:
@@ -145,17 +145,20 @@ def check_names(names: Sequence[str], where: str) -> None:
         raise UserError(f"{where}: two columns have one name, {shown(double)}; rename one")
 
 
-def _csv_rows(path: Path, encoding: str, dialect: Dialect, by_position: bool) -> Iterator[Row]:
-    names: list[str] = []
+def csv_rows(path: Path, encoding: str, dialect: Dialect, by_position: bool) -> Iterator[Row]:
+    """The rows, of as many fields as the first; lines with the names once more are left out."""
+    names, head, again = list[str](), list[str](), 0
     try:
         for line, fields in csv_fields(path, encoding, dialect):
             if not names:
-                names = [field.strip() for field in fields]
+                head, names = fields, [field.strip() for field in fields]
                 if by_position:
                     names = [str(i) for i in range(1, len(fields) + 1)]
                     yield line, dict(zip(names, fields, strict=True))
                 else:
                     check_names(names, str(path))
+            elif fields == head and not by_position:  # of files that were put together
+                again += 1
             elif _fits(fields, len(names)):
                 row = dict(zip(names, fields, strict=False))
                 row.pop("", None)
@@ -166,12 +169,21 @@ def _csv_rows(path: Path, encoding: str, dialect: Dialect, by_position: bool) ->
     except csv.Error as error:
         line, told = error.args
         raise broken(path, line, f"broken quotes ({told})", "a row of CSV") from None
+    if again:
+        tell_repeated(path, again)
+
+
+def tell_repeated(path: Path, lines: int) -> None:
+    """Says that lines with the names of columns, between rows, are left out."""
+    say(f"{path}: {count(lines, 'line', 'lines')} with the names of columns again left out")
 
 
 def json_rows(path: Path, encoding: str) -> Iterator[Row]:
     """The objects: one a line, in one array, or in an object; there positions stand for lines."""
     lines = ((n, text) for n, text in enumerate(text_lines(path, encoding), 1) if text.strip())
-    first, second = next(lines, (1, "")), next(lines, None)
+    first, second = next(lines, None), next(lines, None)
+    if first is None:
+        return
     try:
         by_line = isinstance(json.loads(first[1]), dict) and second is not None
     except ValueError:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from tf_distill.common import UserError, read_lines, say, unpacked
+from tf_distill.common import UserError, kind_of, read_lines, say, unpacked
 
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
@@ -27,6 +27,7 @@ def find_encoding(path: Path) -> str:
         head = file.read(4096)
     if marked := next((name for mark, name in MARKS.items() if head.startswith(mark)), None):
         return marked
+    refuse_other_kinds(head, path)
     if 4 * head.count(0) > len(head):
         return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
     bad: list[int] = []
@@ -57,6 +58,14 @@ def find_encoding(path: Path) -> str:
     found = "latin-1" if of_bad & {0x81, 0x8D, 0x8F, 0x90, 0x9D} else "cp1252"
     say(f"{path} is no UTF-8: read as {NAMES[found]}")
     return found
+
+
+def refuse_other_kinds(head: bytes, path: Path) -> None:
+    """Raises UserError if a file that begins so is a page, a spreadsheet or the like, no text."""
+    if kind := kind_of(head):
+        raise UserError(
+            f"{path} is {kind}, expected text; unpack it, or save or download it again as text"
+        )
 
 
 def text_lines(path: Path, encoding: str) -> Iterator[str]:

@@ -177,7 +177,7 @@ def audit_set(
     networks = config.checked_number("networks", networks, "networks")
     learner, many = networks_of(loaded, dataset, model, networks)
     unseen = draw(loaded, len(dataset.y_test), UNSEEN)
-    x = np.concatenate([loaded.arrays()[0], dataset.encoding(tf.constant(dataset.x_test[unseen]))])
+    x = np.concatenate([loaded.unscaled(), dataset.encoding(tf.constant(dataset.x_test[unseen]))])
     places, distances = nearest(dataset, x)
     own = len(x) - len(unseen)
     usual = float(np.median(distances[own:]))
@@ -290,7 +290,7 @@ def described(found: Audit, loaded: LoadedSet, dataset: Dataset) -> dict[str, An
         "nearest": found.nearest.tolist(),
         "attack": found.attack._asdict(),
         "shown": [
-            {"sample": i, **to_look_at(loaded.arrays()[0][i], dataset, found.nearest[i])}
+            {"sample": i, **to_look_at(loaded.unscaled()[i], dataset, found.nearest[i])}
             for i in shown
         ],
     }

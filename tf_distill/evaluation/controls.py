@@ -61,13 +61,14 @@ def hardened(samples: Samples) -> Samples:
     return samples._replace(y=tf.one_hot(largest, samples.y.shape[-1], dtype=samples.y.dtype))
 
 
-def decoded(samples: Samples, encoding: TextEncoding) -> Samples:
+def decoded(samples: Samples, encoding: TextEncoding, scale: float) -> Samples:
     """Every distilled vector replaced by the vector of its nearest word (Algorithm 1b, 15).
 
-    Zero, the vector of padding, is no word here, as in all earlier measurements.
+    Zero, the vector of padding, is no word here, as in all earlier measurements. All words are
+    at the `scale` of the samples.
     """
-    vectors = samples.x.numpy().reshape(-1, samples.x.shape[-1])
-    embedded = encoding(tf.constant(encoding.nearest(vectors)))
+    vectors = samples.x.numpy().reshape(-1, samples.x.shape[-1]) / np.float32(scale)
+    embedded = np.float32(scale) * encoding(tf.constant(encoding.nearest(vectors)))
     return samples._replace(x=tf.reshape(embedded, samples.x.shape))
 
 
@@ -173,16 +174,20 @@ def hard_labels(subject: Subject, done: Done) -> Measured:
     return Measured(subject.bench.test([hardened(subject.samples)]), how)
 
 
+def _words(subject: Subject) -> Samples:
+    return decoded(subject.samples, _encoding(subject), subject.run.config.sample_scale)
+
+
 def decoded_words(subject: Subject, done: Done) -> Measured:
     """Each distilled sentence replaced by its nearest words."""
-    words = decoded(subject.samples, _encoding(subject))
+    words = _words(subject)
     how = "Every vector replaced by that of its nearest word; labels and rates of the set."
     return Measured(subject.bench.test([words]), how)
 
 
 def decoded_words_hard(subject: Subject, done: Done) -> Measured:
     """The nearest words and a class, as a person would write them down."""
-    words = hardened(decoded(subject.samples, _encoding(subject)))
+    words = hardened(_words(subject))
     how = "The nearest words as before, labels replaced by one-hot at their largest."
     return Measured(subject.bench.test([words]), how)
 

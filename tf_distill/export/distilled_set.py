@@ -159,6 +159,13 @@ class LoadedSet:
         x, y = (np.asarray(v) for v in self.samples[:2])
         return x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
 
+    def unscaled(self) -> np.ndarray:
+        """The samples `[M, ...]` without the factor that they started with (`sample_scale`).
+
+        So they can be compared with the data, as the network sees these.
+        """
+        return self.arrays()[0] / np.float32(self.metadata.get("sample_scale", 1.0))
+
     def rows(self) -> list[dict[str, str]]:
         """The samples of a set for a table as people write them, each with its label.
 

@@ -79,7 +79,7 @@ def _columns(distilled: LoadedSet) -> tuple[dict[str, Any], dict[str, Any]]:
     if pictures := set_folder.pictures(distilled):
         columns["image"], features["image"] = pictures, datasets.Image()
     if isinstance(encoding, TextEncoding):
-        columns["text"] = [" ".join(encoding.decode(vectors)) for vectors in x]
+        columns["text"] = [" ".join(encoding.decode(vectors)) for vectors in distilled.unscaled()]
         features["text"] = datasets.Value("string")
     return columns, features
 

@@ -207,9 +207,11 @@ def _check_fits(name: str, dataset: Dataset, what: str) -> None:
             f"{hint}{REMEDY}"
         )
     if network.kind == "image" and min(shape[:2]) < network.least:
+        first = shape[0] in (1, 3, 4) and min(shape[1:]) >= network.least
+        do = "put the channels last, by x.transpose(0, 2, 3, 1)" if first else "enlarge them"
         raise UserError(
             f"{what} takes images of at least {network.least}x{network.least} pixels, but "
-            f"{dataset.name} has {shape[0]}x{shape[1]}; enlarge them, or {REMEDY}"
+            f"{dataset.name} has {shape[0]}x{shape[1]}; {do}, or {REMEDY}"
         )
     if network.kind == "text" and shape[0] < network.least:
         raise UserError(

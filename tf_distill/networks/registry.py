@@ -22,8 +22,8 @@ class Defaults(NamedTuple):
     """Default settings that belong to a network rather than to a dataset; None: not to it.
 
     inner_lr: first learning rate of the inner steps; outer_lr, outer_momentum: of the outer
-    optimizer; epochs: passes over the distilled samples; sample_init: how these start. The rest
-    is for use=training.
+    optimizer; epochs: passes over the distilled samples; sample_init, sample_scale: how these
+    start. The rest is for use=training.
     """
 
     inner_lr: float
@@ -31,6 +31,7 @@ class Defaults(NamedTuple):
     epochs: int
     outer_momentum: float = 0.5
     sample_init: str = "normal"
+    sample_scale: float = 1.0
     inner_optimizer: str = "sgd"
     unroll: int | None = None
     window: int | None = None
@@ -94,7 +95,9 @@ IMAGES = Defaults(
     0.002, 0.02, epochs=50, outer_momentum=0.9, sample_init="real", inner_optimizer="adam",
     unroll=80, window=60, outer_steps=80)  # fmt: skip
 """For ordinary training."""
-TEXTS = IMAGES._replace(inner_lr=0.003, epochs=20, outer_steps=120, eval_networks=20)
+TEXTS = IMAGES._replace(
+    inner_lr=0.003, outer_lr=0.01, epochs=20, sample_init="matching_pursuit", sample_scale=0.3,
+    outer_steps=120, eval_networks=20)  # fmt: skip
 ROWS = IMAGES._replace(inner_lr=0.01, epochs=50, outer_steps=300, eval_networks=20)
 PERCEPTRONS = ByUse(
     Defaults(0.05, 0.02, 10),

@@ -165,6 +165,7 @@ def describe_set(
              "augment", "seed", "keep")  # fmt: skip
     described = {name: getattr(config, name) for name in names}
     described |= {"network": config.model, "classes": dataset.classes}
+    described |= {"sample_scale": config.sample_scale} if config.sample_scale != 1 else {}
     described |= {"recipe": recipe_words(config, samples)}
     described |= {"accuracy": tested.accuracy._asdict(), "eval_split": config.eval_split}
     if dataset.target:
@@ -175,7 +176,8 @@ def describe_set(
     described |= {"license": dataset.license} if dataset.license else {}
     described["input"] = dataset.encoding.metadata()
     if isinstance(dataset.encoding, TextEncoding):
-        written = sentences(samples, dataset.encoding, dataset.classes, texts)
+        at_scale = samples._replace(x=samples.x / config.sample_scale)
+        written = sentences(at_scale, dataset.encoding, dataset.classes, texts)
         described["sentences"] = written.splitlines()
     return described
 
