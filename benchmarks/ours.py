@@ -21,7 +21,7 @@ import tensorflow as tf
 from cases import CASES, Case, Problem, learner, problem, with_steps
 
 from tf_distill.common import machine
-from tf_distill.core import Learner, Samples, compiled, compiled_train, parallel
+from tf_distill.core import Learner, Samples, compiled, compiled_train, parallel, task_for
 from tf_distill.core.evaluate import predictor
 from tf_distill.core.hypergradient import hypergradient
 
@@ -62,7 +62,8 @@ def evaluation(network: Learner, given: Problem, test_x: np.ndarray) -> Callable
     """A function that trains one network on the samples and predicts the test inputs' classes."""
     samples, _, _, weights = _tensors(given)
     fit = compiled_train(network)
-    classes = predictor(network, lambda x: x, test_x)
+    task = task_for(None, network.outputs)
+    classes = predictor(network, lambda x: x, test_x, task)
     return lambda: classes(fit(samples, weights)).numpy()
 
 

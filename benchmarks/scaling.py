@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
@@ -121,8 +122,8 @@ def begin(distribution: Distribution, networks: int):
     dataset = DATASETS["digits"].load(Path(), None)
     learner = Learner(NETWORKS["lenet"].build(dataset.encoding.shape, dataset.outputs))
     samples = initial_samples(
-        dataset.encoding.shape, 10, steps=1, samples_per_step=10, epochs=3, inner_lr=0.02,
-        label_init="one_hot", seed=0,
+        dataset.encoding.shape, np.eye(10, dtype=np.float32), steps=1, samples_per_step=10,
+        epochs=3, inner_lr=0.02, label_init="one_hot", seed=0,
     )  # fmt: skip
     total = WARM_UP + _REPEATS.value
     distillation = Distillation(DistilledSet(samples), 0.01, total, 0.5)

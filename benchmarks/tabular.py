@@ -1,4 +1,4 @@
-"""Small tables: ten distilled rows a class beside as many real rows and cluster centres.
+"""Small tables: ten distilled rows a class, or 30 of a quantity, beside as many real ones.
 
 python benchmarks/tabular.py --penguins=penguins.csv    # --names=wine,digits: only these
 
@@ -18,17 +18,18 @@ import tf_distill as td
 from tf_distill.datasets.frames import read_frame
 
 _NAMES = flags.DEFINE_list(
-    "names", ["iris", "wine", "breast_cancer", "digits"], "Tables that come with scikit-learn."
+    "names",
+    ["iris", "wine", "breast_cancer", "digits", "diabetes"],
+    "Tables that come with scikit-learn.",
 )
 _PENGUINS = flags.DEFINE_string("penguins", None, "penguins.csv, to have this table too.")
 _RUN_DIR = flags.DEFINE_string("run_dir", "runs/tabular", "A folder for their runs.")
 PENGUINS = "penguins"
-CLASSIFIERS = ("nearest", "logistic", "forest", "boosting")
+LINEAR = {False: "logistic", True: "ridge"}
+"""The linear model, by whether the target is a quantity."""
+MODELS = ("nearest", "linear", "forest", "boosting")
 ENDS = ("", "_random_real", "_all")
-ROWS = [
-    *("random_real", "k_means", "medoids", "decoded_rows"),
-    *(f"{name}{end}" for name in CLASSIFIERS for end in ENDS),
-]
+ROWS = ("random_real", "k_means", "medoids", "decoded_rows")
 
 
 def table(name: str) -> tuple[Any, str]:
@@ -39,24 +40,30 @@ def table(name: str) -> tuple[Any, str]:
 
 
 def measured(name: str, folder: Path) -> dict[str, Any]:
-    """The means of all rows by their names, in percent, "all" and the seconds of distillation."""
+    """The means of all rows by their names, in percent, "all" and the seconds of distillation.
+
+    They are accuracies, or R2.
+    """
     frame, target = table(name)
-    data = td.datasets.from_table(frame, target, name=name)
+    task = "regression" if name == "diabetes" else "classes"
+    data = td.datasets.from_table(frame, target, task=task, name=name)
+    linear = LINEAR[data.target is not None]
+    models = [f"{model}{end}".replace("linear", linear) for model in MODELS for end in ENDS]
     result = td.distill(data, eval_networks=20, run_dir=folder / name)
-    found = result.compare(rows=ROWS, baseline_networks=20)
-    means = {row["name"]: 100 * row["mean"] for row in found["rows"]}
+    found = result.compare(rows=[*ROWS, *models], baseline_networks=20)
+    means = {row["name"].replace(linear, "linear"): 100 * row["mean"] for row in found["rows"]}
     accuracy = 100 * result.accuracy.mean
     return means | {"distilled": accuracy, "all": 100 * found["original"]["accuracy"],
                     "seconds": result.results["seconds"]}  # fmt: skip
 
 
 def regrets(means: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-    """The relative regret of each classifier against random rows, as TDBench has it.
+    """The relative regret of each model against random rows, as TDBench has it.
 
     It is what the distilled rows lack to all data over what random rows lack, so 0 is as good as
     all data, and 1 as random rows; none where random rows are as good as all data.
     """
-    cases = {name: (f"{name}_all", name, f"{name}_random_real") for name in CLASSIFIERS}
+    cases = {name: (f"{name}_all", name, f"{name}_random_real") for name in MODELS}
     for name, keys in {"mlp": ("all", "distilled", "random_real"), **cases}.items():
         full, own, random = (means[key] for key in keys)
         if full > random:
@@ -72,9 +79,9 @@ def main(_: list[str]) -> None:
     for name, means in found.items():
         print(f"| {name} | {' | '.join(f'{means[column]:.2f}' for column in columns)} |")
     every = {name: dict(regrets(means)) for name, means in found.items()}
-    print(f"\n| regret | mlp | {' | '.join(CLASSIFIERS)} |\n|{' --- |' * (len(CLASSIFIERS) + 2)}")
+    print(f"\n| regret | mlp | {' | '.join(MODELS)} |\n|{' --- |' * (len(MODELS) + 2)}")
     for name, regret in every.items():
-        told = [f"{regret[key]:.2f}" if key in regret else "-" for key in ("mlp", *CLASSIFIERS)]
+        told = [f"{regret[key]:.2f}" if key in regret else "-" for key in ("mlp", *MODELS)]
         print(f"| {name} | {' | '.join(told)} |")
     middle = statistics.median(value for regret in every.values() for value in regret.values())
     print(f"\nmedian relative regret against random rows: {middle:.2f}")

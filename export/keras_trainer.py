@@ -27,6 +27,8 @@ WITHOUT_BLANKS = ("CJK", "IDEOGRAPHIC", "HIRAGANA LETTER", "KATAKANA LETTER", "T
 def read_set(folder):
     """The card of a set, and its arrays by name; ends the program if one of both was changed."""
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    if "target" in card:
+        sys.exit("the set is for regression, this program for classes; how_to_train is in its card")
     with np.load(folder / "set.npz", allow_pickle=False) as found:
         arrays = dict(found)
     digests = card["sha256"]

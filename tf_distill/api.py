@@ -12,6 +12,7 @@ from tf_distill.common import (
     ELSEWHERE,
     UserError,
     accuracy_over,
+    measure_of,
     network_name,
     size_of_set,
     write_bytes,
@@ -66,14 +67,23 @@ class Result:
         always = f" ({majority.words})" if majority else ""
         return (
             f"<distilled {described['dataset']}: {size_of_set(samples.x.shape, len(samples.lr))}; "
-            f"accuracy {accuracy_over(*self.accuracy)}{always} with "
+            f"{measure_of(described.get('target'))} {accuracy_over(*self.accuracy)}{always} with "
             f"{network_name(described['model'])}, {described['init']} initialization>"
         )
 
     @property
     def accuracy(self) -> Accuracy:
-        """Distillation accuracy on the test split: mean and std are fractions (Section 4.1)."""
+        """Distillation accuracy on the test split: mean and std are fractions (Section 4.1).
+
+        For regression it is R2.
+        """
         return Accuracy(**self.results["accuracy"])
+
+    @property
+    def rmse(self) -> Accuracy | None:
+        """Of regression the root mean squared error on the test split, in the target's units."""
+        found = self.results.get("rmse")
+        return found and Accuracy(**found)
 
     @property
     def by_class(self) -> list[OfClass]:
@@ -320,17 +330,17 @@ def distill(
             for those in colour, or a known dataset's own. Or a Keras model, of which each network
             is a copy with new weights. Or a function that returns one: functional, sequential or
             subclassed, built or not, from `[batch, *data.encoding.shape]` to logits `[batch,
-            classes]`, with a single one for two classes. It is called several times, without
-            arguments or, if it wants them, with (input_shape, outputs). Frozen layers stay as they
-            are, and belong to the set. Weights are drawn as their initializers say; those without a
-            random initializer, or set after they had been made, start from their value in every
-            network.
+            classes]`, or `[batch, 1]` for two classes or a quantity. It is called several times,
+            without arguments or, if it wants them, with (input_shape, outputs). Frozen layers stay
+            as they are, and belong to the set. Weights are drawn as their initializers say; those
+            without a random initializer, or set after they had been made, start from their value in
+            every network.
         use: "training" for a set that any ordinary training can use: shuffled minibatches, any
             number of epochs, fresh weights, another network. "replay" for the paper's way: a
             set with its own steps and learning rates. The other defaults follow from it. By default
             "training", but "replay" for a dataset of the registry.
         samples_per_step: distilled samples in each inner step, a minibatch: by default ten a class
-            in all steps together; one a class for replay.
+            in all steps together, 30 for a quantity; for replay one a class, ten for a quantity.
         steps: inner steps an epoch, 4 or 5: as many minibatches have all samples together. For
             replay 1, each step with samples of its own.
         epochs: passes through the samples when the set is used.
@@ -339,7 +349,8 @@ def distill(
         learn: what is learned, of "samples,labels,rates". learn="labels" keeps real examples
             as they are, chosen by matching pursuit.
         labels: "probabilities", learned ones; "soft", learned real values (Section 3.3), for
-            replay the default; "hard", one-hot and not learned.
+            replay the default; "quantities", learned ones, for regression; "hard", one-hot or those
+            of real examples, not learned.
         label_init: "one_hot", or "random" for standard normal labels.
         sample_init: "real" to start from training examples, "medoids" from those nearest to
             the centres of clusters in each class, "k_means" from the centres themselves,

@@ -18,7 +18,7 @@ CHOICES = {
     "use": ("replay", "training"),
     "init": ("fixed", "random"),
     "inner_optimizer": ("sgd", "momentum", "adam"),
-    "labels": ("soft", "hard", "probabilities"),
+    "labels": ("soft", "hard", "probabilities", "quantities"),
     "label_init": ("one_hot", "random"),
     "sample_init": ("normal", "real", "linear", "k_means", "medoids", "matching_pursuit"),
     "augment": ("none", "shift", "crop_and_flip"),
@@ -107,6 +107,7 @@ class Config:
     image_size: str | None = None
     text_length: int | None = None
     skip_bad: bool | None = None
+    task: str | None = None
     embeddings: str | None = None
     checkpoint_minutes: float = 2.0
     deterministic: bool = False
@@ -224,8 +225,8 @@ class Protocol:
     control_steps: int = 2000
 
 
-A_CLASS = 10
-"""Samples of a class of a set for ordinary training."""
+A_CLASS, QUANTITY = 10, 3
+"""Samples of a class of a set for ordinary training; a quantity has as many as so many classes."""
 DATASET = "digits"
 """The dataset by default."""
 
@@ -291,7 +292,7 @@ def complete(
         given: names and values; None stands for the default.
         named: defaults of dataset, model and places.
         network: its defaults by initialization.
-        classes: of the data.
+        classes: of the data; 0 for a quantity.
         batch_size: the default.
         outer_steps: likewise.
 
@@ -302,16 +303,22 @@ def complete(
     use = told.get("use", named["use"])
     training = use == "training"
     init = told.get("init", "random" if training else "fixed")
-    labels = told.get("labels", "probabilities" if training else "soft")
+    of_classes = "probabilities" if training else "soft"
+    labels = told.get("labels", of_classes if classes else "quantities")
+    if labels != "hard" and (labels == "quantities") == bool(classes):
+        raise UserError(
+            f"labels={labels} is for {'regression' if classes else 'classes'}; leave it out"
+        )
+    groups = classes or QUANTITY
     learned = [n for n in LEARN if (n, labels) != ("labels", "hard")]
-    minibatches = 4 if classes % 2 == 0 else 5  # of equal size
+    minibatches = 4 if groups % 2 == 0 else 5  # of equal size
     steps = told.get("steps", minibatches if training else 1)
     defaults = {
         **named,
         "init": init,
         "labels": labels,
         "learn": ",".join(n for n in learned if not (training and n == "rates")),
-        "samples_per_step": -(-A_CLASS * classes // steps) if training else classes,
+        "samples_per_step": -(-A_CLASS * groups // steps) if training else classes or A_CLASS,
         "steps": steps,
         "batch_size": batch_size,
         "outer_steps": outer_steps,

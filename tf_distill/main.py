@@ -37,8 +37,8 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
             "dataset",
             help="Name: digits, mnist, cifar10, imdb, sst5, trec6, trec50, toy_questions. Or own "
             "data: csv:FILE (labelled texts as CSV, TSV or JSON, also .gz, .zip), table:FILE (rows "
-            "of numbers and categories as CSV, TSV, JSON or Parquet), folder:PATH (a "
-            "folder of images for each class), npz:FILE (images, in the format of "
+            "of numbers and categories as CSV, TSV, JSON or Parquet, with a class or a quantity), "
+            "folder:PATH (a folder of images for each class), npz:FILE (images, in the format of "
             "Keras's archives), tfds:NAME (a dataset of tensorflow-datasets that has an image or a "
             "text, and a class). Default: digits.",
         ),
@@ -55,8 +55,8 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         ),
         _text(
             "label_column",
-            help="Column or feature with the classes. Default: one with a usual name (label, "
-            "class, category ...), else the only one with few different values.",
+            help="Column or feature with the classes or the quantity. Default: one with a usual "
+            "name (label, class, category ...), else the only one with few different values.",
         ),
         _text(
             "image_size",
@@ -67,6 +67,11 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
             "text_length",
             help="Words that own texts are cut or padded to. Default: so many that 95 of 100 fit "
             "in, within 5 to 50.",
+        ),
+        _text(
+            "task",
+            help="What the labels of table:FILE and npz:FILE are: classes; regression, for a "
+            "quantity. Default: regression if they have fractions, else classes.",
         ),
         _truth(
             "skip_bad",
@@ -109,7 +114,7 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         _count(
             "samples_per_step",
             help="Distilled samples in an inner step, of a minibatch; can be fewer than classes. "
-            "Default: ten a class in all, for replay one a class.",
+            "Default: ten a class in all, for replay one a class; 30 and ten for a quantity.",
         ),
         _count(
             "steps",
@@ -127,8 +132,9 @@ _SETTINGS: dict[str, list[flags.FlagHolder]] = {
         ),
         _text(
             "labels",
-            help="probabilities: learned ones; soft: learned, any numbers; hard: stay one-hot. "
-            "Default: probabilities, for replay soft.",
+            help="probabilities: learned ones; soft: learned, any numbers; quantities: learned, of "
+            "--task=regression; hard: stay as they start. Default: probabilities, for replay soft, "
+            "for regression quantities.",
         ),
         _text("label_init", help="First labels: one_hot; random. Default: one_hot."),
         _text(

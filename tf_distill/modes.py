@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tf_distill import jobs
-from tf_distill.common import Interrupted, NotEqual, UserError, percent
+from tf_distill.common import Interrupted, NotEqual, UserError, measure_of, percent
 from tf_distill.config import plain_numbers
 from tf_distill.core import Distribution
 from tf_distill.datasets import Dataset
@@ -106,7 +106,7 @@ def _original(call: Call) -> str:
         told = f"\nratio {percent(record.read(_folder(run)).ratio, 1) or '-'} %, also in {page}"
     config = run.config
     return (
-        f"accuracy {found['accuracy']:.4f} on {len(run.dataset.y_test)} "
+        f"{measure_of(run.dataset.target)} {found['accuracy']:.4f} on {len(run.dataset.y_test)} "
         f"{config.eval_split.replace('_', '-')} examples, {config.model} after {found['epochs']:g} "
         f"epochs on all of {config.dataset}, {found['seconds']:.0f} s{told}"
     )

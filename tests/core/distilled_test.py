@@ -10,6 +10,7 @@ from numeric import assert_gradients_close
 
 from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.starts import initial_samples
+from tf_distill.core.tasks import encode
 from tf_distill.runs.experiment import carry_out, new_distillation
 
 
@@ -17,7 +18,9 @@ def start(**settings):
     defaults = {"steps": 3, "samples_per_step": 4, "epochs": 2, "inner_lr": 0.02}
     defaults |= {"label_init": "one_hot", "seed": 0, "shape": (5,), "classes": 10}
     settings = defaults | settings
-    return initial_samples(settings.pop("shape"), settings.pop("classes"), **settings)
+    classes, size = settings.pop("classes"), settings["steps"] * settings["samples_per_step"]
+    targets = encode(np.arange(size) % classes, 1 if classes == 2 else classes).numpy()
+    return initial_samples(settings.pop("shape"), targets, **settings)
 
 
 @pytest.mark.parametrize("rate", [1e-6, 1e-3, 0.02, 1.0, 17.5, 200.0])

@@ -19,7 +19,7 @@ from tf_distill.core.hypergradient import (
 )
 from tf_distill.core.inner import Recipe, Samples, descend, inner_step, minibatches, train
 from tf_distill.core.learner import Learner, fixed_network
-from tf_distill.core.losses import cross_entropy
+from tf_distill.core.losses import cross_entropy, squared_errors
 from tf_distill.core.optimizers import OPTIMIZERS
 from tf_distill.core.outer import mean_hypergradient, network_drawer
 from tf_distill.networks import convolutions
@@ -133,6 +133,22 @@ def test_equals_central_differences_with_random_networks(float64):
     check_against_differences(mean_loss, case.random(case.soft), case.soft, True, "lenet")
 
 
+def test_squared_errors_equal_central_differences(float64):
+    case, recipe = problem("mlp", 1), Recipe(losses=squared_errors)
+    given = (case.weights, case.x, case.y, recipe)
+
+    @tf.function
+    def loss(samples):
+        trained = train(case.learner, samples, case.weights, recipe)
+        return tf.reduce_mean(squared_errors(case.y, case.learner.apply(trained, case.x)))
+
+    found = hypergradient(case.learner, case.soft, *given)
+    check_against_differences(loss, found, case.soft, True, "mlp")
+    plain = reference_hypergradient(case.learner, case.soft, *given)
+    for a, b in zip(tf.nest.flatten(found), tf.nest.flatten(plain), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize(("name", "outputs"), CASES)
 def test_adjoint_equals_the_plain_tape(float64, name, outputs):
     case = problem(name, outputs)
@@ -211,7 +227,7 @@ def test_a_window_of_ordinary_training_equals_central_differences(
         batch = minibatches(samples._replace(lr=tf.fill([run], samples.lr[0])), recipe, seed)
         for t in range(before, before + length):
             weights, state = inner_step(
-                case.learner, recipe.optimizer, weights, state, *batch(tf.constant(t))
+                case.learner, recipe, weights, state, *batch(tf.constant(t))
             )
         return cross_entropy(case.y, case.learner.apply(weights, case.x))
 
@@ -222,7 +238,7 @@ def start_of_window(case, recipe, before, seed):
     """Weights and state after the steps before a window."""
     constant = case.soft._replace(lr=tf.fill([before], case.soft.lr[0]))
     batch = minibatches(constant, recipe, seed)
-    return descend(case.learner, batch, before, case.weights, recipe.optimizer)
+    return descend(case.learner, batch, before, case.weights, recipe)
 
 
 def test_labels_have_a_hypergradient():

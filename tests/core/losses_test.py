@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from numeric import assert_gradients_close
 
-from tf_distill.core.losses import SoftLabelCrossentropy, cross_entropy, encode, predict
+from tf_distill.core.losses import SoftLabelCrossentropy, cross_entropy
+from tf_distill.core.tasks import encode, predict
 
 LOG_2 = np.log(2)
 

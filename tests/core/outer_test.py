@@ -13,7 +13,6 @@ from tf_distill.core.distilled import DistilledSet
 from tf_distill.core.hypergradient import hypergradient
 from tf_distill.core.inner import Samples
 from tf_distill.core.learner import fixed_network
-from tf_distill.core.losses import encode
 from tf_distill.core.outer import (
     Distillation,
     OuterStep,
@@ -22,6 +21,7 @@ from tf_distill.core.outer import (
     mean_hypergradient,
     outer_update,
 )
+from tf_distill.core.tasks import encode
 
 OUTER_LR, OUTER_STEPS, OUTER_MOMENTUM = 0.05, 6, 0.5
 

@@ -200,7 +200,7 @@ WRONG = {
     "a,b,class\n1,2,x\n3,4,5,y\n": r"t.csv, line 3: got 4 fields, expected 3 as in the first line",
     "a,a,class\n1,2,x\n": "t.csv: two columns have one name, 'a'; rename one",
     "5.1,3.5,x\n4.9,3.0,y\n": r"line 1 looks like a row \(5.1 is a number\).*label_column=3 for",
-    "a,b,c\n1,2,x\n2,3,y\n": "not clear which column has the classes; name it with label_column",
+    "a,b,c\n1,2,x\n2,3,y\n": "not clear which column has the labels; name it with label_column",
     "a,class\n": "t.csv has no examples",
     "a,class\n1,x\n1,x\n1,y\n1,y\n": "has no column that can be used, expected numbers",
 }

@@ -44,7 +44,7 @@ def test_what_is_no_label_is_named_with_its_position(bad):
         (np.array([[1, 0], [0, 0]]), "one class, not several labels"),
         ([["a", "b"], ["a", "c"]], "one class, not several labels: give one label of each$"),
         (["a", ["a", "b"]], "one class, not several labels"),
-        ([1.0, 2.5], r"label 1 is 2.5, .* not quantities \(regression\): .* by numpy.digitize"),
+        ([1.0, 2.5], "label 1 is 2.5, .* give task=regression; or cut .* by numpy.digitize"),
     ],
 )
 def test_advice_fits_what_the_labels_are(given, text):
@@ -59,7 +59,7 @@ def test_advice_about_quantities_leads_out():
 
 
 ODD = [
-    (["1.5", "2.5", "3.5"], r"\(regression\): cut numbers such as '1.5' into ranges"),
+    (["1.5", "2.5", "3.5"], "give task=regression; or cut numbers such as '1.5' into ranges"),
     (["a", "b", "a;b"], "not several labels: give one label in place of, for instance, 'a;b'"),
     (["a, b", "a, c", "b, c"], "in place of, for instance, 'a, b'"),
 ]
@@ -72,6 +72,13 @@ def test_classes_that_look_like_something_else_are_told(given, text, capsys):
     assert re.search(f"^warning: here: .*{text}; now each of these 3 is a class of its own", found)
     with pytest.raises(UserError, match=f"3 of 3 classes have one example .*{text}$"):
         labels.class_names(given, "here")
+
+
+def test_many_whole_numbers_that_do_not_number_classes_are_told(capsys):
+    labels.class_names([str(2 * i) for i in range(40)] * 2, "here")
+    assert "give task=regression; now each" in capsys.readouterr().out
+    labels.class_names([str(i) for i in range(1, 41)] * 2, "here")
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize("given", [["1", "2.0"], ["Doe, John", "Roe, Ann"], ["a|b", "c"]])

@@ -174,7 +174,7 @@ MISTAKES = [
     (["--text_column=text"], ["--text_column is not for --dataset=digits"]),
     (["--dataset=numbers.csv"], ["use --dataset=csv:numbers.csv"]),
     (["--dataset=csv:numbers.csv"], ["use --dataset=table:FILE"]),
-    (["--dataset=table:numbers.csv"], ["has the classes; name it with --label_column", "'b', 'c'"]),
+    (["--dataset=table:numbers.csv"], ["has the labels; name it with --label_column", "'b', 'c'"]),
     (["--dataset=table:numbers.csv", "--label_column=d"], ["numbers.csv has no column 'd'"]),
     (["--dataset=table:numbers.csv", "--label_column=c", "--model=lenet"],
      ["--model=lenet takes images, but", "linear, mlp, resnet_mlp"]),

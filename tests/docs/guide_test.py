@@ -57,6 +57,7 @@ def workplace(tmp_path_factory, image_run):
         (folder / name).write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
     for name, target in {"penguins": "species", "wine": "target"}.items():
         (folder / f"{name}.csv").write_text(f"size,{target}\n" + "1.5,a\n2.5,b\n" * 9)
+    (folder / "diabetes.csv").write_text("bmi,target\n" + "20.5,80\n31.5,201\n25.5,99\n" * 9)
     arrays = {
         f"{x}_{split}": value
         for split in ("train", "test")
@@ -159,7 +160,9 @@ def nothing_done(monkeypatch):
     def named_run(config, *_):
         asked.append(config)
         files = SimpleNamespace(path=config.run_dir, read=lambda name: {"there": True})
-        return SimpleNamespace(config=config, files=files, dataset=SimpleNamespace(y_test=[]))
+        return SimpleNamespace(
+            config=config, files=files, dataset=SimpleNamespace(y_test=[], target=None)
+        )
 
     found = {"accuracy": 0.0, "epochs": 0, "seconds": 0.0}
     finished = SimpleNamespace(results={}, distilled=SimpleNamespace(samples=None))

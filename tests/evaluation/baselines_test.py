@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import small
 from sklearn.cluster import KMeans
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
 
-from tf_distill.core import starts
+from tf_distill.core import starts, task_for
 from tf_distill.core.starts import Prototypes
+from tf_distill.datasets import Target
 from tf_distill.evaluation import baselines
 
 RNG = np.random.default_rng
@@ -113,6 +114,42 @@ def test_neighbours_are_scikit_learns(neighbours):
     assert found == pytest.approx(expected)
 
 
+def of_quantity(train=60):
+    """The vectors of `small.dataset` with a quantity, the sum of their numbers."""
+    data = small.dataset(train)
+    y_train, y_test = (x.sum(1).astype(np.float64) for x in (data.x_train, data.x_test))
+    target = Target("sum", float(y_train.mean()), float(y_train.std()))
+    return dataclasses.replace(data, classes=(), y_train=y_train, y_test=y_test, target=target)
+
+
+def test_real_examples_are_spread_over_the_quantiles_of_a_quantity():
+    data = of_quantity()
+    x, y, places = starts.draw_real(data, 6, RNG(0))
+    np.testing.assert_array_equal(data.y_train[places], y)
+    ranks = np.argsort(np.argsort(data.y_train))[places]
+    assert (ranks // 10).tolist() == list(range(6))
+    assert not np.array_equal(starts.draw_real(data, 6, RNG(1)).x, x)
+
+
+def test_a_quantity_of_a_cluster_is_its_mean():
+    data = of_quantity()
+    x, y, _ = starts.k_means(data, 4, RNG(0))
+    near = ((data.x_train[:, None] - x) ** 2).sum(-1).argmin(1)
+    np.testing.assert_allclose(y, [data.y_train[near == i].mean() for i in range(4)])
+    means = baselines.average(data, 4)
+    np.testing.assert_allclose(means.y, np.sort(data.y_train).reshape(4, -1).mean(1))
+    places = starts.medoids(data, 4, RNG(0)).places
+    assert len({*near[places]}) == 4
+
+
+def test_neighbours_of_a_quantity_are_scikit_learns():
+    data = of_quantity()
+    sets = [starts.draw_real(data, 9, RNG(i)) for i in range(2)]
+    found = baselines.neighbour_accuracies(sets, data, data.x_test, data.y_test, 3)
+    models = [KNeighborsRegressor(3).fit(s.x, s.y) for s in sets]
+    assert found == pytest.approx([m.score(data.x_test, data.y_test) for m in models])
+
+
 @pytest.fixture
 def uneven():
     """Two examples of class 1, none of class 2."""
@@ -148,21 +185,20 @@ def test_a_shortage_is_said(uneven):
 
 
 def test_samples_keep_the_order_of_the_prototypes():
-    like = small.samples(steps=2, n=3, epochs=2)
+    like, task = small.samples(steps=2, n=3, epochs=2), task_for(None, 3)
     x = np.arange(6 * small.FEATURES, dtype=np.float32).reshape(6, small.FEATURES)
-    samples = baselines.as_samples(Prototypes(x, np.array([0, 1, 2, 2, 1, 0])), like, 0.5)
+    samples = baselines.as_samples(Prototypes(x, np.array([0, 1, 2, 2, 1, 0])), task, like, 0.5)
     assert [v.shape for v in samples] == [v.shape for v in like]
     np.testing.assert_array_equal(samples.x[1, 0], x[3])
     assert samples.y.numpy().argmax(-1).tolist() == [[0, 1, 2], [2, 1, 0]]
     np.testing.assert_array_equal(samples.y.numpy().sum(-1), 1)
     assert samples.lr.numpy().tolist() == [0.5] * 4
-    rates = baselines.as_samples(Prototypes(x, np.zeros(6, int)), like, np.arange(4.0)).lr
+    rates = baselines.as_samples(Prototypes(x, np.zeros(6, int)), task, like, np.arange(4.0)).lr
     assert rates.numpy().tolist() == [0, 1, 2, 3]
 
 
 def test_binary_labels_are_zero_and_one():
     like = small.samples(steps=1, n=2, outputs=1)
     x = np.zeros((2, small.FEATURES), np.float32)
-    assert baselines.as_samples(Prototypes(x, np.array([0, 1])), like, 1.0).y.numpy().tolist() == [
-        [[0], [1]]
-    ]
+    set_ = baselines.as_samples(Prototypes(x, np.array([0, 1])), task_for(None, 1), like, 1.0)
+    assert set_.y.numpy().tolist() == [[[0], [1]]]

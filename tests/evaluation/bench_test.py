@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import small
 
-from tf_distill.core import evaluate, starts
+from tf_distill.core import evaluate, starts, task_of
 from tf_distill.evaluation import baselines, bench
 from tf_distill.evaluation.baselines import best_sets
 from tf_distill.evaluation.bench import RATES, Bench, Conditions, training_view, with_rate
@@ -18,7 +18,8 @@ RANDOM = FIXED._replace(init="random")
 def sets_of(data, count, seed=0):
     rngs = [np.random.default_rng((seed, i)) for i in range(count)]
     like = small.samples(steps=1, n=3, epochs=2)
-    return [baselines.as_samples(starts.draw_real(data, 3, rng), like, 0.3) for rng in rngs]
+    drawn, task = [starts.draw_real(data, 3, rng) for rng in rngs], task_of(data)
+    return [baselines.as_samples(real, task, like, 0.3) for real in drawn]
 
 
 @pytest.fixture(scope="module")

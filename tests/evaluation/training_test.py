@@ -104,9 +104,8 @@ def test_rates_of_real_subsets_are_the_best_of_the_grid(monkeypatch):
     subject = made()
     measured = baselines.herding_row(subject, {})
     rng = subject.rng(bench.Stream.BASELINES)
-    own = baselines.as_samples(
-        baselines.herding(subject.run.dataset, subject.size, rng), subject.samples, 0.1
-    )
+    chosen = baselines.herding(subject.run.dataset, subject.size, rng)
+    own = baselines.as_samples(chosen, subject.task, subject.samples, 0.1)
     rate = subject.bench.best_rate([own])
     assert measured.lr == pytest.approx([rate] * 6)
     scores = [subject.bench.training_accuracy([bench.with_rate(own, r)]) for r in RATES]

@@ -96,7 +96,7 @@ def test_every_script_and_normal_form_is_served_as_it_is_trained_on():
     words = ["\u65e5", "caf\u00e9", "\u0e17\u0e35\u0e48", "\u0932\u0921\u093c\u0915\u093e"]
     encoding = TextEncoding(words, np.eye(4), 6)
     learner = small.learner()
-    model = classifier.TextClassifier(learner, learner.init(tf.constant([0, 1])), "ab", encoding)
+    model = classifier.classifier_for(learner, learner.init(tf.constant([0, 1])), "ab", encoding)
     line = "\u672c\u65e5 CAFE\u0301 \u0e17\u0e35\u0e48\u0e17\u0e35\u0e48 \u0932\u095c\u0915\u093e"
     texts = tf.constant([line, "caf\u00e9"])
     served = tf.function(model._embed)(texts)

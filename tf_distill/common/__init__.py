@@ -62,6 +62,7 @@ from tf_distill.common.wording import (
     count,
     full_training,
     is_own_network,
+    measure_of,
     minutes,
     network_name,
     output_names,
@@ -69,4 +70,5 @@ from tf_distill.common.wording import (
     shown_part,
     size_of_set,
     spread,
+    spread_words,
 )

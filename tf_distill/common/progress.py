@@ -38,11 +38,11 @@ def _bar(total: int, text: str, **options: Any) -> tqdm:
 class Progress:
     """Shows the outer steps: a bar and a line for each evaluation; without a terminal some lines.
 
-    A run of `total` steps goes on after `done` ones.
+    A run of `total` steps goes on after `done` ones; evaluations tell a `measure`.
     """
 
-    def __init__(self, total: int, done: int):
-        self._total = total
+    def __init__(self, total: int, done: int, measure: str = "accuracy"):
+        self._total, self._measure = total, measure
         self._accuracy: float | None = None
         self._evaluated = False
         self._bar = _bar(total, BAR, initial=done, desc="distilling")
@@ -65,10 +65,10 @@ class Progress:
             spoken = self._seldom.due() or step == self._total
         else:
             spoken, self._evaluated = self._evaluated, False
-            short = "" if accuracy is None else f", acc {100 * accuracy:.1f}%"
+            short = "" if accuracy is None else f", {self._measure[:3]} {100 * accuracy:.1f}%"
             self._bar.set_postfix_str(f"loss {loss:.4g}{short}", refresh=False)
         if spoken:
-            known = "" if accuracy is None else f", accuracy {accuracy:.4f}"
+            known = "" if accuracy is None else f", {self._measure} {accuracy:.4f}"
             say(f"outer step {step} of {self._total}: loss {loss:.4f}{known}")
 
 

@@ -70,6 +70,10 @@ INPUT = Object(
         "columns": [COLUMN],
     },
 )
+TARGET = Object(
+    "name mean std decimals", {"name": str, "mean": NUMBER, "std": NUMBER, "decimals": int}
+)
+"""A quantity; accuracies are R2 then."""
 SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "model", "use", "init", "labels", "learn", "label_init"), str),
     **dict.fromkeys(("inner_optimizer", "augment", "eval_split"), str),
@@ -77,7 +81,7 @@ SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("networks", "eval_networks", "eval_every", "seed"), int),
     **dict.fromkeys(("inner_lr", "outer_lr"), NUMBER),
     **dict.fromkeys(("unroll", "window", "text_length"), int | None),
-    **dict.fromkeys(("test_data", "text_column", "label_column"), MAYBE_TEXT),
+    **dict.fromkeys(("test_data", "text_column", "label_column", "task"), MAYBE_TEXT),
     **dict.fromkeys(("image_size", "embeddings", "start"), MAYBE_TEXT),
     "skip_bad": bool | None,
 }
@@ -87,7 +91,8 @@ DESCRIBED = Object(
      **dict.fromkeys(("eval_split", "date", "license"), str), "input": INPUT,
      "use": ("training", "replay"),
      "inner_optimizer": ("sgd", "momentum", "adam"), "augment": ("none", "shift", "crop_and_flip"),
-     "accuracy": MEAN, "classes": [str], "sentences": [str], "layers": [str],
+     "accuracy": MEAN, "rmse": MEAN, "target": TARGET,
+     "classes": [str], "sentences": [str], "layers": [str],
      "sources": [Object("dataset samples classes",
                         {"dataset": str, "samples": int, "classes": [str], "license": str})],
      **dict.fromkeys(("steps", "epochs", "seed", "initial_weights", "frozen_weights"), int)},
@@ -103,7 +108,8 @@ SCHEMAS = {
     "results.json": Object(
         "distilled_samples seconds accuracy",
         {**SETTINGS, "distilled_samples": int, "seconds": NUMBER, "accuracy": MEAN,
-         "accuracy_before": MEAN, "original": ORIGINAL, "original_accuracy": NUMBER,
+         "accuracy_before": MEAN, "rmse": MEAN, "target": TARGET,
+         "original": ORIGINAL, "original_accuracy": NUMBER,
          "learned_lr": [NUMBER], "test_examples": int, "recipe": str, "class_examples": dict,
          "confusion": [[int]]},
     ),
@@ -112,7 +118,7 @@ SCHEMAS = {
         {"settings": Object("", PROTOCOL), "original": ORIGINAL, "rows": [ROW], "curve": CURVE,
          "expected": [str], "set": str},
     ),
-    "sweep.json": Object("sizes", {"sizes": [SIZE], "original": ORIGINAL,
+    "sweep.json": Object("sizes", {"sizes": [SIZE], "original": ORIGINAL, "target": TARGET,
                                    "settings": Object("", SETTINGS)}),
     "ranking.json": Object("variants", {"variants": [VARIANT], "spearman": MAYBE_NUMBER,
                                         "kendall": MAYBE_NUMBER, "set": str}),

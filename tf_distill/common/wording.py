@@ -29,6 +29,16 @@ def accuracy_over(mean: float, std: float, networks: int) -> str:
     return accuracy_words(mean, std, networks) + over
 
 
+def measure_of(target: object) -> str:
+    """What networks are measured by: the accuracy or, where there is a quantity, R2."""
+    return "R2" if target else "accuracy"
+
+
+def spread_words(mean: float, std: float, networks: int) -> str:
+    """A number in any unit, with its standard deviation for several networks."""
+    return f"{mean:.4g}" + (f" +- {std:.2g}" if networks > 1 else "")
+
+
 def count(number: int, one: str, several: str) -> str:
     """A number and its noun: 1 class, 2 classes."""
     return f"{number} {one if number == 1 else several}"

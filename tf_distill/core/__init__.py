@@ -8,7 +8,8 @@ T = steps * epochs: each epoch goes through the same samples again, with rates o
 | symbol | is | file |
 | --- | --- | --- |
 | f, w[0] | a Keras model as pure functions of its weights, and their random start | learner |
-| loss | cross-entropy with labels of any real values | losses |
+| loss | cross-entropy with labels of any real values; squared error | losses |
+| y | classes, or a quantity: a `Task` has its loss, its targets and its score | tasks |
 | the inner steps | a `Recipe`: the set's own order, or shuffled; x, y, lr are `Samples` | inner |
 | w[t] to w[t+1] | plain descent, momentum, Adam: each an `Optimizer` | optimizers |
 | d loss / d (x, y, lr) | the hypergradient, by a manual adjoint | hypergradient |
@@ -60,7 +61,6 @@ from tf_distill.core.learner import (
     stateless,
     with_initializers,
 )
-from tf_distill.core.losses import cross_entropies, encode
 from tf_distill.core.optimizers import GRADIENT_DESCENT, OPTIMIZERS, Optimizer
 from tf_distill.core.outer import (
     Distillation,
@@ -81,4 +81,6 @@ from tf_distill.core.starts import (
     medoids,
     real_examples,
     real_starts,
+    usual_labels,
 )
+from tf_distill.core.tasks import Task, encode, task_for, task_of

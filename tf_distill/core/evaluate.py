@@ -11,7 +11,7 @@ from tf_distill.core import parallel
 from tf_distill.core.compiling import compiled, graph_function
 from tf_distill.core.inner import REPLAY, Recipe, Samples, train
 from tf_distill.core.learner import Learner, Weights, fixed_network
-from tf_distill.core.losses import predict
+from tf_distill.core.tasks import Task, task_of
 from tf_distill.datasets import Dataset
 
 TEST_BATCH = 250
@@ -19,7 +19,10 @@ TEST_BATCH = 250
 
 
 class Accuracy(NamedTuple):
-    """Fractions of the test examples, over networks: mean and population standard deviation."""
+    """Fractions of the test examples, over networks: mean and population standard deviation.
+
+    For a quantity they are R2, the share of its variance that is explained.
+    """
 
     mean: float
     std: float
@@ -32,7 +35,10 @@ class Accuracy(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """Networks after the test: their accuracy, and their answers, int32 `[networks, examples]`."""
+    """Networks after the test: their accuracy, and their answers `[networks, examples]`.
+
+    Answers are class indices, int32, or quantities, float64.
+    """
 
     accuracy: Accuracy
     answers: np.ndarray
@@ -49,6 +55,13 @@ class Evaluated(NamedTuple):
         """
         pairs = (y.astype(np.int64) * classes + self.answers).ravel()
         return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+    def rmse(self, y: np.ndarray) -> Accuracy:
+        """The root mean squared error of quantities, in the units of the data.
+
+        `y` are those of the test examples.
+        """
+        return Accuracy.of(np.sqrt(np.mean((self.answers - y) ** 2, axis=1)).tolist())
 
 
 Fit = Callable[..., Weights]
@@ -68,23 +81,26 @@ def compiled_train(learner: Learner, recipe: Recipe = REPLAY) -> Fit:
 
 
 def predictor(
-    learner: Learner, encoding: Callable[[tf.Tensor], tf.Tensor], inputs: np.ndarray
+    learner: Learner,
+    encoding: Callable[[tf.Tensor], tf.Tensor],
+    inputs: np.ndarray,
+    task: Task,
 ) -> Callable[[Weights], tf.Tensor]:
     """Compiles the prediction of stored inputs `[examples, ...]`, for many calls.
 
     Returns:
-        A function of weights, which gives the predicted class indices, int32 `[examples]`.
+        A function of weights, which gives the predicted labels `[examples]`.
     """
     x, examples = tf.constant(inputs), len(inputs)
     parts = -(-examples // TEST_BATCH)
 
     def predict_part(i: tf.Tensor, found: tf.TensorArray, weights: Weights):
         part = x[i * TEST_BATCH : (i + 1) * TEST_BATCH]
-        return i + 1, found.write(i, predict(learner.apply(weights, encoding(part))))
+        return i + 1, found.write(i, task.predict(learner.apply(weights, encoding(part))))
 
     @graph_function
-    def classes(weights: Weights) -> tf.Tensor:
-        found = tf.TensorArray(tf.int32, parts, infer_shape=False, element_shape=[None])
+    def labels(weights: Weights) -> tf.Tensor:
+        found = tf.TensorArray(task.dtype, parts, infer_shape=False, element_shape=[None])
         _, found = tf.while_loop(
             lambda i, _: i < parts,
             lambda i, found: predict_part(i, found, weights),
@@ -93,8 +109,8 @@ def predictor(
         )
         return found.concat()
 
-    classes._omit_frequent_tracing_warning = True  # each network and split has its own
-    return classes
+    labels._omit_frequent_tracing_warning = True  # each network and split has its own
+    return labels
 
 
 def answerer(learner: Learner, dataset: Dataset, fit: Fit) -> Answerer:
@@ -102,21 +118,21 @@ def answerer(learner: Learner, dataset: Dataset, fit: Fit) -> Answerer:
 
     Returns:
         A function of samples, initial weights and the number of a random order, which trains the
-        network on the samples by `fit` and gives the class indices that it predicts, int32
-        `[examples]`; without samples (None), those of the weights as they are.
+        network on the samples by `fit` and gives the labels that it predicts `[examples]`; without
+        samples (None), those of the weights as they are.
     """
-    classes = predictor(learner, dataset.encoding, dataset.x_test)
+    labels = predictor(learner, dataset.encoding, dataset.x_test, task_of(dataset))
 
     def answers(samples: Samples | None, weights: Weights, order: int = 0) -> np.ndarray:
-        return classes(fit(samples, weights, order) if samples else weights).numpy()
+        return labels(fit(samples, weights, order) if samples else weights).numpy()
 
     return answers
 
 
 def tester(learner: Learner, dataset: Dataset, fit: Fit) -> Tester:
     """The same, but the function gives the network's accuracy."""
-    answers = answerer(learner, dataset, fit)
-    return lambda *given: float(np.mean(answers(*given) == dataset.y_test))
+    answers, score = answerer(learner, dataset, fit), task_of(dataset).score
+    return lambda *given: float(score(answers(*given), dataset.y_test))
 
 
 def evaluator(
@@ -127,11 +143,12 @@ def evaluator(
     It gives a function of samples and an iterable of initial weights.
     """
     answers = answerer(learner, dataset, compiled_train(learner, recipe))
+    score = task_of(dataset).score
 
     def evaluate(samples: Samples | None, networks: Iterable[Weights]) -> Evaluated:
         numbered = ((samples, weights, order) for order, weights in enumerate(networks))
         found = np.stack(parallel.each(answers, numbered))
-        return Evaluated(Accuracy.of((found == dataset.y_test).mean(axis=1).tolist()), found)
+        return Evaluated(Accuracy.of(score(found, dataset.y_test).tolist()), found)
 
     return evaluate
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tf_distill.core import parallel
 from tf_distill.core.inner import (
+    REPLAY,
     Recipe,
     Samples,
     augmented,
@@ -28,8 +29,8 @@ from tf_distill.core.inner import (
     value_and_gradients,
 )
 from tf_distill.core.learner import Learner, Weights
-from tf_distill.core.losses import cross_entropy
-from tf_distill.core.optimizers import GRADIENT_DESCENT, Optimizer, State
+from tf_distill.core.losses import Losses
+from tf_distill.core.optimizers import State
 
 TRAINING, WAY_BACK = "distilled_training", "distilled_way_back"
 """The names of the two loops in a graph."""
@@ -64,7 +65,7 @@ def hypergradient(
     weights: Weights,
     x: tf.Tensor,
     y: tf.Tensor,
-    optimizer: Optimizer = GRADIENT_DESCENT,
+    recipe: Recipe = REPLAY,
     state: State | None = None,
     together: int = 1,
 ) -> Hypergradient:
@@ -78,7 +79,7 @@ def hypergradient(
         weights: initial weights w[0]; they are not changed.
         x: a batch of real inputs, embedded, `[batch, ...]`.
         y: its targets `[batch, outputs]`.
-        optimizer: the inner update.
+        recipe: of the training; here its optimizer and its losses count.
         state: of the optimizer where the samples are a window in the middle of a longer inner run,
             `weights` being those at its start; None at the start of a run. No gradient goes
             further back.
@@ -87,11 +88,11 @@ def hypergradient(
     Returns:
         The loss on the real batch and d loss / d (x, y, lr) of the samples.
     """
-    start = Carry(list(weights), optimizer.init(weights) if state is None else state)
-    final, history = _forward(learner, optimizer, samples, start)
-    loss, adjoint = _on_real(learner, final, x, y, together)
+    start = Carry(list(weights), recipe.optimizer.init(weights) if state is None else state)
+    final, history = _forward(learner, recipe, samples, start)
+    loss, adjoint = _on_real(learner, final, x, y, recipe.losses, together)
     carry = Carry(adjoint, [tf.zeros_like(v) for v in start.state])
-    return Hypergradient(loss, _backward(learner, optimizer, samples, history, carry))
+    return Hypergradient(loss, _backward(learner, recipe, samples, history, carry))
 
 
 def reference_hypergradient(
@@ -100,19 +101,19 @@ def reference_hypergradient(
     weights: Weights,
     x: tf.Tensor,
     y: tf.Tensor,
-    optimizer: Optimizer = GRADIENT_DESCENT,
+    recipe: Recipe = REPLAY,
     state: State | None = None,
 ) -> Hypergradient:
     """`hypergradient` by nested tapes over an unrolled loop: plain, slow and large."""
     with tf.GradientTape() as tape:
         tape.watch(samples)
-        state = optimizer.init(weights) if state is None else state
+        state = recipe.optimizer.init(weights) if state is None else state
         for t in range(samples.lr.shape[0]):
             s = t % samples.x.shape[0]
             weights, state = inner_step(
-                learner, optimizer, weights, state, samples.x[s], samples.y[s], samples.lr[t]
+                learner, recipe, weights, state, samples.x[s], samples.y[s], samples.lr[t]
             )
-        loss = cross_entropy(y, learner.apply(weights, x))
+        loss = tf.reduce_mean(recipe.losses(y, learner.apply(weights, x)))
     return Hypergradient(loss, Samples(*tape.gradient(loss, samples, unconnected_gradients="zero")))
 
 
@@ -149,7 +150,7 @@ def window_hypergradient(
     steps = before + tf.range(length)
     constant = samples._replace(lr=tf.fill([run], samples.lr[0]))
     batch = minibatches(constant, recipe, seed)
-    weights, state = descend(learner, batch, before, weights, recipe.optimizer)
+    weights, state = descend(learner, batch, before, weights, recipe)
     place = tf.map_fn(functools.partial(places, samples, seed), steps)
     with tf.GradientTape() as tape:  # through the choice and the change of samples
         tape.watch(samples)
@@ -158,28 +159,25 @@ def window_hypergradient(
             change = lambda step: augmented(step[0], recipe, seed, step[1])  # noqa: E731
             x_dealt = tf.map_fn(change, (x_dealt, steps), fn_output_signature=x_dealt.dtype)
         dealt = Samples(x_dealt, y_dealt, tf.fill([length], samples.lr[0]))
-    loss, found = hypergradient(
-        learner, dealt, weights, x, y, recipe.optimizer, state, together=together
-    )
+    loss, found = hypergradient(learner, dealt, weights, x, y, recipe, state, together=together)
     gradients = tape.gradient(dealt, samples, found, unconnected_gradients="zero")
     return Hypergradient(loss, Samples(*map(tf.convert_to_tensor, gradients)))
 
 
 def _on_real(
-    learner: Learner, weights: Weights, x: tf.Tensor, y: tf.Tensor, together: int
+    learner: Learner, weights: Weights, x: tf.Tensor, y: tf.Tensor, losses: Losses, together: int
 ) -> tuple[tf.Tensor, Weights]:
     """The loss on the real batch and its gradient by the weights, in parts of one size."""
     parts = parallel.equal_parts(x.shape[0], REAL_PART)
     if parts == 1:
-        return value_and_gradients(learner, weights, x, y)
+        return value_and_gradients(learner, weights, x, y, losses)
     xs, ys = (tf.reshape(v, [parts, v.shape[0] // parts, *v.shape[1:]]) for v in (x, y))
     zero = tf.zeros([], x.dtype), [tf.zeros_like(w) for w in weights]
-    return parallel.mean(
-        parts, lambda i: value_and_gradients(learner, weights, xs[i], ys[i]), zero, together
-    )
+    of_part = lambda i: value_and_gradients(learner, weights, xs[i], ys[i], losses)  # noqa: E731
+    return parallel.mean(parts, of_part, zero, together)
 
 
-def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, start: Carry):
+def _forward(learner: Learner, recipe: Recipe, samples: Samples, start: Carry):
     """Trains on the samples and keeps what every step started from.
 
     Returns:
@@ -195,7 +193,7 @@ def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, start: Ca
     def body(t, carry, history):
         history = [h.write(t, v) for h, v in zip(history, tf.nest.flatten(carry), strict=True)]
         x, y, lr = samples.x[t % steps], samples.y[t % steps], samples.lr[t]
-        return t + 1, Carry(*inner_step(learner, optimizer, *carry, x, y, lr)), history
+        return t + 1, Carry(*inner_step(learner, recipe, *carry, x, y, lr)), history
 
     _, (final, _), history = tf.while_loop(
         lambda t, *_: t < total, body, (0, start, history), parallel_iterations=1, name=TRAINING
@@ -205,7 +203,7 @@ def _forward(learner: Learner, optimizer: Optimizer, samples: Samples, start: Ca
 
 def _backward(
     learner: Learner,
-    optimizer: Optimizer,
+    recipe: Recipe,
     samples: Samples,
     history: list[tf.TensorArray],
     adjoint: Carry,
@@ -216,7 +214,7 @@ def _backward(
     def body(t, adjoint, gradients):
         carry = tf.nest.pack_sequence_as(adjoint, [h.read(t) for h in history])
         batch = Samples(samples.x[t % steps], samples.y[t % steps], samples.lr[t])
-        adjoint, (dx, dy, dlr) = _pull_back(learner, optimizer, carry, batch, adjoint)
+        adjoint, (dx, dy, dlr) = _pull_back(learner, recipe, carry, batch, adjoint)
         index = [[t % steps]]  # epochs use the same samples again, so their parts add up
         return (
             t - 1,
@@ -240,7 +238,7 @@ def _backward(
 
 
 def _pull_back(
-    learner: Learner, optimizer: Optimizer, carry: Carry, batch: Samples, adjoint: Carry
+    learner: Learner, recipe: Recipe, carry: Carry, batch: Samples, adjoint: Carry
 ) -> tuple[Carry, Samples]:
     """One inner step's vector-Jacobian product.
 
@@ -249,7 +247,7 @@ def _pull_back(
     """
     with tf.GradientTape() as tape:
         tape.watch((carry, batch))
-        after = Carry(*inner_step(learner, optimizer, *carry, *batch))
+        after = Carry(*inner_step(learner, recipe, *carry, *batch))
     return tape.gradient(
         after, (carry, batch), output_gradients=adjoint, unconnected_gradients="zero"
     )

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tf_distill.common import Stream, count
 from tf_distill.core.learner import Learner, Weights
-from tf_distill.core.losses import cross_entropy
+from tf_distill.core.losses import Losses, cross_entropies
 from tf_distill.core.optimizers import GRADIENT_DESCENT, OPTIMIZERS, Optimizer, State
 from tf_distill.datasets import Augment, augmentation
 
@@ -40,12 +40,14 @@ class Recipe(NamedTuple):
 
     optimizer: the inner update. shuffled: whether each epoch deals the samples anew to
     minibatches; otherwise each step has the same samples in every epoch, in their order.
-    augment: a random change of the samples of each minibatch, if shuffled.
+    augment: a random change of the samples of each minibatch, if shuffled. losses: of the samples,
+    and of real data.
     """
 
     optimizer: Optimizer = GRADIENT_DESCENT
     shuffled: bool = False
     augment: Augment | None = None
+    losses: Losses = cross_entropies
 
 
 OPTIMIZER_WORDS = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam"}
@@ -53,17 +55,19 @@ REPLAY = Recipe()
 """The paper's way: the set's own steps, by plain descent."""
 
 
-def recipe_of(settings: Mapping[str, Any], described: Mapping[str, Any]) -> Recipe:
+def recipe_of(settings: Mapping[str, Any], described: Mapping[str, Any], losses: Losses) -> Recipe:
     """The recipe that settings name; those of an older set are the paper's.
 
     Args:
         settings: of a run, or the metadata of a set.
         described: an encoding's metadata, for the change of images.
+        losses: of the task.
     """
     return Recipe(
         OPTIMIZERS[settings.get("inner_optimizer", "sgd")],
         settings.get("use") == "training",
         augmentation(settings.get("augment", "none"), described),
+        losses,
     )
 
 
@@ -83,19 +87,23 @@ def recipe_words(settings: Mapping[str, Any], samples: Samples) -> str:
 
 
 def value_and_gradients(
-    learner: Learner, weights: Weights, x: tf.Tensor, y: tf.Tensor
+    learner: Learner,
+    weights: Weights,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    losses: Losses = cross_entropies,
 ) -> tuple[tf.Tensor, Weights]:
-    """The loss on one batch and its gradient with respect to the weights."""
+    """The mean loss on one batch and its gradient with respect to the weights."""
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        loss = cross_entropy(y, learner.apply(weights, x))
+        loss = tf.reduce_mean(losses(y, learner.apply(weights, x)))
     gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
     return loss, [tf.convert_to_tensor(g) for g in gradients]  # embeddings give IndexedSlices
 
 
 def inner_step(
     learner: Learner,
-    optimizer: Optimizer,
+    recipe: Recipe,
     weights: Weights,
     state: State,
     x: tf.Tensor,
@@ -103,8 +111,8 @@ def inner_step(
     lr: tf.Tensor,
 ) -> tuple[Weights, State]:
     """One step of training on one batch `x` `[n, ...]`, `y` `[n, outputs]`."""
-    _, gradients = value_and_gradients(learner, weights, x, y)
-    return optimizer.update(weights, state, gradients, lr)
+    _, gradients = value_and_gradients(learner, weights, x, y, recipe.losses)
+    return recipe.optimizer.update(weights, state, gradients, lr)
 
 
 def descend(
@@ -112,21 +120,21 @@ def descend(
     batch: Batch,
     total: int | tf.Tensor,
     weights: Weights,
-    optimizer: Optimizer = GRADIENT_DESCENT,
+    recipe: Recipe = REPLAY,
 ) -> tuple[Weights, State]:
-    """Trains initial weights in `total` steps.
+    """Trains initial weights in `total` steps, by the recipe's optimizer and losses.
 
     Returns:
         The weights and the optimizer's state after the last step.
     """
 
     def body(t, weights, state):
-        return t + 1, *inner_step(learner, optimizer, weights, state, *batch(t))
+        return t + 1, *inner_step(learner, recipe, weights, state, *batch(t))
 
     _, weights, state = tf.while_loop(
         lambda t, *_: t < total,
         body,
-        (0, list(weights), optimizer.init(weights)),
+        (0, list(weights), recipe.optimizer.init(weights)),
         parallel_iterations=1,
     )
     return weights, state
@@ -191,4 +199,4 @@ def train(
     batch = in_order(samples)
     if recipe.shuffled:
         batch = minibatches(samples, recipe, tf.stack([tf.cast(order, tf.int32), Stream.ORDER]))
-    return descend(learner, batch, samples.lr.shape[0], weights, recipe.optimizer)[0]
+    return descend(learner, batch, samples.lr.shape[0], weights, recipe)[0]

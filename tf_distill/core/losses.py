@@ -1,11 +1,16 @@
-"""The losses of the inner and the outer problem, and accuracy.
+"""The losses of the inner and the outer problem.
 
 Keras's and TensorFlow's fused softmax cross-entropy must not be used here: its
 second derivative with respect to the labels is exactly zero, without an error.
 """
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
+
+Losses = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""From targets and outputs, both `[batch, outputs]`, to the loss of each example `[batch]`."""
 
 
 def cross_entropies(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -46,15 +51,6 @@ class SoftLabelCrossentropy(keras.losses.Loss):
         return cross_entropies(tf.cast(y_true, y_pred.dtype), y_pred)
 
 
-def encode(labels: tf.Tensor, outputs: int, dtype: tf.DType = tf.float32) -> tf.Tensor:
-    """Class indices `[batch]` as targets `[batch, outputs]`: one-hot, or 0 and 1 if binary."""
-    if outputs == 1:
-        return tf.cast(labels, dtype)[:, tf.newaxis]
-    return tf.one_hot(labels, outputs, dtype=dtype)
-
-
-def predict(logits: tf.Tensor) -> tf.Tensor:
-    """The predicted class indices, int32 `[batch]`, of logits `[batch, outputs]`."""
-    if logits.shape[-1] == 1:
-        return tf.cast(logits[:, 0] > 0, tf.int32)
-    return tf.argmax(logits, axis=-1, output_type=tf.int32)
+def squared_errors(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """The squared error of each example `[batch]`; arguments `[batch, 1]`, of a quantity."""
+    return tf.square(outputs - targets)[:, 0]

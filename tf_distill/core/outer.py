@@ -21,8 +21,8 @@ from tf_distill.core.hypergradient import (
 )
 from tf_distill.core.inner import REPLAY, Recipe, Samples
 from tf_distill.core.learner import Learner, Weights, fixed_network
-from tf_distill.core.losses import encode
 from tf_distill.core.nonfinite import Guard
+from tf_distill.core.tasks import task_of
 from tf_distill.datasets import Dataset
 
 Draw = Callable[[tf.Tensor], Weights]
@@ -180,8 +180,7 @@ def mean_hypergradient(
     def of(key: tf.Tensor) -> Hypergradient:
         weights = draw(key)
         if window is None:
-            optimizer = recipe.optimizer
-            return hypergradient(learner, samples, weights, x, y, optimizer, together=together)
+            return hypergradient(learner, samples, weights, x, y, recipe, together=together)
         return window_hypergradient(
             learner, samples, weights, x, y, recipe, window, key, together=together
         )
@@ -212,7 +211,7 @@ def outer_update(
     settings.check(learner, dataset, replicas)
     draw = network_drawer(learner, settings.init, settings.seed)
     x_train, y_train = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
-    distilled = distillation.distilled
+    distilled, targets = distillation.distilled, task_of(dataset).encode
     network_key = seed_key(settings.seed, Stream.NETWORKS)
     augment_key = seed_key(settings.seed, Stream.AUGMENTATION)
     augment = settings.recipe.augment  # the same for the set and for real data
@@ -222,7 +221,7 @@ def outer_update(
         key = tf.random.fold_in(augment_key, step)
         x = tf.gather(x_train, index)
         x = x if settings.recipe.shuffled else dataset.augment(x, key)
-        y = encode(tf.gather(y_train, index), dataset.outputs)
+        y = targets(tf.gather(y_train, index))
         keys = tf.random.split(tf.random.fold_in(network_key, step), settings.networks)
         samples = distilled.samples
 

@@ -1,7 +1,7 @@
 """The start of a distilled set: noise, or real examples, chosen or moved in one of several ways."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import keras
@@ -14,7 +14,6 @@ from sklearn.metrics import pairwise_distances_argmin
 from tf_distill.common import Stream, UserError, numpy_generator
 from tf_distill.core.inner import Samples
 from tf_distill.core.learner import Learner, is_functional
-from tf_distill.core.losses import encode
 from tf_distill.datasets import Dataset
 
 EMBED_BATCH = 500
@@ -27,7 +26,7 @@ DRAWN = 5
 
 
 class Prototypes(NamedTuple):
-    """A small labelled set: x float32 `[M, *shape]`, embedded; y class indices `[M]`.
+    """A small labelled set: x float32 `[M, *shape]`, embedded; y labels `[M]`, as data have them.
 
     places: of the real training examples that they are `[M]`; None for other samples.
     """
@@ -38,8 +37,12 @@ class Prototypes(NamedTuple):
 
 
 def draw_real(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
-    """Real training examples, drawn without repetition while a class has enough."""
-    return real_examples(dataset, size, lambda own, count: np.resize(rng.permutation(own), count))
+    """Real training examples, drawn without repetition while a class has enough.
+
+    Of a quantity they are spread over its quantiles, one from each.
+    """
+    draw = lambda own, count: np.resize(rng.permutation(own), count)  # noqa: E731
+    return real_examples(dataset, size, draw, spread=True)
 
 
 def class_plan(y_train: np.ndarray, size: int) -> np.ndarray:
@@ -48,22 +51,45 @@ def class_plan(y_train: np.ndarray, size: int) -> np.ndarray:
     return present[np.arange(size) % len(present)]
 
 
+def groups(dataset: Dataset, size: int, spread: bool) -> np.ndarray:
+    """The group of each training example, of which a set of `size` has some in turn, int `[N]`.
+
+    Groups are the classes. Of a quantity they are as many quantiles as the set has places, if it is
+    to be spread over them, else one group.
+    """
+    if dataset.target is None:
+        return dataset.y_train
+    ranks = np.argsort(np.argsort(dataset.y_train, kind="stable"), kind="stable")
+    return ranks * (size if spread else 1) // len(ranks)
+
+
 def by_class(
-    dataset: Dataset, size: int, make: Callable[[np.ndarray, int], np.ndarray]
+    dataset: Dataset,
+    size: int,
+    make: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]],
+    spread: bool = False,
 ) -> Prototypes:
     """A set of `size` examples, class by class.
 
     Args:
         dataset: whose training split is taken.
         size: of the set.
-        make: from the places of a class's training examples and a count to `[count, *shape]`.
+        make: from the places of a class's training examples and a count to `[count, *shape]` and
+            labels `[count]`.
+        spread: as for `groups`.
     """
     x = np.empty((size, *dataset.encoding.shape), np.float32)
-    return Prototypes(x, _fill(dataset, x, make))
+    y = np.empty(size, dataset.y_train.dtype)
+    for places, own in _in_turn(dataset, size, spread):
+        x[places], y[places] = make(own, len(places))
+    return Prototypes(x, y)
 
 
 def real_examples(
-    dataset: Dataset, size: int, choose: Callable[[np.ndarray, int], np.ndarray]
+    dataset: Dataset,
+    size: int,
+    choose: Callable[[np.ndarray, int], np.ndarray],
+    spread: bool = False,
 ) -> Prototypes:
     """A set of `size` training examples, class by class.
 
@@ -71,21 +97,20 @@ def real_examples(
         dataset: whose training split is taken.
         size: of the set.
         choose: from the places of a class's training examples and a count to as many places.
+        spread: as for `groups`.
     """
-    places = np.empty(size, np.int64)
-    y = _fill(dataset, places, choose)
-    return Prototypes(embed(dataset, places), y, places)
+    chosen = np.empty(size, np.int64)
+    for places, own in _in_turn(dataset, size, spread):
+        chosen[places] = choose(own, len(places))
+    return Prototypes(embed(dataset, chosen), dataset.y_train[chosen], chosen)
 
 
-def _fill(
-    dataset: Dataset, values: np.ndarray, make: Callable[[np.ndarray, int], np.ndarray]
-) -> np.ndarray:
-    """Fills a value for each sample, class by class; gives their classes."""
-    y = class_plan(dataset.y_train, len(values))
-    for c in np.unique(y):
-        own = np.flatnonzero(y == c)
-        values[own] = make(np.flatnonzero(dataset.y_train == c), len(own))
-    return y.astype(np.int32)
+def _in_turn(dataset: Dataset, size: int, spread: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each group its places in a set, and the places of its training examples."""
+    group = groups(dataset, size, spread)
+    plan = class_plan(group, size)
+    for g in np.unique(plan):
+        yield np.flatnonzero(plan == g), np.flatnonzero(group == g)
 
 
 def embed(dataset: Dataset, index: np.ndarray) -> np.ndarray:
@@ -102,7 +127,12 @@ def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototype
 
     To a random network any two long texts are nearly the same, and they differ in much that says
     little of their classes. These differ in their class alone. All words of a text move alike.
+
+    Raises:
+        UserError: a quantity, which has no classes.
     """
+    if dataset.target:
+        raise UserError("sample_init=linear is for classes; for a quantity use sample_init=real")
     order = rng.permutation(len(dataset.y_train))
     y = class_plan(dataset.y_train, size)
     turn = np.arange(size) // len(np.unique(dataset.y_train))
@@ -112,17 +142,19 @@ def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototype
 
 
 def k_means(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
-    """The centres of k-means clusters within each class.
+    """The centres of k-means clusters within each class; a quantity is the mean of its cluster.
 
     A class with fewer examples than centres gives its examples themselves, repeated.
     """
 
-    def centres(own: np.ndarray, count: int) -> np.ndarray:
+    def centres(own: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         if len(own) <= count:
-            return embed(dataset, np.resize(own, count))
+            repeated = np.resize(own, count)
+            return embed(dataset, repeated), dataset.y_train[repeated]
         x = embed(dataset, own)
         found = _clusters(x.reshape(len(x), -1), count, rng)
-        return found.cluster_centers_.reshape(count, *x.shape[1:])
+        sums, sizes = np.bincount(found.labels_, dataset.y_train[own]), np.bincount(found.labels_)
+        return found.cluster_centers_.reshape(count, *x.shape[1:]), sums / sizes
 
     return by_class(dataset, size, centres)
 
@@ -143,7 +175,7 @@ def medoids(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes
 def matching_pursuit(
     learner: Learner, dataset: Dataset, size: int, rng: np.random.Generator
 ) -> Prototypes:
-    """The real examples from which a kernel regression explains the classes best.
+    """The real examples from which a kernel regression explains the classes, or a quantity, best.
 
     Orthogonal matching pursuit (Pati et al., 1993): each next example is the one whose kernel
     with all others explains most of what is left. The kernel is that of the last layer's inputs
@@ -155,7 +187,8 @@ def matching_pursuit(
     """
     order = rng.permutation(len(dataset.y_train))[:MOST]
     x = _last_inputs(learner, dataset, order, rng)
-    left = np.eye(len(dataset.classes))[dataset.y_train[order]]
+    labels = dataset.y_train[order]
+    left = labels[:, None] if dataset.target else np.eye(len(dataset.classes))[labels]
     left -= left.mean(axis=0)
     norms = np.einsum("ni,ni->n", x @ (x.T @ x), x)  # of the kernel's columns, less the basis
     least = 1e-9 * norms.max()
@@ -171,7 +204,7 @@ def matching_pursuit(
         left -= np.outer(basis[:, i], basis[:, i] @ left)
         norms -= (x @ (x.T @ basis[:, i])) ** 2
     places = np.resize(order[chosen], size)
-    return Prototypes(embed(dataset, places), dataset.y_train[places].astype(np.int32), places)
+    return Prototypes(embed(dataset, places), dataset.y_train[places], places)
 
 
 def _last_inputs(
@@ -215,9 +248,16 @@ def real_starts(
     }
 
 
+def usual_labels(dataset: Dataset, size: int) -> np.ndarray:
+    """The labels `[size]` of noise at the start: classes in turn, or quantiles of a quantity."""
+    if dataset.target:
+        return np.quantile(dataset.y_train, (np.arange(size) + 0.5) / size)
+    return np.arange(size) % len(dataset.classes)
+
+
 def initial_samples(
     shape: tuple[int, ...],
-    classes: int,
+    targets: np.ndarray,
     *,
     steps: int,
     samples_per_step: int,
@@ -227,42 +267,41 @@ def initial_samples(
     seed: int,
     certainty: float = 1.0,
     scale: float = 1.0,
-    real: Prototypes | None = None,
+    real: np.ndarray | None = None,
 ) -> Samples:
     """The samples at the start of a distillation (Algorithm 1a, line 1).
 
-    They are drawn from a standard normal, unless real ones are given, and scaled. One-hot labels
-    give them the classes in turn, from one step to the next: with 4 samples a step and 10 classes
-    the steps have classes 0 to 3, 4 to 7, then 8, 9, 0, 1.
+    They are drawn from a standard normal, unless real ones are given, and scaled. Targets are in
+    order, from one step to the next: with 4 samples a step and 10 classes in turn the steps have
+    classes 0 to 3, 4 to 7, then 8, 9, 0, 1.
 
     Args:
         shape: of one embedded sample.
-        classes: how many classes the task has; 2 make a single output.
+        targets: of the samples, float32 `[M, outputs]`.
         steps: gradient steps an epoch.
         samples_per_step: samples in each step, n.
         epochs: passes through the steps, each with its own learning rates.
         inner_lr: every learning rate at the start.
-        label_init: "one_hot", or "random" for standard normal labels.
+        label_init: "one_hot" for the targets, or "random" for standard normal labels.
         seed: of the run.
-        certainty: of one-hot labels, which share the rest among the other classes.
+        certainty: of one-hot targets, which share the rest among the other classes.
         scale: a factor of the samples.
-        real: as many real samples, with their classes.
+        real: as many real samples `[M, *shape]`.
 
     Returns:
         float32 x `[steps, n, *shape]`, y `[steps, n, outputs]`, lr `[epochs * steps]`.
     """
-    outputs = 1 if classes == 2 else classes
-    size = (steps, samples_per_step)
+    outputs, size = targets.shape[1], (steps, samples_per_step)
     draw = numpy_generator(seed, Stream.SAMPLES).standard_normal
-    x = real.x.reshape(*size, *shape) if real else draw((*size, *shape), dtype=np.float32)
+    x = real.reshape(*size, *shape) if real is not None else draw((*size, *shape), dtype=np.float32)
     if label_init == "random":
         draw = numpy_generator(seed, Stream.LABELS).standard_normal
         y = draw((*size, outputs), dtype=np.float32)
     else:
-        in_turn = np.arange(steps * samples_per_step) % classes
-        y = encode(real.y if real else in_turn, outputs).numpy().reshape(*size, outputs)
+        y = targets.reshape(*size, outputs)
         if certainty < 1:
-            y = np.float32(certainty) * y + np.float32((1 - certainty) / (classes - 1)) * (1 - y)
+            rest = (1 - certainty) / max(outputs - 1, 1)
+            y = np.float32(certainty) * y + np.float32(rest) * (1 - y)
     return Samples(np.float32(scale) * x, y, np.full(epochs * steps, inner_lr, np.float32))
 
 

@@ -14,7 +14,7 @@
 | words | splitting, numbering and decoding of texts |
 | embeddings | word vectors from a file, or made of the training texts |
 | raw | raw inputs for a loaded set, as a dataset stores them |
-| labels | from labels to class indices; a fifth that is held out |
+| labels, quantities | from labels to class indices, or to numbers; a fifth that is held out |
 | checks | warnings of data that look wrong |
 | sst5, toy_questions | two datasets that are made here |
 | base | `Dataset`, `Encoding`, `Entry`; held-out data, fingerprints |
@@ -26,6 +26,7 @@ from tf_distill.datasets.base import (
     Dataset,
     Encoding,
     Entry,
+    Target,
     fingerprint,
     hold_out,
     refuse_stream,

@@ -11,7 +11,8 @@ from tf_distill.common import UserError, read_npz_arrays, say
 from tf_distill.datasets.base import Dataset, NumberEncoding, Parts, refuse_stream
 from tf_distill.datasets.checks import warn
 from tf_distill.datasets.images import Size, choose_size, image_dataset, laid_on_white, scale_images
-from tf_distill.datasets.labels import classes_in_words, make_parts
+from tf_distill.datasets.labels import labels_in_words
+from tf_distill.datasets.quantities import parts_of
 
 ENCODINGS = ("standardise", "as_is")
 CHANNELS = (1, 3, 4)
@@ -35,12 +36,13 @@ def from_arrays(
     x_test: np.ndarray | None = None,
     y_test: Iterable[Any] | None = None,
     *,
+    task: str | None = None,
     classes: Sequence[str] | None = None,
     encoding: str = "standardise",
     name: str = "arrays",
     seed: int = 0,
 ) -> Dataset:
-    """A dataset of arrays with a class each.
+    """A dataset of arrays, each with a class, or with a quantity for regression.
 
     uint8 `[N, height, width]` or `[N, height, width, 1, 3 or 4]` are images, and so are other
     numbers of 1 or 3 channels that are whole from 0 to 255, or floats of exact steps of 1/255 in
@@ -51,9 +53,11 @@ def from_arrays(
 
     Args:
         x_train: numbers `[N, ...]`, float, uint8 or another integer type.
-        y_train: classes: whole numbers or strings, `[N]` or `[N, 1]`.
+        y_train: classes: whole numbers or strings, `[N]` or `[N, 1]`; or a quantity.
         x_test: likewise; without it a fifth of the examples, stratified, is held out.
         y_test: likewise.
+        task: "regression" for a quantity, "classes"; by default a quantity if `y_train` has numbers
+            with fractions.
         classes: names in the order of the outputs; labels are names or positions here. By
             default the sorted labels.
         encoding: "standardise": each place of the last axis (channel or feature) has mean 0
@@ -68,7 +72,7 @@ def from_arrays(
     if encoding not in ENCODINGS:
         raise UserError(f"got encoding={encoding!r}, expected one of {', '.join(ENCODINGS)}")
     where = ("x_train, y_train", "x_test, y_test")
-    parts = _parts(x_train, y_train, x_test, y_test, where, classes, seed)
+    parts = _parts(x_train, y_train, x_test, y_test, where, task, classes, seed)
     train, test = (as_images(x) for x in (parts.x_train, parts.x_test))
     if train is not None and test is not None:
         images = _opaque(name, parts, parts._replace(x_train=train, x_test=test))
@@ -78,21 +82,21 @@ def from_arrays(
 
 def _parts(
     x_train: Any, y_train: Any, x_test: Any, y_test: Any, where: tuple[str, str],
-    classes: Iterable[str] | None, seed: int = 0,
+    task: str | None, classes: Iterable[str] | None, seed: int = 0,
 ) -> Parts:  # fmt: skip
-    """Both splits as arrays of numbers of one shape, with numbered classes."""
+    """Both splits as arrays of numbers of one shape, with numbered classes or quantities."""
     if (x_test is None) != (y_test is None):
         raise UserError("got one of x_test and y_test, expected both or none")
     train = checked_inputs(x_train, where[0])
     if x_test is None:
-        return make_parts((train, y_train), None, where, classes, seed)
+        return parts_of((train, y_train), None, where, task, classes, seed)
     test = checked_inputs(x_test, where[1])
     if test.shape[1:] != train.shape[1:]:
         raise UserError(
             f"{where[1]} has inputs of shape {test.shape[1:]}, expected {train.shape[1:]} as in "
             f"{where[0]}; bring them to one shape"
         )
-    return make_parts((train, y_train), (test, y_test), where, classes, seed)
+    return parts_of((train, y_train), (test, y_test), where, task, classes, seed)
 
 
 def checked_inputs(x: Any, where: str) -> np.ndarray:
@@ -162,10 +166,10 @@ def _number_dataset(name: str, parts: Parts, standardise: bool) -> Dataset:
     mean, std = _spread(parts.x_train) if standardise else (np.zeros(1), np.ones(1))
     say(
         f"{name}: {len(train)} training and {len(test)} test inputs of shape {train.shape[1:]}, "
-        f"{'standardised' if standardise else 'as they are'}; {classes_in_words(parts)}"
+        f"{'standardised' if standardise else 'as they are'}; {labels_in_words(parts)}"
     )
     encoding = ArrayEncoding(train.shape[1:], tuple(mean.tolist()), tuple(std.tolist()))
-    return warn(Dataset(name, *parts._replace(x_train=train, x_test=test), encoding))
+    return warn(parts._replace(x_train=train, x_test=test).dataset(name, encoding))
 
 
 def _spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,11 +179,12 @@ def _spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(std > 1e-7 * np.abs(x.astype(np.float32)).max(axes), std, 1.0)
 
 
-def read_npz(path: Path, image_size: Size | None = None) -> Parts:
+def read_npz(path: Path, image_size: Size | None = None, task: str | None = None) -> Parts:
     """Images `[N, height, width, channels]` of an .npz with Keras's x_train, ..., y_test.
 
-    An array `classes` of strings names the classes. Without x_test and y_test a fifth is held
-    out. Without `image_size` the size is that of the images, within 12 to 64.
+    An array `classes` of strings names the classes; `task` is as for `from_arrays`. Without x_test
+    and y_test a fifth is held out. Without `image_size` the size is that of the images, within 12
+    to 64.
 
     Raises:
         UserError: no such file or array, or arrays that are no images.
@@ -187,7 +192,7 @@ def read_npz(path: Path, image_size: Size | None = None) -> Parts:
     found = read_npz_arrays(path, (*KEYS, "classes"), required=KEYS[:2])
     where = (f"{path}, {KEYS[0]} and {KEYS[1]}", f"{path}, {KEYS[2]} and {KEYS[3]}")
     x_train, y_train, x_test, y_test = (found.get(key) for key in KEYS)
-    parts = _parts(x_train, y_train, x_test, y_test, where, found.get("classes"))
+    parts = _parts(x_train, y_train, x_test, y_test, where, task, found.get("classes"))
     x_train, x_test = (_as_pixels(x, path) for x in (parts.x_train, parts.x_test))
     parts = _opaque(str(path), parts, parts._replace(x_train=x_train, x_test=x_test))
     x_train, x_test = parts.x_train, parts.x_test

@@ -50,20 +50,38 @@ class NumberEncoding(Encoding):
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
+class Target(NamedTuple):
+    """A quantity to be told, for regression.
+
+    A network's targets are less `mean`, divided by `std`, both of the training data. It is written
+    with so many `decimals`.
+    """
+
+    name: str
+    mean: float
+    std: float
+    decimals: int = 0
+
+    def written(self, value: float) -> str:
+        """A value as people write it."""
+        return f"{value:.{self.decimals}f}"
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class Dataset:
-    """Training and test arrays of stored inputs and class indices.
+    """Training and test arrays of stored inputs and class indices, or quantities.
 
     name: any; with a name of the registry, settings have the defaults of that dataset.
-    classes: their names, in the order of the labels.
+    classes: their names, in the order of the labels; () for a quantity.
     x_train, x_test: stored inputs: uint8 images `[N, height, width, channels]`, int32 word
         numbers `[N, length]`, float64 rows of a table `[N, columns]`, or float32 arrays
         `[N, ...]`.
-    y_train, y_test: int32 `[N]`.
+    y_train, y_test: class indices, int32 `[N]`, or quantities, float64 `[N]`.
     encoding: from stored to embedded inputs.
     augment: a random change of stored training inputs: (x, seed) to x.
     raw_train, raw_test: the strings of a text dataset, bytes `[N]`.
     license: of the data, as an SPDX identifier such as "MIT"; None where it is not known.
+    target: the quantity; None for classes.
     """
 
     name: str
@@ -77,35 +95,43 @@ class Dataset:
     raw_train: np.ndarray | None = None
     raw_test: np.ndarray | None = None
     license: str | None = None
+    target: Target | None = None
 
     def __repr__(self) -> str:
         """One line: the name and the sizes."""
         sizes = f"{len(self.y_train)} training and {len(self.y_test)} test examples"
-        return (
-            f"<dataset {self.name}: {sizes} of {self.encoding.shape}, {len(self.classes)} classes>"
-        )
+        told = f"target {self.target.name}" if self.target else f"{len(self.classes)} classes"
+        return f"<dataset {self.name}: {sizes} of {self.encoding.shape}, {told}>"
 
     @property
     def outputs(self) -> int:
-        """Number of logits of a network for this dataset: one for a binary task."""
-        return 1 if len(self.classes) == 2 else len(self.classes)
+        """Number of outputs of a network for this dataset: one for two classes or a quantity."""
+        return 1 if len(self.classes) == 2 or self.target else len(self.classes)
 
 
 class Parts(NamedTuple):
-    """Inputs `[N, ...]` and int32 class indices `[N]` of both splits, and the class names."""
+    """Inputs `[N, ...]` and labels `[N]` of both splits, and the class names.
+
+    Labels are class indices, int32, or quantities, float64, of the `target`.
+    """
 
     classes: tuple[str, ...]
     x_train: np.ndarray
     y_train: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
+    target: Target | None = None
+
+    def dataset(self, name: str, encoding: Encoding, **more: Any) -> Dataset:
+        """The dataset of these; further fields are `more`."""
+        return Dataset(name, *self[:5], encoding, target=self.target, **more)
 
 
 class Entry(NamedTuple):
     """A dataset before it is loaded: its defaults and its loader.
 
     kind: "image", "text" or "table".
-    classes: their number.
+    classes: their number; 0 for a quantity.
     model, batch_size, outer_steps: the defaults.
     load: makes the dataset from the data folder and `words.Vectors`.
     name: for folders, if it is not the one in the registry.

@@ -30,6 +30,8 @@ def warn(dataset: Dataset) -> Dataset:
 
 def balance(dataset: Dataset) -> Iterator[str]:
     """Classes that are far from balanced."""
+    if dataset.target:
+        return
     train, test = (
         np.bincount(y, minlength=len(dataset.classes)) for y in (dataset.y_train, dataset.y_test)
     )
@@ -64,7 +66,8 @@ def copies(dataset: Dataset) -> Iterator[str]:
     if (equal := len(train) - len(distinct)) > COPIES * len(train):
         yield f"{equal} of {len(train)} training examples are equal to another one"
     if (contrary := len(pairs) - len(distinct)) > CONTRARY * len(train):
-        yield f"{contrary} training examples are equal to one of another class"
+        other = "with another label" if dataset.target else "of another class"
+        yield f"{contrary} training examples are equal to one {other}"
     if (leaked := sum(key in distinct for key in test)) > LEAKED * len(test):
         yield (
             f"{leaked} of {len(test)} test examples are training examples too: the accuracy will "

@@ -13,8 +13,9 @@ from tf_distill.datasets import row_files
 from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.checks import warn
 from tf_distill.datasets.columns import MISSING, TableEncoding
-from tf_distill.datasets.labels import classes_in_words, label_names, make_parts, shown
+from tf_distill.datasets.labels import labels_in_words, shown
 from tf_distill.datasets.preprocessing import learn_columns, stored_rows
+from tf_distill.datasets.quantities import parts_of
 from tf_distill.datasets.tables import LABEL_NAMES, LOOKED_AT, by_name
 from tf_distill.datasets.text_files import find_encoding, is_number
 
@@ -26,6 +27,7 @@ def from_table(
     target: str,
     test: Any = None,
     *,
+    task: str | None = None,
     classes: Sequence[str] | None = None,
     name: str = "table",
     seed: int = 0,
@@ -34,27 +36,29 @@ def from_table(
 
     Args:
         train: a pandas DataFrame, or what `pandas.DataFrame` makes one of.
-        target: the column with the classes, strings or whole numbers. Rows without one are left
-            out.
+        target: the column with the classes, strings or whole numbers, or with a quantity. Rows
+            without a value there are left out.
         test: a table with the same columns; without it a fifth of the rows, stratified, is held
             out.
+        task: "regression" for a quantity, "classes"; by default a quantity if the target has
+            numbers with fractions.
         classes: names in the order of the outputs; by default the sorted classes.
         name: of the dataset.
         seed: of the part that is held out.
 
     Raises:
-        UserError: no such column, no column that can be used, or a target that
-            has no classes.
+        UserError: no such column, no column that can be used, or a target that has neither
+            classes nor numbers.
     """
     frames = [as_frame(table) for table in (train, test) if table is not None]
-    parts, encoding = table_parts(frames, target, ("train", "test"), classes, seed)
+    parts, encoding = table_parts(frames, target, ("train", "test"), task, classes, seed)
     return table_dataset(name, parts, encoding)
 
 
 def read_tables(
-    train: str, test: str | None, label_column: str | None
+    train: str, test: str | None, label_column: str | None, task: str | None = None
 ) -> tuple[Parts, TableEncoding]:
-    """The stored rows and the classes of a file, or of a training and a test file.
+    """The stored rows and the labels of a file, or of a training and a test file.
 
     Raises:
         UserError: no such file or column, or a file that can't be read.
@@ -64,36 +68,39 @@ def read_tables(
     target = label_column or by_name([*frames[0].columns], LABEL_NAMES)
     if target is None:
         raise UserError(
-            f"{train}: it is not clear which column has the classes; name it with label_column: "
+            f"{train}: it is not clear which column has the labels; name it with label_column: "
             f"one of {shown(frames[0].columns, 20)}"
         )
-    return table_parts(frames, target, (str(train), str(test or train)), None, 0)
+    return table_parts(frames, target, (str(train), str(test or train)), task)
 
 
 def table_dataset(name: str, parts: Parts, encoding: TableEncoding) -> Dataset:
     """The dataset of stored rows."""
-    return warn(Dataset(name, *parts, encoding))
+    return warn(parts.dataset(name, encoding))
 
 
 def table_parts(
     frames: Sequence[pd.DataFrame],
     target: str,
     where: tuple[str, str],
-    classes: Sequence[str] | None,
-    seed: int,
+    task: str | None = None,
+    classes: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> tuple[Parts, TableEncoding]:
-    """Stored rows `[N, columns]` and classes of both splits, and how a network sees the rows.
+    """Stored rows `[N, columns]` and labels of both splits, and how a network sees the rows.
 
     Args:
         frames: the training rows, and the test rows if they are apart.
-        target: the column with the classes.
+        target: the column with the labels.
         where: names of both in errors.
+        task: as for `from_table`.
         classes: as for `from_table`.
         seed: of the part that is held out.
     """
     labelled = [_labelled(f, target, w) for f, w in zip(frames, where, strict=False)]
     pairs = [(np.arange(len(frame)), labels) for frame, labels in labelled]
-    parts = make_parts(pairs[0], pairs[1] if pairs[1:] else None, where, classes, seed)
+    test_pair = pairs[1] if pairs[1:] else None
+    parts = parts_of(pairs[0], test_pair, where, task, classes, seed, target)
     train = labelled[0][0].iloc[parts.x_train]
     test = labelled[-1][0].iloc[parts.x_test]
     encoding = TableEncoding(learn_columns(train, where[0]))
@@ -102,7 +109,7 @@ def table_parts(
         for frame, w in zip((train, test), where, strict=True)
     ]
     parts = parts._replace(x_train=stored[0], x_test=stored[1])
-    say(f"the classes are those of {brief(target)}; {classes_in_words(parts)}")
+    say(f"the labels are those of {brief(target)}; {labels_in_words(parts)}")
     return parts, encoding
 
 
@@ -212,8 +219,8 @@ def _once_named(frame: pd.DataFrame, names: list[str], path: Path) -> pd.DataFra
     return frame.drop(index=again)
 
 
-def _labelled(frame: pd.DataFrame, target: str, where: str) -> tuple[pd.DataFrame, list[str]]:
-    """The columns but the target, and the names of the classes, of rows that have one."""
+def _labelled(frame: pd.DataFrame, target: str, where: str) -> tuple[pd.DataFrame, list[Any]]:
+    """The columns but the target, and the labels, of rows that have one."""
     row_files.check_names([*frame.columns], where)
     if target not in frame.columns:
         raise UserError(f"{where} has no column {target!r}, expected one of {shown(frame, 20)}")
@@ -221,4 +228,4 @@ def _labelled(frame: pd.DataFrame, target: str, where: str) -> tuple[pd.DataFram
     here = ~(labels.isna() | labels.astype(str).str.strip().isin(MISSING))
     if lacking := int((~here).sum()):
         say(f"{where}: {count(lacking, 'row', 'rows')} without {brief(target)} left out")
-    return frame.drop(columns=target)[here], label_names(labels[here].tolist(), where)
+    return frame.drop(columns=target)[here], labels[here].tolist()

@@ -12,7 +12,7 @@ from PIL import Image
 from tf_distill.common import UserError, brief, say
 from tf_distill.datasets.base import Augment, Dataset, NumberEncoding, Parts
 from tf_distill.datasets.checks import warn
-from tf_distill.datasets.labels import classes_in_words
+from tf_distill.datasets.labels import labels_in_words
 from tf_distill.datasets.picture_files import WHITE, on_white, read_picture
 
 SMALLEST, SCALED_UP, LARGEST = 12, 28, 64
@@ -66,9 +66,9 @@ def image_dataset(name: str, parts: Parts, standardise: bool = True, white: int 
     values = ", ".join(f"{m:.3f} +- {s:.3f}" for m, s in zip(mean, std, strict=True))
     say(
         f"{name}: {len(parts.y_train)} training and {len(parts.y_test)} test images of "
-        f"{'x'.join(map(str, shape))}, pixels {values} a channel; {classes_in_words(parts)}"
+        f"{'x'.join(map(str, shape))}, pixels {values} a channel; {labels_in_words(parts)}"
     )
-    return warn(Dataset(name, *parts, ImageEncoding(shape, mean, std, white)))
+    return warn(parts.dataset(name, ImageEncoding(shape, mean, std, white)))
 
 
 def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -114,7 +114,7 @@ def load_cifar10(data_dir: Path, embeddings: Vectors) -> Dataset:
 def _labelled_images(name: str, data_dir: Path, encoding: ImageEncoding, **settings) -> Dataset:
     train, test, features = tfds.load_splits(name, data_dir, ("image", "label"))
     parts, license_ = _parts(features["label"].names, train, test), tfds.license_of(name)
-    return Dataset(name, *parts, encoding, license=license_, **settings)
+    return parts.dataset(name, encoding, license=license_, **settings)
 
 
 DATASETS: dict[str, Entry] = {

@@ -11,7 +11,9 @@ from tf_distill.common import UserError, brief, count, say
 from tf_distill.datasets.base import Parts
 
 TEST_PART = 0.2
-NO_QUANTITIES = "classes are learned, not quantities (regression)"
+MANY = 30
+"""Whole numbers as labels look like quantities if there are more of them than this."""
+QUANTITIES = "if these are quantities, of a table or of arrays, give task=regression"
 ONE_CLASS = "each example has one class, not several labels"
 SEPARATORS = ";", "|", ","
 
@@ -50,9 +52,14 @@ def _names(
     x: np.ndarray, y: Iterable[Any], where: str, classes: tuple[str, ...] | None
 ) -> list[str]:
     names = label_names(y, where)
-    if len(names) != len(x):
-        raise UserError(f"{where}: got {len(x)} inputs and {len(names)} labels, expected as many")
+    check_lengths(x, names, where)
     return names_of_positions(names, classes, where) if classes else names
+
+
+def check_lengths(x: np.ndarray, labels: Sequence[Any], where: str) -> None:
+    """Raises UserError unless there are as many labels as inputs."""
+    if len(labels) != len(x):
+        raise UserError(f"{where}: got {len(x)} inputs and {len(labels)} labels, expected as many")
 
 
 def _held_out(classes: tuple[str, ...], x: np.ndarray, y: np.ndarray, seed: int) -> Parts:
@@ -68,16 +75,20 @@ def _held_out(classes: tuple[str, ...], x: np.ndarray, y: np.ndarray, seed: int)
     return Parts(classes, x[train], y[train], x[test], y[test])
 
 
-def label_names(labels: Iterable[Any], where: str) -> list[str]:
-    """Labels, strings, bytes or whole numbers of `[N]` or `[N, 1]`, as strings.
-
-    A tensor or a Series is as good as an array. UserError for any other label, with its position
-    counted from 0.
-    """
+def plain_labels(labels: Iterable[Any]) -> list[Any]:
+    """Labels of `[N]` or `[N, 1]` as Python's values; a tensor or a Series is as an array."""
     if hasattr(labels, "__array__"):
         labels = np.asarray(labels)
         labels = (labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels).tolist()
-    labels = list(labels)
+    return list(labels)
+
+
+def label_names(labels: Iterable[Any], where: str) -> list[str]:
+    """Labels, strings, bytes or whole numbers of `[N]` or `[N, 1]`, as strings.
+
+    UserError for any other label, with its position counted from 0.
+    """
+    labels = plain_labels(labels)
     names = [_label_name(label) for label in labels]
     if None in names:
         bad = names.index(None)
@@ -107,7 +118,7 @@ def label_advice(label: Any, labels: Sequence[Any]) -> str:
     """What to do about a label that is none, by what all labels look like."""
     if isinstance(label, float) and np.isfinite(label):
         return (
-            f"{NO_QUANTITIES}: cut them into ranges by numpy.digitize(labels, edges), or make "
+            f"{QUANTITIES}; or cut them into ranges by numpy.digitize(labels, edges), or make "
             "strings of them if each number is a class"
         )
     if not isinstance(label, list | tuple | set | np.ndarray) or len(label) < 2:
@@ -139,15 +150,15 @@ def class_names(labels: Sequence[str], where: str) -> tuple[str, ...]:
     odd = _looks_like(counts)
     single = sort_names(name for name, count in counts.items() if count == 1)
     if len(single) > max(2, len(labels) // 4):
-        advice = "are these the labels? Name the right ones; cut quantities into ranges"
+        advice = f"are these the labels? Name the right ones; {QUANTITIES}"
         raise UserError(
             f"{where}: {len(single)} of {len(counts)} classes have one example ({shown(single)}), "
             f"expected at least two; {odd or advice}"
         )
     if single:
         raise UserError(
-            f"{where}: class {shown(single)} has one example, expected at least two; add some "
-            "or leave the class out"
+            f"{where}: class {shown(single)} has one example, expected at least two; "
+            f"{odd or 'add some or leave the class out'}"
         )
     if len(counts) == 1:
         raise UserError(f"{where} has one class, {shown(counts)}, expected at least two")
@@ -161,8 +172,11 @@ def _looks_like(names: Iterable[str]) -> str:
     names = sorted(names)
     if all(map(_is_number, names)):
         if fractions := [name for name in names if not float(name).is_integer()]:
-            return f"{NO_QUANTITIES}: cut numbers such as {brief(fractions[0])} into ranges"
-        return ""
+            return f"{QUANTITIES}; or cut numbers such as {brief(fractions[0])} into ranges"
+        numbered = sorted(map(float, names)) in (
+            [*map(float, range(start, start + len(names)))] for start in (0, 1)
+        )
+        return QUANTITIES if len(names) > MANY and not numbered else ""
     for separator in SEPARATORS:
         parts = {name: [part.strip() for part in name.split(separator)] for name in names}
         number = Counter(part for several in parts.values() for part in several)
@@ -203,11 +217,13 @@ def names_of_positions(labels: Sequence[str], classes: Sequence[str], where: str
     return [names[label] for label in labels]
 
 
-def classes_in_words(parts: Parts) -> str:
-    """The classes with the number of their examples in both splits: 2 classes: cat 12, dog 9."""
-    return counts_in_words(
-        class_counts(parts.classes, np.concatenate([parts.y_train, parts.y_test]))
-    )
+def labels_in_words(parts: Parts) -> str:
+    """The labels of both splits: 2 classes: cat 12, dog 9; or the range of a quantity."""
+    y = np.concatenate([parts.y_train, parts.y_test])
+    if target := parts.target:
+        low, high, mean = map(target.written, (y.min(), y.max(), y.mean()))
+        return f"{brief(target.name)} is from {low} to {high}, with a mean of {mean}"
+    return counts_in_words(class_counts(parts.classes, y))
 
 
 def class_counts(classes: Sequence[str], y: np.ndarray) -> dict[str, int]:

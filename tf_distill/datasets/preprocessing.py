@@ -267,14 +267,14 @@ def _column(fitted: ColumnTransformer, name: str, kind: str, values: np.ndarray)
     known: dict[str, Any] = {
         "fill": fill,
         "missing": bool(np.isnan(values).any()),
-        "decimals": _decimals(values),
+        "decimals": decimals_of(values),
     }
     if isinstance(scale, QuantileTransformer):
         return Column(name, kind, quantiles=tuple(scale.quantiles_[:, 0].tolist()), **known)
     return Column(name, kind, mean=float(scale.mean_[0]), std=float(scale.scale_[0]), **known)
 
 
-def _decimals(values: np.ndarray) -> int:
+def decimals_of(values: np.ndarray) -> int:
     """The decimals that all values have, at most; if they have many, enough for their spread."""
     here = values[np.isfinite(values)]
     near = 1e-9 * np.maximum(1, np.abs(here))

@@ -46,7 +46,7 @@ def text_dataset(
         encoding = _made(name, parts.x_train, embeddings, length, seed)
     x_train, x_test = map(encoding.number, (parts.x_train, parts.x_test))
     numbered = parts._replace(x_train=x_train, x_test=x_test)
-    return warn(Dataset(name, *numbered, encoding, raw_train=parts.x_train, raw_test=parts.x_test))
+    return warn(numbered.dataset(name, encoding, raw_train=parts.x_train, raw_test=parts.x_test))
 
 
 def _made(

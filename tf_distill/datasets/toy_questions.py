@@ -29,9 +29,8 @@ def load_toy_questions(data_dir: Path, embeddings: Vectors) -> Dataset:
     encoding = TextEncoding(words, vectors, LENGTH)
     x, cut = encoding.number(raw), len(raw) // 4
     parts = Parts(tuple(GRAMMAR), x[cut:], y[cut:], x[:cut], y[:cut])
-    return Dataset(
+    return parts.dataset(
         "toy_questions",
-        *parts,
         encoding,
         raw_train=raw[cut:],
         raw_test=raw[:cut],

@@ -33,6 +33,7 @@ class Source(NamedTuple):
     image_size: str | None = None
     text_length: int | None = None
     skip_bad: bool | None = None
+    task: str | None = None
 
 
 class Found(NamedTuple):
@@ -145,7 +146,9 @@ def _read_csv(source: Source) -> Found:
 
 
 def _read_table(source: Source) -> Found:
-    parts, rows = frames.read_tables(source.place, source.test_data, source.label_column)
+    parts, rows = frames.read_tables(
+        source.place, source.test_data, source.label_column, source.task
+    )
     return Found("table", parts, rows=rows)
 
 
@@ -157,7 +160,9 @@ def _read_folder(source: Source) -> Found:
 
 
 def _read_npz(source: Source) -> Found:
-    return Found("image", arrays.read_npz(Path(source.place).expanduser(), _size(source)))
+    return Found(
+        "image", arrays.read_npz(Path(source.place).expanduser(), _size(source), source.task)
+    )
 
 
 def _read_tfds(source: Source) -> Found:
@@ -181,8 +186,8 @@ def _size(source: Source) -> Size | None:
 
 KINDS: dict[str, Kind] = {
     "csv": Kind(_read_csv, ("test_data", "text_column", "label_column", "text_length")),
-    "table": Kind(_read_table, ("test_data", "label_column")),
+    "table": Kind(_read_table, ("test_data", "label_column", "task")),
     "folder": Kind(_read_folder, ("test_data", "image_size", "skip_bad")),
-    "npz": Kind(_read_npz, ("image_size",)),
+    "npz": Kind(_read_npz, ("image_size", "task")),
     "tfds": Kind(_read_tfds, ("text_column", "label_column", "image_size", "text_length")),
 }

@@ -31,9 +31,8 @@ from tf_distill.core import (
     Weights,
     compiled,
     compiled_train,
-    cross_entropies,
     embed,
-    encode,
+    task_of,
 )
 from tf_distill.datasets import Dataset, TextEncoding, hold_out
 from tf_distill.evaluation.verification import encoded, named_data, networks_of, seed_of
@@ -234,10 +233,10 @@ def attack(
         learner: the network.
         many: the initial weights of each.
     """
-    fit = compiled_train(learner, loaded.recipe)
+    fit, task = compiled_train(learner, loaded.recipe), task_of(dataset)
     loss = compiled(
-        lambda x, y, weights: cross_entropies(
-            encode(y, learner.outputs), learner.apply(weights, dataset.encoding(x))
+        lambda x, y, weights: task.losses(
+            task.encode(y), learner.apply(weights, dataset.encoding(x))
         )
     )
     trained = [fit(loaded.samples, weights, order) for order, weights in enumerate(many)]
@@ -298,12 +297,13 @@ def described(found: Audit, loaded: LoadedSet, dataset: Dataset) -> dict[str, An
 
 
 def to_look_at(sample: np.ndarray, dataset: Dataset, place: int) -> dict[str, str]:
-    """A training example for a person: its class, and a PNG file as base64 or its words.
+    """A training example for a person: its class or quantity, and a PNG as base64 or its words.
 
     For a text, also the words nearest to the vectors of the sample.
     """
     x, encoding = dataset.x_train[place], dataset.encoding
-    shown = {"class": dataset.classes[dataset.y_train[place]]}
+    label, target = dataset.y_train[place], dataset.target
+    shown = {"class": target.written(label) if target else dataset.classes[label]}
     if isinstance(encoding, TextEncoding):
         raw = dataset.raw_train
         real = (

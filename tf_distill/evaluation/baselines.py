@@ -9,22 +9,23 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from tf_distill.common import Stream
 from tf_distill.core import (
     EMBED_BATCH,
     Prototypes,
     Samples,
+    Task,
     by_class,
     class_plan,
     draw_real,
     embed,
-    encode,
     k_means,
     medoids,
     real_examples,
     recipe_words,
+    task_of,
 )
 from tf_distill.datasets import Dataset
 from tf_distill.evaluation.bench import (
@@ -42,12 +43,13 @@ from tf_distill.evaluation.bench import (
 
 
 def average(dataset: Dataset, size: int) -> Prototypes:
-    """The mean of each class, repeated where a class has several places."""
+    """The mean of each class, repeated where a class has several places; or of each quantile."""
 
-    def mean(own: np.ndarray, count: int) -> np.ndarray:
-        return np.repeat(embed(dataset, own).mean(axis=0, keepdims=True), count, axis=0)
+    def mean(own: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        x = np.repeat(embed(dataset, own).mean(axis=0, keepdims=True), count, axis=0)
+        return x, np.repeat(dataset.y_train[own].mean(), count)
 
-    return by_class(dataset, size, mean)
+    return by_class(dataset, size, mean, spread=True)
 
 
 MOST_OF_CLASS = 2000
@@ -111,6 +113,8 @@ def _chosen(
 
 def shortage(dataset: Dataset, size: int) -> str:
     """A sentence on classes with too few examples for a set of `size`; "" if there are enough."""
+    if dataset.target:
+        return ""
     wanted = np.bincount(class_plan(dataset.y_train, size), minlength=len(dataset.classes))
     has = np.bincount(dataset.y_train, minlength=len(dataset.classes))
     short, missing = np.count_nonzero((has > 0) & (has < wanted)), np.count_nonzero(has == 0)
@@ -122,16 +126,19 @@ def shortage(dataset: Dataset, size: int) -> str:
     return f"Of {len(has)} classes {'; '.join(words)}." if words else ""
 
 
-def as_samples(prototypes: Prototypes, like: Samples, lr: np.ndarray | float) -> Samples:
-    """Prototypes dealt to inner steps, with one-hot labels.
+def as_samples(
+    prototypes: Prototypes, task: Task, like: Samples, lr: np.ndarray | float
+) -> Samples:
+    """Prototypes dealt to inner steps, with one-hot labels, or with their quantities.
 
     Args:
         prototypes: as many as `like` has samples.
+        task: encodes the labels.
         like: has the shapes.
         lr: one learning rate, or one for each inner step.
     """
     steps, n, *shape = like.x.shape
-    y = encode(tf.constant(prototypes.y), like.y.shape[-1])
+    y = task.encode(tf.constant(prototypes.y))
     return Samples(
         tf.reshape(tf.constant(prototypes.x, tf.float32), [steps, n, *shape]),
         tf.reshape(y, [steps, n, -1]),
@@ -147,28 +154,30 @@ def neighbour_accuracies(
     neighbours: int,
     others: bool = False,
 ) -> list[float]:
-    """Accuracies of k-nearest-neighbour classifiers, by Euclidean distance.
+    """Accuracies, or R2, of k nearest neighbours, by Euclidean distance.
 
     Args:
-        sets: one classifier is fitted to each.
-        dataset: has the encoding.
+        sets: one model is fitted to each.
+        dataset: has the encoding and the task.
         x: stored inputs `[N, ...]` to measure on.
-        y: their class indices `[N]`.
+        y: their labels `[N]`.
         neighbours: k.
         others: leave out inputs that are in the set: each would be its own nearest neighbour.
     """
-    models = [KNeighborsClassifier(neighbours).fit(s.x.reshape(len(s.x), -1), s.y) for s in sets]
-    right, counted = np.zeros(len(sets)), np.zeros(len(sets))
+    kind = KNeighborsRegressor if dataset.target else KNeighborsClassifier
+    models = [kind(neighbours).fit(s.x.reshape(len(s.x), -1), s.y) for s in sets]
+    found: list[list[np.ndarray]] = [[] for _ in sets]
+    true: list[list[np.ndarray]] = [[] for _ in sets]
     for start in range(0, len(y), EMBED_BATCH):
         part = slice(start, start + EMBED_BATCH)
         flat = dataset.encoding(tf.constant(x[part])).numpy().reshape(len(x[part]), -1)
         for i, model in enumerate(models):
-            hits = model.predict(flat) == y[part]
-            if others:
-                hits = hits[model.kneighbors(flat, 1)[0][:, 0] > 0]
-            right[i] += np.count_nonzero(hits)
-            counted[i] += len(hits)
-    return (right / np.maximum(counted, 1)).tolist()
+            some = model.kneighbors(flat, 1)[0][:, 0] > 0 if others else slice(None)
+            found[i].append(model.predict(flat)[some])
+            true[i].append(y[part][some])
+    score, pairs = task_of(dataset).score, zip(found, true, strict=True)
+    joined = [(np.concatenate(own), np.concatenate(labels)) for own, labels in pairs]
+    return [float(score(own, labels)) if len(labels) else 0.0 for own, labels in joined]
 
 
 BEST = 0.2
@@ -195,7 +204,7 @@ def random_real(subject: Subject, done: Done) -> Measured:
 def optimized_real(subject: Subject, done: Done) -> Measured:
     """The random sets with the best accuracy on training data."""
     lr = np.array(done["random_real"]["lr"], np.float32)
-    sets = [as_samples(p, subject.samples, lr) for p in real_sets(subject)]
+    sets = [as_samples(p, subject.task, subject.samples, lr) for p in real_sets(subject)]
     best = best_sets(subject.bench, sets)
     how = (
         f"The {len(best)} of {len(sets)} draws with the best accuracy on training data, trained "
@@ -278,8 +287,8 @@ def clustered(
     subject: Subject, make: Callable[[Dataset, int, np.random.Generator], Prototypes]
 ) -> list[Prototypes]:
     """A set for each start of k-means."""
-    classes = np.unique(subject.run.dataset.y_train)
-    one_a_class = subject.size <= len(classes)  # then every start finds the mean
+    groups = 1 if subject.run.dataset.target else len(np.unique(subject.run.dataset.y_train))
+    one_a_class = subject.size <= groups  # then every start finds the mean
     starts = range(1 if one_a_class else min(K_MEANS_SETS, subject.protocol.baseline_sets))
     rngs = [subject.rng(Stream.BASELINES, i) for i in starts]
     return [make(subject.run.dataset, subject.size, rng) for rng in rngs]
@@ -292,15 +301,17 @@ def _trained(subject: Subject, sets: list[Prototypes], what: str) -> Measured:
 
 def trained_by(bench: Bench, subject: Subject, sets: list[Prototypes], what: str) -> Measured:
     """The same under the conditions of a bench."""
-    samples = [as_samples(s, subject.samples, subject.samples.lr.numpy()) for s in sets]
+    like = subject.samples
+    samples = [as_samples(s, subject.task, like, like.lr.numpy()) for s in sets]
     lr = bench.tune(samples)
     further = (
         f": {lr[0]:g}"
         if bench.conditions.recipe.shuffled
         else f", then one for each inner step learned by hypergradients in {LEARNING_STEPS} steps"
     )
+    labels = "with their quantities" if subject.run.dataset.target else "one-hot labels"
     how = (
-        f"{what}, one-hot labels. The best of {len(RATES)} learning rates on training data"
+        f"{what}, {labels}. The best of {len(RATES)} learning rates on training data"
         f"{further}. {shortage(subject.run.dataset, subject.size)}"
     )
     accuracies = bench.test([with_rate(s, lr) for s in samples])

@@ -21,12 +21,14 @@ from tf_distill.core import (
     OuterStep,
     Recipe,
     Samples,
+    Task,
     Weights,
     compiled_train,
     distill,
     fixed_network,
     outer_update,
     parallel,
+    task_of,
     test_networks,
     tester,
 )
@@ -242,6 +244,11 @@ class Subject:
         return Bench(self.run.learner, self.run.dataset, self.conditions)
 
     @property
+    def task(self) -> Task:
+        """Of the data."""
+        return task_of(self.run.dataset)
+
+    @property
     def size(self) -> int:
         """The number of samples, M."""
         return self.run.config.steps * self.run.config.samples_per_step
@@ -304,6 +311,11 @@ class Row(NamedTuple):
     measure: Callable[[Subject, Done], Measured]
     applies: Callable[[Subject], bool] = lambda subject: True
     needs: tuple[str, ...] = ()
+
+
+def for_classes(subject: Subject) -> bool:
+    """Whether the labels are classes, not a quantity."""
+    return subject.run.dataset.target is None
 
 
 def for_training(subject: Subject) -> bool:

@@ -144,10 +144,9 @@ def _complete(
     if "curve" not in comparison:
         comparison["curve"] = curve(subject)
         save(comparison)
-    config = dataclasses.asdict(subject.run.config)
-    if told := scores.describe(
-        Record(Path(), config, {"original": original}, comparison).dd_ranking
-    ):
+    config, results = dataclasses.asdict(subject.run.config), subject.run.files.read("results.json")
+    record = Record(Path(), config, results | {"original": original}, comparison)
+    if told := scores.describe(record.dd_ranking):
         say(told)
 
 

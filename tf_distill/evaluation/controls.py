@@ -32,6 +32,7 @@ from tf_distill.evaluation.bench import (
     Measured,
     Row,
     Subject,
+    for_classes,
     for_replay,
     for_training,
     with_rate,
@@ -96,7 +97,7 @@ def learned_labels(subject: Subject, done: Done) -> Measured:
     config = subject.run.config
     steps = min(subject.protocol.control_steps, config.outer_steps)
     lr = np.array(done["random_real"]["lr"], np.float32)
-    start = as_samples(real_sets(subject)[0], subject.samples, lr)
+    start = as_samples(real_sets(subject)[0], subject.task, subject.samples, lr)
     distillation = Distillation(
         DistilledSet(start, ("lr", "y")), config.outer_lr, steps, config.outer_momentum
     )
@@ -114,7 +115,7 @@ def learned_probabilities(subject: Subject, done: Done) -> Measured:
     rate = done["random_real"]["lr"][0]
     own = dataclasses.replace(
         config,
-        labels="probabilities",
+        labels="probabilities" if for_classes(subject) else "quantities",
         learn="labels",
         label_init="one_hot",
         sample_init="real",
@@ -156,7 +157,7 @@ def shuffled_row(subject: Subject, done: Done) -> Measured:
 def ordinary_sgd(subject: Subject, done: Done) -> Measured:
     """Minibatches in random order at one constant rate."""
     epochs = subject.protocol.sgd_epochs
-    bench = subject.other_bench(Recipe(shuffled=True))
+    bench = subject.other_bench(Recipe(shuffled=True, losses=subject.task.losses))
     samples = in_minibatches(subject.samples, epochs)
     rate = bench.best_rate([samples])
     how = (
@@ -250,7 +251,7 @@ ROWS = (
     ),
     Row("shuffled", "control", "order shuffled", shuffled_row, for_replay),
     Row("sgd", "control", "ordinary SGD", ordinary_sgd, for_replay),
-    Row("hard_labels", "control", "hard labels", hard_labels),
+    Row("hard_labels", "control", "hard labels", hard_labels, for_classes),
     Row("decoded_words", "control", "nearest words", decoded_words, is_text),
     Row("decoded_words_hard", "control", "nearest words, hard labels", decoded_words_hard, is_text),
     Row("decoded_rows", "control", "rows as written", decoded_rows, is_table),

@@ -32,7 +32,7 @@ from tf_distill.common import (
     write_json,
 )
 from tf_distill.config import checked_number
-from tf_distill.core import SEED_STATE, Learner, Weights, evaluator, fixed_network
+from tf_distill.core import SEED_STATE, Learner, Weights, evaluator, fixed_network, task_of
 from tf_distill.datasets import Dataset, TextEncoding, fingerprint, forget_words, unseen_words
 from tf_distill.networks import NETWORKS, Build, Training
 from tf_distill.runs import Checkpoints, Run, handling
@@ -54,7 +54,7 @@ Make = Callable[[], Learner]
 class Original(NamedTuple):
     """A network after full training.
 
-    accuracy: fraction of the test examples; epochs: through the training data; seconds: of
+    accuracy: fraction of the test examples, or R2; epochs: through the training data; seconds: of
     all; settings: those of the training.
     """
 
@@ -238,12 +238,15 @@ def set_state(model: keras.Model, weights: Weights, seed: int) -> None:
 
 
 def batches(dataset: Dataset, training: Training, seed: int, start: int = 0) -> tf.data.Dataset:
-    """Shuffled training batches, epoch after epoch: embedded inputs and class indices.
+    """Shuffled training batches, epoch after epoch: embedded inputs and labels.
+
+    Labels are class indices, or standardised quantities.
 
     The first is that of step `start`. A share of the words is replaced by "unknown" at random;
     the share is the Good-Turing estimate for new texts, at most `MOST_UNKNOWN`.
     """
     x, y = tf.constant(dataset.x_train), tf.constant(dataset.y_train)
+    y = task_of(dataset).encode(y) if dataset.target else y
     order_key = seed_key(seed, Stream.BATCHES)
     augment_key = seed_key(seed, Stream.AUGMENTATION)
     is_text = isinstance(dataset.encoding, TextEncoding)
@@ -278,7 +281,7 @@ def _fit(
     steps = training.length(len(dataset.y_train))
     lr = keras.optimizers.schedules.CosineDecay(training.lr, steps)
     adam = keras.optimizers.Adam(lr, weight_decay=training.weight_decay or None)
-    model.compile(adam, _loss(dataset.outputs), jit_compile=False)
+    model.compile(adam, _loss(dataset), jit_compile=False)
     adam.build(model.trainable_variables)  # so that there is something to restore
     progress = _Progress(model, steps, name, keeping)
     earlier, done = float(progress.seconds), progress.step
@@ -339,8 +342,10 @@ class _Progress(keras.callbacks.Callback):
             raise Interrupted(f"{self._name}: stopped at step {self.step}")
 
 
-def _loss(outputs: int) -> keras.losses.Loss:
-    if outputs == 1:
+def _loss(dataset: Dataset) -> keras.losses.Loss:
+    if dataset.target:
+        return keras.losses.MeanSquaredError()
+    if dataset.outputs == 1:
         return keras.losses.BinaryCrossentropy(from_logits=True)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 

@@ -50,16 +50,24 @@ def sweep(config: Config, sizes: Sequence[int], mine: Collection[int] | None = N
         assert finished  # one worker alone is its own chief
         run.files.write("results.json", finished.results | {"original": original})
         with folder_lock(folder.path, WAIT):
-            _add(folder, config, original, entry(finished.results, sized.run_dir))
+            _add(folder, config, original, finished.results, sized.run_dir)
 
 
-def _add(folder: RunFolder, config: Config, original: dict[str, Any], new: dict[str, Any]) -> None:
-    """Enters one size into sweep.json."""
+def _add(
+    folder: RunFolder,
+    config: Config,
+    original: dict[str, Any],
+    results: dict[str, Any],
+    run_dir: str,
+) -> None:
+    """Enters one size into sweep.json, with its results."""
+    new = entry(results, run_dir)
+    target = {"target": results["target"]} if "target" in results else {}
     _check_earlier(config, folder)  # another process may have been faster
     others = [e for e in folder.read(NAME).get("sizes", []) if e["samples"] != new["samples"]]
     settings = {k: v for k, v in config.deciding().items() if k != "samples_per_step"}
     sizes = sorted([*others, new], key=lambda e: e["samples"])
-    folder.write(NAME, {"settings": settings, "original": original, "sizes": sizes})
+    folder.write(NAME, {"settings": settings, "original": original, "sizes": sizes, **target})
 
 
 def _check_earlier(config: Config, folder: RunFolder) -> None:
@@ -98,7 +106,7 @@ def entry(results: dict[str, Any], run_dir: str) -> dict[str, Any]:
 def describe(folder: Path) -> str:
     """The sweep in a folder as a table for a person."""
     found = record.read(folder)
-    lines = ["samples  accuracy           ratio"]
+    lines = [f"samples  {found.measure:16}   ratio"]
     for e in found.sizes:
         accuracy = accuracy_words(e["mean"], e["std"], e["networks"])
         lines.append(f"{e['samples']:7}  {accuracy:16}  {percent(e['ratio'] or 0, 1):>5}%")

@@ -27,12 +27,12 @@ NETWORKS = 5
 """Networks to measure with: the first of those that the stored accuracy is the mean of."""
 HALF_POINT, ROUNDING = 0.005, 1e-9
 DATA = ("data_dir", "embeddings", "test_data", "text_column", "label_column", "image_size",
-        "text_length")  # fmt: skip
+        "text_length", "task")  # fmt: skip
 """Settings that say where the data of a name are."""
 
 
 class Verification(NamedTuple):
-    """The accuracy of a set, stored and measured.
+    """The accuracy of a set, or its R2, stored and measured.
 
     stored: what its card says; None if the set has none, such as a merged one. measured: here.
     test_examples: on so many.
@@ -164,6 +164,7 @@ def named_data(loaded: LoadedSet, path: str | Path, given: Mapping[str, Any]) ->
     settings = {**usual, "dataset": loaded.metadata["dataset"]}
     if "data_dir" in run and not Path(run["data_dir"]).expanduser().is_dir():
         del run["data_dir"]
+    settings |= {"task": "regression"} if loaded.target else {}
     settings |= {name: run[name] for name in settings if name in run}
     settings |= {name: v for name, v in given.items() if name in settings and v is not None}
     name = settings["dataset"]
@@ -184,8 +185,14 @@ def encoded(loaded: LoadedSet, data: Dataset) -> Dataset:
     Raises:
         UserError: the data have other classes or inputs.
     """
-    data = _numbered_as(data, tuple(loaded.metadata["classes"]))
-    described, own = loaded.metadata["input"], loaded.encoding
+    metadata, own = loaded.metadata, loaded.encoding
+    described, data = metadata["input"], _numbered_as(data, tuple(metadata["classes"]))
+    if (own_name := loaded.target and loaded.target.name) != (data.target and data.target.name):
+        raise UserError(
+            f"the set has the target {brief(own_name)}, but {data.name} has "
+            f"{brief(data.target and data.target.name)}; give the data of the set"
+        )
+    data = dataclasses.replace(data, target=loaded.target)
     if isinstance(own, TextEncoding) and data.raw_test is not None:  # in the set's own words
         return dataclasses.replace(data, x_test=own.number(data.raw_test), encoding=own)
     given = json.loads(json.dumps(data.encoding.metadata()))
@@ -215,6 +222,8 @@ def encoded(loaded: LoadedSet, data: Dataset) -> Dataset:
 
 def _numbered_as(data: Dataset, classes: tuple[str, ...]) -> Dataset:
     """The data with their classes in this order."""
+    if classes == data.classes:
+        return data
     if sorted(classes) != sorted(data.classes):
         raise UserError(
             f"the set has the classes {brief([*classes])}, but {data.name} has "

@@ -1,4 +1,4 @@
-"""A trained network as a servable: texts, images, rows or arrays in, classes and probabilities out.
+"""A trained network as a servable: texts, images, rows or arrays in, classes or a quantity out.
 
 The whole way is in the graph, in TensorFlow's own operations: a server needs the SavedModel only.
 """
@@ -8,42 +8,79 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow.types.experimental import ConcreteFunction
 
-from tf_distill.core import Learner, Weights, graph_function
+from tf_distill.core import Learner, Weights, graph_function, task_for
 from tf_distill.datasets import (
     UNKNOWN,
     Column,
     Encoding,
     ImageEncoding,
     TableEncoding,
+    Target,
     TextEncoding,
     number_words,
 )
 
 Answer = dict[str, tf.Tensor]
-PREDICT, CLASSIFY = "serving_default", "classify"
+PREDICT, CLASSIFY, REGRESS = "serving_default", "classify", "regress"
 ENCODED, UINT8 = "serving_encoded", "serving_uint8"
 TEXT_FEATURE, IMAGE_FEATURE = "text", "image/encoded"
 VOCABULARY = "vocabulary.txt"
 
 
-class Classifier(tf.Module, abc.ABC):
-    """The parts of every served classifier: weights, classes, and the form of the answer.
+class Head(NamedTuple):
+    """The form of the answers, from outputs `[batch, outputs]`.
 
-    Weights are in the learner's order, classes in the order of the outputs. `encoding` leads from
-    what is sent to what the network sees.
+    answer: what is told of each input. examples: the signature that takes tf.Examples, `classify`
+    or `regress`; of_examples: its answer.
     """
 
-    def __init__(
-        self, learner: Learner, weights: Weights, classes: Sequence[str], encoding: Encoding
-    ):
+    answer: Callable[[tf.Tensor], Answer]
+    examples: str
+    of_examples: Callable[[tf.Tensor], Answer]
+
+
+def head_for(classes: Sequence[str], target: Target | None) -> Head:
+    """Answers with a class of these, or with the target, a quantity."""
+    if target:
+        value = lambda outputs: tf.cast(  # noqa: E731
+            task_for(target, 1).predict(outputs), tf.float32
+        )
+        return Head(
+            lambda outputs: {"value": value(outputs)},
+            REGRESS,
+            lambda outputs: {"outputs": value(outputs)},
+        )
+    names = tuple(classes)
+
+    def answer(logits: tf.Tensor) -> Answer:
+        probabilities = class_probabilities(logits)
+        class_id = tf.argmax(probabilities, axis=-1)
+        label = tf.gather(tf.constant(names), class_id)
+        return {"probabilities": probabilities, "class_id": class_id, "label": label}
+
+    def classified(logits: tf.Tensor) -> Answer:
+        scores = class_probabilities(logits)
+        return {"classes": tf.broadcast_to(tf.constant(names), tf.shape(scores)), "scores": scores}
+
+    return Head(answer, CLASSIFY, classified)
+
+
+class Classifier(tf.Module, abc.ABC):
+    """The parts of every served network: weights, and the form of the answer.
+
+    Weights are in the learner's order. `encoding` leads from what is sent to what the network sees.
+    """
+
+    def __init__(self, learner: Learner, weights: Weights, head: Head, encoding: Encoding):
         super().__init__(name="classifier")
-        self._learner, self._encoding, self._classes = learner, encoding, tuple(classes)
+        self._learner, self._encoding, self._head = learner, encoding, head
         self.weights = [tf.Variable(w, trainable=False) for w in weights]
 
     @abc.abstractmethod
@@ -53,23 +90,21 @@ class Classifier(tf.Module, abc.ABC):
     def answer(self, x: tf.Tensor) -> Answer:
         """The answer for embedded inputs `[batch, ...]`.
 
-        float32 probabilities `[batch, classes]`, int64 class_id and string label `[batch]`: all
-        begin with the batch, as the REST API demands.
+        float32 probabilities `[batch, classes]`, int64 class_id and string label `[batch]`; or the
+        float32 value `[batch]` of a quantity. All begin with the batch, as the REST API demands.
         """
+        return self._head.answer(self._outputs(x))
+
+    def of_examples(self, x: tf.Tensor) -> Answer:
+        """The answer in the form of Serving's Classify, classes and scores, or of its Regress."""
+        return self._head.of_examples(self._outputs(x))
+
+    def _outputs(self, x: tf.Tensor) -> tf.Tensor:
+        """The network's outputs for embedded inputs `[batch, ...]`."""
         batch, weights = tf.shape(x)[0], [tf.convert_to_tensor(w) for w in self.weights]
         # One input of zeros for an empty batch, at which oneDNN's kernels fail.
         x = tf.pad(x, [[0, tf.maximum(1 - batch, 0)], *([[0, 0]] * (len(x.shape) - 1))])
-        logits = self._learner.apply(weights, x)[:batch]
-        probabilities = class_probabilities(logits)
-        class_id = tf.argmax(probabilities, axis=-1)
-        label = tf.gather(tf.constant(self._classes), class_id)
-        return {"probabilities": probabilities, "class_id": class_id, "label": label}
-
-    def classified(self, x: tf.Tensor) -> Answer:
-        """The answer in the form of Serving's Classify: classes and scores, `[batch, classes]`."""
-        scores = self.answer(x)["probabilities"]
-        classes = tf.broadcast_to(tf.constant(self._classes), tf.shape(scores))
-        return {"classes": classes, "scores": scores}
+        return self._learner.apply(weights, x)[:batch]
 
 
 class TextClassifier(Classifier):
@@ -81,10 +116,8 @@ class TextClassifier(Classifier):
 
     _encoding: TextEncoding
 
-    def __init__(
-        self, learner: Learner, weights: Weights, classes: Sequence[str], encoding: TextEncoding
-    ):
-        super().__init__(learner, weights, classes, encoding)
+    def __init__(self, learner: Learner, weights: Weights, head: Head, encoding: TextEncoding):
+        super().__init__(learner, weights, head, encoding)
         self.vectors = tf.Variable(encoding.vectors, trainable=False)
         scratch = tempfile.mkdtemp()  # as long as the asset may be copied from it
         weakref.finalize(self, shutil.rmtree, scratch)
@@ -104,13 +137,13 @@ class TextClassifier(Classifier):
     @graph_function
     def classify(self, inputs: tf.Tensor) -> Answer:
         """Classes and scores of serialized tf.Examples `[batch]` with a feature `text`."""
-        return self.classified(self._embed(_feature(inputs, TEXT_FEATURE)))
+        return self.of_examples(self._embed(_feature(inputs, TEXT_FEATURE)))
 
     def signatures(self) -> dict[str, ConcreteFunction]:
         """serving_default takes `text`, classify takes `inputs`."""
         return {
             PREDICT: _concrete(self.predict, [None], tf.string, "text"),
-            CLASSIFY: _concrete(self.classify, [None], tf.string, "inputs"),
+            self._head.examples: _concrete(self.classify, [None], tf.string, "inputs"),
         }
 
     def _embed(self, text: tf.Tensor) -> tf.Tensor:
@@ -140,7 +173,7 @@ class ImageClassifier(Classifier):
     @graph_function
     def classify(self, inputs: tf.Tensor) -> Answer:
         """Classes and scores of serialized tf.Examples `[batch]` with `image/encoded`."""
-        return self.classified(self._decode(_feature(inputs, IMAGE_FEATURE)))
+        return self.of_examples(self._decode(_feature(inputs, IMAGE_FEATURE)))
 
     def signatures(self) -> dict[str, ConcreteFunction]:
         """serving_default takes float images; the others take uint8, files and tf.Examples."""
@@ -149,7 +182,7 @@ class ImageClassifier(Classifier):
             PREDICT: _concrete(self.predict, size, tf.float32, "image"),
             UINT8: _concrete(self.predict_uint8, size, tf.uint8, "image"),
             ENCODED: _concrete(self.predict_encoded, [None], tf.string, "image_bytes"),
-            CLASSIFY: _concrete(self.classify, [None], tf.string, "inputs"),
+            self._head.examples: _concrete(self.classify, [None], tf.string, "inputs"),
         }
 
     def _sized(self, images: tf.Tensor) -> tf.Tensor:
@@ -172,7 +205,7 @@ class TableClassifier(Classifier):
 
     @graph_function
     def classify(self, inputs: tf.Tensor) -> Answer:
-        """Classes and scores of serialized tf.Examples `[batch]` with a feature for each column.
+        """The answer for serialized tf.Examples `[batch]` with a feature for each column.
 
         Numbers are float lists; a feature that is not there is a missing value.
         """
@@ -184,17 +217,17 @@ class TableClassifier(Classifier):
         }
         found = tf.io.parse_example(inputs, features)
         floats = {k: tf.cast(v, tf.float64) for k, v in found.items() if v.dtype != tf.string}
-        return self.classified(self._embed(found | floats))
+        return self.of_examples(self._embed(found | floats))
 
     def signatures(self) -> dict[str, ConcreteFunction]:
-        """serving_default takes an input for each column, classify takes `inputs`."""
+        """serving_default takes an input for each column, classify or regress takes `inputs`."""
         specs = {
             name: tf.TensorSpec([None], tf.float64 if _is_float(column) else tf.string, name)
             for name, column in self._named().items()
         }
         return {
             PREDICT: self.predict.get_concrete_function(specs),
-            CLASSIFY: _concrete(self.classify, [None], tf.string, "inputs"),
+            self._head.examples: _concrete(self.classify, [None], tf.string, "inputs"),
         }
 
     def _named(self) -> dict[str, Column]:
@@ -235,16 +268,24 @@ class ArrayClassifier(Classifier):
 
 
 def classifier_for(
-    learner: Learner, weights: Weights, classes: Sequence[str], encoding: Encoding
+    learner: Learner,
+    weights: Weights,
+    classes: Sequence[str],
+    encoding: Encoding,
+    target: Target | None = None,
 ) -> Classifier:
-    """The servable of a trained network, for the kind of its inputs."""
+    """The servable of a trained network, for the kind of its inputs.
+
+    `classes` are in the order of the outputs; with a `target` it answers with a quantity.
+    """
     kinds: dict[type, type[Classifier]]
     kinds = {
         TextEncoding: TextClassifier,
         ImageEncoding: ImageClassifier,
         TableEncoding: TableClassifier,
     }
-    return kinds.get(type(encoding), ArrayClassifier)(learner, weights, classes, encoding)
+    head = head_for(classes, target)
+    return kinds.get(type(encoding), ArrayClassifier)(learner, weights, head, encoding)
 
 
 def class_probabilities(logits: tf.Tensor) -> tf.Tensor:

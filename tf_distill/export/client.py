@@ -167,7 +167,8 @@ def read(file: str) -> bytes:
 
 def _another_model(address: str) -> UserError:
     return UserError(
-        f"the answer of {address} has no label and probabilities; ask for a model of tf_distill"
+        f"the answer of {address} has no label and probabilities; ask for a model of tf_distill "
+        "that answers with classes"
     )
 
 

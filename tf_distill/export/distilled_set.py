@@ -25,12 +25,14 @@ from tf_distill.core import (
     Optimizer,
     Recipe,
     Samples,
+    Task,
     Weights,
     call_once,
     compiled_train,
     give_frozen,
     give_weights,
     recipe_of,
+    task_for,
 )
 from tf_distill.datasets import (
     UNKNOWN,
@@ -39,6 +41,7 @@ from tf_distill.datasets import (
     Encoding,
     ImageEncoding,
     TableEncoding,
+    Target,
     TextEncoding,
     stored,
 )
@@ -47,17 +50,20 @@ from tf_distill.networks import NETWORKS, check_outputs, outputs_for
 HOW_TO_TRAIN = {
     "replay": (
         "for t in range(len(lr)): take samples x[t % steps] and labels y[t % steps], all of them "
-        "as one batch; weights -= lr[t] * gradient of the mean over the batch of -sum(y * "
-        "log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with labels y"
+        "as one batch; weights -= lr[t] * gradient of the mean over the batch of {loss}"
     ),
     "training": (
         "any ordinary training; it was measured so: for t in range(len(lr)), each epoch deals all "
         "samples anew to len(x) minibatches; inner_optimizer (momentum is 0.9, the rest Keras's "
-        "own defaults) takes lr[t] and the gradient of the mean over the minibatch of "
-        "-sum(y * log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with labels y"
+        "own defaults) takes lr[t] and the gradient of the mean over the minibatch of {loss}"
     ),
 }
 """By the `use` of a set, for programs without this package."""
+LOSSES = {
+    "classes": "-sum(y * log_softmax(logits)) or, with one logit, of sigmoid cross-entropy with "
+    "labels y",
+    "regression": "(output - y)^2; the quantity is output * std + mean of `target`",
+}
 BY_NUMBERS = {"image": ImageEncoding, "array": ArrayEncoding}
 """Encodings that the metadata of a set fully describe."""
 MOMENTS = ("mean", "std")
@@ -115,7 +121,18 @@ class LoadedSet:
     @property
     def recipe(self) -> Recipe:
         """How networks are trained on the set."""
-        return recipe_of(self.metadata, self.metadata.get("input", {}))
+        return recipe_of(self.metadata, self.metadata.get("input", {}), self.task.losses)
+
+    @property
+    def target(self) -> Target | None:
+        """The quantity that the labels stand for; None for classes."""
+        described = self.metadata.get("target")
+        return Target(*map(described.get, Target._fields)) if described else None
+
+    @property
+    def task(self) -> Task:
+        """The loss of the set, and what its labels mean."""
+        return task_for(self.target, self.samples.y.shape[-1])
 
     @property
     def encoding(self) -> Encoding | None:
@@ -136,7 +153,8 @@ class LoadedSet:
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """The samples as NumPy arrays for Keras's fit: x `[M, ...]`, y `[M, outputs]`.
 
-        For two classes y is the probability of the second: use a binary cross-entropy.
+        For two classes y is the probability of the second: use a binary cross-entropy. A quantity
+        is standardised: use a mean squared error; `quantities` has its units.
         """
         x, y = (np.asarray(v) for v in self.samples[:2])
         return x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
@@ -160,12 +178,17 @@ class LoadedSet:
         encoding = self.encoding
         if not isinstance(encoding, TableEncoding):
             raise UserError(f"{self.metadata.get('dataset')} has no columns; rows are for tables")
-        x, y = self.arrays()[0], self.label_distributions()
+        x = self.arrays()[0]
         names = [column.name for column in encoding.columns]
-        labels = [f"label {name}" for name in self.metadata["classes"]]
+        if self.target:
+            labels = [self.target.name]
+            values = [[caption] for caption in self.captions()]
+        else:
+            labels = [f"label {name}" for name in self.metadata["classes"]]
+            values = [[f"{v:.4f}" for v in label] for label in self.label_distributions()]
         return [
-            dict(zip([*names, *labels], [*row, *(f"{v:.4f}" for v in label)], strict=True))
-            for row, label in zip(encoding.written(encoding.decode(x)), y, strict=True)
+            dict(zip([*names, *labels], [*row, *label], strict=True))
+            for row, label in zip(encoding.written(encoding.decode(x)), values, strict=True)
         ]
 
     def encode(self, inputs: Any) -> np.ndarray:
@@ -224,9 +247,31 @@ class LoadedSet:
         return model
 
     def label_distributions(self) -> np.ndarray:
-        """The labels with a number for each class, also where there are two: `[M, classes]`."""
+        """The labels with a number for each class, also where there are two: `[M, classes]`.
+
+        Raises:
+            UserError: the labels are a quantity.
+        """
+        if self.target:
+            raise UserError(f"the labels are {self.target.name}, no classes; quantities() has them")
         y = self.arrays()[1]
         return np.concatenate([1 - y, y], axis=1) if y.shape[1] == 1 else y
+
+    def quantities(self) -> np.ndarray:
+        """The labels of a set for regression in the units of the data, float64 `[M]`.
+
+        Raises:
+            UserError: the labels are classes.
+        """
+        if not self.target:
+            raise UserError("the labels are classes; label_distributions() has them")
+        return np.asarray(self.task.predict(tf.constant(self.arrays()[1])))
+
+    def captions(self) -> list[str]:
+        """The label of each sample in a word: a quantity, or the class with the largest number."""
+        if self.target:
+            return [self.target.written(value) for value in self.quantities()]
+        return [self.metadata["classes"][i] for i in self.label_distributions().argmax(1)]
 
     @property
     def file_name(self) -> str:
@@ -296,6 +341,24 @@ def unsound(path: Path, reason: str) -> UserError:
     return UserError(f"{path} is no sound distilled set ({told}); export it again, or name another")
 
 
+def _check_labels(classes: Sequence[str], target: Target | None, numbers: int) -> None:
+    """Raises ValueError if labels of so many numbers don't fit the classes or the target."""
+    if bool(classes) == bool(target):
+        raise ValueError("both classes and a target" if target else "neither classes nor a target")
+    if target and not (np.isfinite(target.mean) and 0 < target.std < np.inf):
+        raise ValueError(f"a target of mean {target.mean} and std {target.std}")
+    if len({*classes}) < len(classes):
+        raise ValueError("two classes of one name")
+    if numbers != (1 if target or len(classes) == 2 else len(classes)):
+        raise ValueError(f"labels of {numbers} numbers for {len(classes)} classes")
+
+
+def how_to_train(metadata: Mapping[str, Any]) -> str:
+    """How to train on a set of this metadata, for programs without this package."""
+    loss = LOSSES["regression" if metadata.get("target") else "classes"]
+    return HOW_TO_TRAIN[metadata.get("use", "replay")].format(loss=loss)
+
+
 def word_vectors(encoding: Encoding) -> np.ndarray | None:
     """The vectors of the words of texts, `[words, dimension]`; None for other inputs."""
     return encoding.vectors[UNKNOWN + 1 :].numpy() if isinstance(encoding, TextEncoding) else None
@@ -314,11 +377,8 @@ def check(loaded: LoadedSet) -> None:
     numbers = [*loaded.samples, *loaded.initial_weights, *(input_.get(n, 0) for n in MOMENTS)]
     if not all(np.isfinite(np.asarray(v, np.float64)).all() for v in numbers):
         raise ValueError("numbers that are not finite")
-    classes, shape = len(metadata["classes"]), tuple(input_["shape"])
-    if len({*metadata["classes"]}) < classes:
-        raise ValueError("two classes of one name")
-    if y[2] != (1 if classes == 2 else classes):
-        raise ValueError(f"labels of {y[2]} numbers for {classes} classes")
+    shape = tuple(input_["shape"])
+    _check_labels(metadata["classes"], loaded.target, y[2])
     if x[2:] != shape:
         raise ValueError(f"x of shape {x[2:]}, and metadata of {shape}")
     if input_["kind"] in BY_NUMBERS and not all(name in input_ for name in MOMENTS):

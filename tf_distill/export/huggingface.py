@@ -15,11 +15,13 @@ from tf_distill.export.distilled_set import LoadedSet
 PARQUET = "data/train-00000-of-00001.parquet"
 TASKS = {"image": "image-classification", "text": "text-classification",
          **dict.fromkeys(("array", "table"), "tabular-classification")}  # fmt: skip
+REGRESSION = dict.fromkeys(("array", "table"), "tabular-regression")
 COLUMNS = {
     "image": "the sample as a picture, its pixels rounded and cut to 0..255",
     "text": "the words nearest to the sample's vectors",
     "row": "the columns of the data, as people write them",
     "label": "the class with the largest number",
+    "target": "the quantity, in the units of the data",
     "label_distribution": "the label, a number for each class",
     "x": "the sample as the network sees it: train on this",
     "step": "the inner step that takes the sample, counted from 0",
@@ -70,24 +72,11 @@ def write(folder: Path, distilled: LoadedSet) -> None:
 
 def _columns(distilled: LoadedSet) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns by name, and their features."""
-    (x, _), labels, encoding = (
-        distilled.arrays(),
-        distilled.label_distributions(),
-        distilled.encoding,
-    )
+    x, encoding = distilled.arrays()[0], distilled.encoding
     steps, n = distilled.samples.x.shape[:2]
-    columns: dict[str, Any] = {
-        "label": labels.argmax(1),
-        "label_distribution": labels,
-        "x": [*x],
-        "step": np.repeat(np.arange(steps), n),
-    }
-    features = {
-        "label": datasets.ClassLabel(names=[*distilled.metadata["classes"]]),
-        "label_distribution": _lists(labels.shape[1:]),
-        "x": _lists(x.shape[1:]),
-        "step": datasets.Value("int32"),
-    }
+    columns, features = _labels(distilled)
+    columns |= {"x": [*x], "step": np.repeat(np.arange(steps), n)}
+    features |= {"x": _lists(x.shape[1:]), "step": datasets.Value("int32")}
     if pictures := set_folder.pictures(distilled):
         columns["image"], features["image"] = pictures, datasets.Image()
     if isinstance(encoding, TextEncoding):
@@ -98,6 +87,18 @@ def _columns(distilled: LoadedSet) -> tuple[dict[str, Any], dict[str, Any]]:
         columns["row"] = [{name: row[name] for name in names} for row in distilled.rows()]
         features["row"] = {name: datasets.Value("string") for name in names}
     return columns, features
+
+
+def _labels(distilled: LoadedSet) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The columns of the labels, and their features."""
+    if distilled.target:
+        return {"target": distilled.quantities()}, {"target": datasets.Value("float64")}
+    labels = distilled.label_distributions()
+    classes = datasets.ClassLabel(names=[*distilled.metadata["classes"]])
+    return (
+        {"label": labels.argmax(1), "label_distribution": labels},
+        {"label": classes, "label_distribution": _lists(labels.shape[1:])},
+    )
 
 
 def _lists(shape: tuple[int, ...]) -> Any:
@@ -112,7 +113,8 @@ def _head(distilled: LoadedSet) -> dict[str, Any]:
     """The head of a dataset card: what the Hub shows and searches."""
     metadata = distilled.metadata
     licences = [name.lower() for name in metadata.get("license", "").split(" AND ") if name]
-    tasks = [TASKS[kind]] if (kind := metadata["input"]["kind"]) in TASKS else []
+    known = REGRESSION if distilled.target else TASKS
+    tasks = [known[kind]] if (kind := metadata["input"]["kind"]) in known else []
     head = {
         "pretty_name": f"{metadata['dataset']}, distilled",
         "license": licences,

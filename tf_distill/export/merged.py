@@ -15,16 +15,16 @@ from tf_distill.export.set_folder import digest
 
 ALIKE = ("inner_optimizer", "augment")
 """What must be the same in all sets: how networks are trained on them."""
-OF_ONE = ("accuracy", "eval_split", "test_examples", "sentences", "format", "license")
+OF_ONE = ("accuracy", "rmse", "eval_split", "test_examples", "sentences", "format", "license")
 """Metadata of one set that say nothing of several."""
 
 
 def merge(sets: Sequence[LoadedSet]) -> LoadedSet:
     """One set for ordinary training from several, for instance of several tasks or owners of data.
 
-    The sets have the same classes, or each has classes of its own; then the merged set has all of
-    them, in the order of the sets. Images and numbers that were normalised otherwise take the
-    normalisation of the first set.
+    The sets have the same classes or the same target, or each has classes of its own; then the
+    merged set has all of them, in the order of the sets. Images and numbers that were normalised
+    otherwise take the normalisation of the first set.
 
     Args:
         sets: of use=training, with samples of the same shape.
@@ -35,7 +35,7 @@ def merge(sets: Sequence[LoadedSet]) -> LoadedSet:
 
     Raises:
         UserError: a set is for replay, some classes are shared and others not, or the sets differ
-            in their shape, words, optimizer, augmentation or frozen weights.
+            in their target, shape, words, optimizer, augmentation or frozen weights.
     """
     if (
         not isinstance(sets, Sequence)
@@ -54,7 +54,7 @@ def merge(sets: Sequence[LoadedSet]) -> LoadedSet:
         [_normalised(one, part[0], first) for one, part in zip(sets, parts, strict=True)]
     )
     y = np.concatenate(
-        [_labels(one, part[1], classes) for one, part in zip(sets, parts, strict=True)]
+        [_labels(one, part[1], classes, first) for one, part in zip(sets, parts, strict=True)]
     )
     n = _batch(len(x), max(one.samples.x.shape[1] for one in sets))
     epochs = max(len(one.samples.lr) // len(one.samples.x) for one in sets)
@@ -96,6 +96,10 @@ def _check_like(first: LoadedSet, one: LoadedSet, name: str) -> None:
         values = [s.metadata.get(setting) for s in (first, one)]
         if values[0] != values[1]:
             raise UserError(f"{name} has {setting}={values[1]}, but sets[0] has {values[0]}")
+    targets = [s.target and s.target.name for s in (first, one)]
+    if targets[0] != targets[1]:
+        told = [f"the target {brief(t)}" if t else "classes" for t in targets]
+        raise UserError(f"{name} has {told[1]}, but sets[0] has {told[0]}")
     if _inputs(first) != _inputs(one):
         raise UserError(
             f"{name} has inputs of another kind, or other words or vectors of these, than sets[0]; "
@@ -139,8 +143,10 @@ def _normalised(one: LoadedSet, x: np.ndarray, first: LoadedSet) -> np.ndarray:
     return (x * std + mean - new_mean) / new_std
 
 
-def _labels(one: LoadedSet, y: np.ndarray, classes: list[str]) -> np.ndarray:
-    """Labels `[M, own outputs]` as those of all classes, `[M, outputs]`."""
+def _labels(one: LoadedSet, y: np.ndarray, classes: list[str], first: LoadedSet) -> np.ndarray:
+    """Labels `[M, own outputs]` as those of all classes, or in the first set's scale."""
+    if one.target:
+        return np.asarray(first.task.encode(one.quantities()))
     own = one.metadata["classes"]
     if [*own] == classes:
         return y

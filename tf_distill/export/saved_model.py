@@ -18,10 +18,10 @@ from tf_distill.common import (
 )
 from tf_distill.core import Samples, Weights, graph_function
 from tf_distill.export.distilled_set import (
-    HOW_TO_TRAIN,
     LoadedSet,
     check,
     check_format,
+    how_to_train,
     unsound,
 )
 
@@ -77,7 +77,7 @@ class SavedSet(tf.Module):
 def write(path: Path, loaded: LoadedSet) -> None:
     """Writes a set as a SavedModel to `path`, whole or not at all."""
     described = {
-        "how_to_train": HOW_TO_TRAIN[loaded.metadata.get("use", "replay")],
+        "how_to_train": how_to_train(loaded.metadata),
         **loaded.metadata,
         "format": FORMAT,
         "initial_weights": len(loaded.initial_weights),

@@ -21,9 +21,10 @@ from tf_distill.core import (
 )
 from tf_distill.datasets import Encoding
 from tf_distill.export import set_folder, versions, warmup
-from tf_distill.export.classifier import CLASSIFY, Classifier, classifier_for
+from tf_distill.export.classifier import CLASSIFY, REGRESS, Classifier, classifier_for
 
-CLASSIFY_METHOD = "tensorflow/serving/classify"
+METHODS = {CLASSIFY: "tensorflow/serving/classify", REGRESS: "tensorflow/serving/regress"}
+"""Of the signatures that take tf.Examples."""
 PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 JIT = "_XlaMustCompile"
 
@@ -38,9 +39,10 @@ def write(path: Path, model: Classifier) -> None:
     with whole(path) as part:
         signatures = model.signatures()
         tf.saved_model.save(model, str(part), signatures=signatures)
-        if CLASSIFY in signatures:  # which TensorFlow 2 calls predict
+        if of_examples := METHODS.keys() & signatures.keys():  # TensorFlow 2 calls them predict
             updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(part))
-            updater.replace_method_name(CLASSIFY, CLASSIFY_METHOD, tags="serve")
+            for name in of_examples:
+                updater.replace_method_name(name, METHODS[name], tags="serve")
             updater.save()
         check_servable(part)
         warmup.write_requests(part)
@@ -56,7 +58,8 @@ def trained(
 ) -> Classifier:
     """The classifier that a set trains: the run's network, or the first of its random ones."""
     weights = compiled_train(learner, recipe)(samples, _first_network(learner, init, seed))
-    return classifier_for(learner, weights, dataset.classes, dataset.encoding)
+    classes, encoding = dataset.classes, dataset.encoding
+    return classifier_for(learner, weights, classes, encoding, dataset.target)
 
 
 def export_run(run_dir: Path, export_dir: Path) -> Path:
@@ -89,7 +92,7 @@ def rebuild(run_dir: Path) -> Classifier:
     start = loaded.initial_weights or _first_network(learner, "random", described["seed"])
     weights = compiled_train(learner, loaded.recipe)(loaded.samples, start)
     encoding = loaded.encoding or _of_dataset(described, run_dir)
-    return classifier_for(learner, weights, described["classes"], encoding)
+    return classifier_for(learner, weights, described["classes"], encoding, loaded.target)
 
 
 def _first_network(learner: Learner, init: str, seed: int) -> Weights:

@@ -21,7 +21,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -33,6 +33,7 @@ from tf_distill.common import (
     is_own_network,
     read_json,
     read_npz_arrays,
+    spread_words,
     whole,
     write_json,
     write_new,
@@ -44,11 +45,11 @@ from tf_distill.export import saved_model
 from tf_distill.export.distilled_set import (
     EXPECTED,
     FORMAT,
-    HOW_TO_TRAIN,
     MOMENTS,
     LoadedSet,
     check,
     check_format,
+    how_to_train,
     unsound,
 )
 from tf_distill.export.versions import newest_version
@@ -56,8 +57,8 @@ from tf_distill.networks import check_keras
 
 CARD, ARRAYS, VECTORS, VOCABULARY = "card.json", "set.npz", "vectors.npz", "vocabulary.txt"
 SENTENCES, ROWS = Path("samples", "sentences.txt"), Path("samples", "rows.csv")
-DECIDING = ("classes", "input", "network", "use", "inner_optimizer", "augment", "accuracy",
-            "eval_split", "seed")  # fmt: skip
+DECIDING = ("classes", "target", "input", "network", "use", "inner_optimizer", "augment",
+            "accuracy", "eval_split", "seed")  # fmt: skip
 """Parts of the card that decide what a training gives. Early cards have a SHA-256 of these alone,
 later ones of every part."""
 APART = ("sentences", "initial_weights", "frozen_weights")
@@ -128,7 +129,7 @@ def card_of(distilled: LoadedSet, arrays: Arrays) -> Json:
 
 def plain_metadata(distilled: LoadedSet) -> Json:
     """The metadata as JSON gives them back, with how to train."""
-    how = HOW_TO_TRAIN[distilled.metadata.get("use", "replay")]
+    how = how_to_train(distilled.metadata)
     return json.loads(json.dumps({"how_to_train": how, **distilled.metadata}))
 
 
@@ -269,10 +270,10 @@ def pictures(distilled: LoadedSet) -> list[Image.Image]:
 
 
 def _write_pictures(folder: Path, distilled: LoadedSet) -> None:
-    """A PNG of each sample that is a picture, with its class in its name."""
-    classes, chosen = distilled.metadata["classes"], distilled.label_distributions().argmax(1)
-    for i, picture in enumerate(pictures(distilled)):
-        name = re.sub(r"\W+", "_", classes[chosen[i]])[:40]
+    """A PNG of each sample that is a picture, with its class or quantity in its name."""
+    found = pictures(distilled)
+    for i, (picture, caption) in enumerate(zip(found, distilled.captions(), strict=False)):
+        name = re.sub(r"\W+", "_", caption)[:40]
         folder.mkdir(exist_ok=True)
         picture.save(folder / f"{i:04d}_{name}.png")
 
@@ -317,7 +318,7 @@ ANY = """Put all samples into one array and train on them as on any data, for in
 
 ```python
 x, y = x.reshape(-1, *x.shape[2:]), y.reshape(-1, y.shape[-1])
-model.compile("adam", keras.losses.{loss}(from_logits=True))
+model.compile("adam", keras.losses.{loss})
 model.fit(x, y, batch_size={batch}, epochs={epochs})
 ```
 
@@ -355,8 +356,7 @@ for each step of all epochs. The pictures, sentences or rows in samples/ are to 
 
 {how}
 
-The loss is `{loss}`, and softmax or sigmoid are no part
-of the network. {start}
+The loss is {loss} {start}
 
 {layers}
 
@@ -376,42 +376,37 @@ DENSE = {"InputLayer", "Flatten", "Dense", "Dropout", "Activation", "ReLU"}
 def readme(card: Json) -> str:
     """The README.md of a set: its card in words, and how to train on it."""
     steps, n, *_ = card["arrays"]["x"]
-    classes, binary = card["classes"], card["arrays"]["y"][-1] == 1
+    told = _of_quantity(card) if card.get("target") else _of_classes(card)
     learned = card.get("learn", "samples,labels")
-    labels = "probabilities of the classes" if _trains(card) else "a number for each class"
-    named = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
     shown = {
-        "data": f"{card['dataset']}, {len(classes)} classes: {named}",
+        "data": f"{card['dataset']}, {told.data}",
         "licence of the data": card.get("license"),
         "samples": f"{steps * n} of {_by(card['input']['shape'], ' x ')}",
-        "labels": f"one number: 0 means {classes[0]!r}, 1 means {classes[1]!r}"
-        if binary
-        else labels,
+        "labels": told.labels,
         "network": card["network"],
         "trained by": card.get("recipe"),
         "accuracy": _accuracy(card),
         "merged from": "; ".join(map(_source, card.get("sources", []))),
         "made": _made(card),
     }
-    loss = "mean(log(1 + exp(logits)) - y * logits)"
     layers = "\n".join(["The layers:", "", *(f"- {words}" for words in card.get("layers", []))])
     kind = card["input"]["kind"]
     test = INPUTS[kind](card["input"]) if kind in INPUTS else "Ask the one who made the set."
     return README.format(
         dataset=card["dataset"],
         samples="Learned" if "samples" in learned else "Real",
-        labels="learned" if "labels" in learned else "one-hot",
+        labels="learned" if "labels" in learned else "real" if card.get("target") else "one-hot",
         rows="\n".join(f"| {name} | {_cell(value)} |" for name, value in shown.items() if value),
         x=[*card["arrays"]["x"]],
         how=STEPS
         if not _trains(card)
         else ANY.format(
-            loss="BinaryCrossentropy" if binary else "CategoricalCrossentropy",
+            loss=told.keras,
             batch=n,
             epochs=card.get("epochs", 50),
             augment=AUGMENT.get(card.get("augment", "none"), ""),
         ),
-        loss=loss if binary else "-mean(sum(y * log_softmax(logits), axis=-1))",
+        loss=told.loss,
         start=_start(card),
         layers=layers if "layers" in card else "",
         test="\n\n".join(filter(None, [_data(card), test])),
@@ -474,6 +469,35 @@ def _cell(value: str) -> str:
     return " ".join(value.split()).replace("|", "\\|")
 
 
+class _Told(NamedTuple):
+    """What a README says of the labels, in each of its places."""
+
+    data: str
+    labels: str
+    loss: str
+    keras: str
+
+
+def _of_classes(card: Json) -> _Told:
+    classes, binary = card["classes"], card["arrays"]["y"][-1] == 1
+    named = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
+    labels = "probabilities of the classes" if _trains(card) else "a number for each class"
+    one = f"one number: 0 means {classes[0]!r}, 1 means {classes[1]!r}" if binary else labels
+    several = "-mean(sum(y * log_softmax(logits), axis=-1))"
+    loss = "mean(log(1 + exp(logits)) - y * logits)" if binary else several
+    apart = f"`{loss}`, and softmax or sigmoid are no part\nof the network."
+    keras = f"{'Binary' if binary else 'Categorical'}Crossentropy(from_logits=True)"
+    return _Told(f"{len(classes)} classes: {named}", one, apart, keras)
+
+
+def _of_quantity(card: Json) -> _Told:
+    target = card["target"]
+    scale = f"`y * {target['std']:.8g} + {target['mean']:.8g}`"
+    apart = f"`mean((output - y) ** 2)`; the network's answer is\n{scale.replace('y', 'output')}."
+    labels = f"{target['name']} as {scale}"
+    return _Told(f"the quantity {target['name']}", labels, apart, "MeanSquaredError()")
+
+
 def _trains(card: Json) -> bool:
     return card.get("use") == "training"
 
@@ -485,13 +509,17 @@ def _by(numbers: Any, between: str) -> str:
 def _accuracy(card: Json) -> str | None:
     if not (found := card.get("accuracy")):
         return None
-    spread = f" ± {100 * found['std']:.2f}" if found.get("networks", 1) > 1 else ""
+    several = found.get("networks", 1) > 1
+    spread = f" ± {100 * found['std']:.2f}" if several else ""
     split = card.get("eval_split", "test").replace("_", "-")
     examples = f"{card['test_examples']} {split} examples" if "test_examples" in card else split
-    return (
-        f"{100 * found['mean']:.2f}{spread} % on {examples}; networks: {found.get('networks', 1)}, "
-        f"seed: {card['seed']}"
-    )
+    if rmse := card.get("rmse"):
+        spread = f" ± {found['std']:.4f}" if several else ""
+        told = spread_words(**{"std": 0.0, "networks": 1, **rmse}).replace("+-", "±")
+        measured = f"R2 {found['mean']:.4f}{spread}, RMSE {told}"
+    else:
+        measured = f"{100 * found['mean']:.2f}{spread} %"
+    return f"{measured} on {examples}; networks: {found.get('networks', 1)}, seed: {card['seed']}"
 
 
 def _source(source: Json) -> str:

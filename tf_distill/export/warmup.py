@@ -43,8 +43,8 @@ def examples(model: Path, batch: int) -> dict[str, Inputs]:
     if classifier.UINT8 in signatures:
         return _images(_shape(inputs["image"]), batch)
     found = {classifier.PREDICT: {name: _blank(t, batch) for name, t in inputs.items()}}
-    if classifier.CLASSIFY in signatures:  # of rows, each without any value
-        found[classifier.CLASSIFY] = {"inputs": np.full(batch, b"", object)}
+    for name in {classifier.CLASSIFY, classifier.REGRESS} & {*signatures}:
+        found[name] = {"inputs": np.full(batch, b"", object)}  # rows, each without any value
     return found
 
 
@@ -62,8 +62,9 @@ def _request(signature: str, inputs: Inputs) -> bytes:
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     log = PredictionLog()
-    if signature == classifier.CLASSIFY:
-        asked = log.classify_log.request
+    if signature in (classifier.CLASSIFY, classifier.REGRESS):
+        of_examples = log.regress_log if signature == classifier.REGRESS else log.classify_log
+        asked = of_examples.request
         asked.input.example_list.examples.extend(
             tf.train.Example.FromString(example) for example in inputs["inputs"]
         )

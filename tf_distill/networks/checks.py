@@ -144,7 +144,7 @@ def check_outputs(model: keras.Model, shape: Shape, outputs: int) -> None:
     """Raises UserError if a built model does not give so many logits."""
     gives = outputs_for(model, shape)
     if gives != outputs:
-        classes = "two classes" if outputs == 1 else f"{outputs} classes"
+        classes = "two classes or a quantity" if outputs == 1 else f"{outputs} classes"
         raise UserError(
             f"the model {model.name} has {gives} outputs, expected {outputs} for {classes}; change "
             "its last layer"

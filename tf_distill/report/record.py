@@ -15,6 +15,7 @@ from tf_distill.common import (
     brief,
     check_reported,
     full_training,
+    measure_of,
     read_checked,
     read_metrics,
 )
@@ -33,9 +34,9 @@ SHARES = (50, 60, 70, 80, 90, 95, 97, 99)
 def distillation_ratio(accuracy: float, original: float | None) -> float | None:
     """r_M as a fraction: distillation accuracy over original accuracy (Section 4.1).
 
-    None where the original accuracy is 0 or not known.
+    None where the original accuracy is not known, or not above 0. Of a quantity both are R2.
     """
-    return accuracy / original if original else None
+    return accuracy / original if original and original > 0 else None
 
 
 def with_ratios(rows: Iterable[Mapping[str, Any]], original: float | None) -> list[Json]:
@@ -120,6 +121,16 @@ class Record:
     distilled: "LoadedSet | None" = None
 
     @property
+    def target(self) -> Json | None:
+        """The quantity that is told, where there is one: its name, mean, std and decimals."""
+        return self.results.get("target") or self.sweep.get("target")
+
+    @property
+    def measure(self) -> str:
+        """What all accuracies here are: accuracy, or the R2 of a quantity."""
+        return measure_of(self.target)
+
+    @property
     def original(self) -> float | None:
         """The accuracy of the network trained on all of the real data, where it is known."""
         return self.trained_on_all.get("accuracy")
@@ -176,7 +187,7 @@ class Record:
     @property
     def dd_ranking(self) -> dict[str, float]:
         """DD-Ranking's scores of a set for ordinary training, as far as rows are measured."""
-        if not self.for_training:
+        if not self.for_training or self.target:
             return {}
         means = {row["name"]: row["mean"] for row in self.rows}
         return scores.dd_ranking(means, self.original, self.config.get("augment") != "none")

@@ -33,7 +33,7 @@ PICTURES = Path("set", "1", "samples")
 GROUP_TITLES = ("Distilled set", "Baselines", "Controls", "Other networks")
 VERSIONS = ("tf_distill", "tensorflow", "keras")
 ASKED = {"image": "--images picture.png", "text": '"A text ?"'}
-"""What the client sends to a served model, by the kind of its inputs."""
+"""What the client sends to a served model of classes, by the kind of its inputs."""
 Values = dict[str, Any]
 
 
@@ -77,7 +77,7 @@ def _values(record: Record) -> Values:
         "versions": [(name, record.results[name]) for name in VERSIONS if name in record.results],
         "export": repr(str(record.path / "distilled" / "1")),
         "folder": shlex.quote(str(record.path)),
-        "asked": ASKED.get(_metadata(record).get("input", {}).get("kind")),
+        "asked": None if record.target else ASKED.get(_input(record).get("kind", "")),
     }
 
 
@@ -119,7 +119,7 @@ def _sentences(record: Record) -> Values:
 
 def _rows(record: Record) -> Values:
     """The rows of a table as people write them, with their labels."""
-    if _metadata(record).get("input", {}).get("kind") != "table" or record.distilled is None:
+    if _input(record).get("kind") != "table" or record.distilled is None:
         return {"rows": [], "note": ""}
     rows = record.distilled.rows()
     shown = [[*row.values()] for row in rows[:SENTENCES_SHOWN]]
@@ -184,6 +184,11 @@ def _registry(record: Record) -> dict[str, Entry]:
     kind, shape = about["input"]["kind"], about["input"]["shape"]
     entry = described(kind, len(about["classes"]), shape, train, lambda *_: load(record.config))
     return {**DATASETS, record.config["dataset"]: entry}
+
+
+def _input(record: Record) -> Values:
+    """What the set says of its inputs; {} for a sweep."""
+    return _metadata(record).get("input", {})
 
 
 def _metadata(record: Record) -> Values:

@@ -10,17 +10,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_distill.common import UserError, minutes, network_name, percent, spread, write_text
+from tf_distill.common import (
+    UserError,
+    measure_of,
+    minutes,
+    network_name,
+    percent,
+    spread,
+    write_text,
+)
 from tf_distill.config import FREE, Config, completed
 from tf_distill.report import pages
 from tf_distill.report.record import Record, read_numbers
 
 Row = dict[str, Any]
-NUMBERS = ("samples", "steps x epochs", "accuracy, %", "networks", "ratio, %", "time", "seed")
+ACCURACIES = ("accuracy, %", "R2, %", "accuracy or R2, %")
+"""Headings of what was measured, of classes, of quantities and of both."""
+NUMBERS = ("samples", "steps x epochs", *ACCURACIES, "RMSE", "networks", "ratio, %", "time", "seed")
 """The columns that are set flush right."""
-MEASURED = ("run", "accuracy, %", "ratio, %", "best baseline, %", "time")
+MEASURED = ("run", *ACCURACIES, "RMSE", "ratio, %", "best baseline, %", "time")
 """The columns that hold results, not settings."""
-RESULTS = {"mean", "std", "ratio", "best_baseline", "best_baseline_mean", "seconds", "seed"}
+RESULTS = {"mean", "std", "rmse", "ratio", "best_baseline", "best_baseline_mean", "seconds", "seed"}
 """Values that may differ between the runs of one experiment, as may their "run"."""
 WORDED = RESULTS | {"steps", "epochs", "networks"}
 """Values that the table shows under other headings, or at its end."""
@@ -37,8 +47,9 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
 
     Returns:
         A row a run, in the order given. Accuracies and ratios are fractions; None stands for
-        "not known". The best baseline is "unfinished" while its comparison lacks rows. Settings
-        that differ between the runs have columns of their own.
+        "not known". Of quantities they are R2, and there is the "rmse". The best baseline is
+        "unfinished" while its comparison lacks rows. Settings that differ between the runs have
+        columns of their own.
 
     Raises:
         UserError: none of the folders holds a finished run, or `out` has another ending
@@ -53,6 +64,8 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Row]:
         )
     differing = _differing(records)
     rows = [_row(record, differing) for record in records]
+    if any(record.target for record in records):
+        rows = [row | _error(record) for row, record in zip(rows, records, strict=True)]
     if out:
         try:
             write_text(out, WRITERS[out.suffix](rows))
@@ -157,9 +170,15 @@ def _row(record: Record, differing: Sequence[str]) -> Row:
     }
 
 
+def _error(record: Record) -> Row:
+    """The root mean squared error of a quantity, None for classes."""
+    return {"rmse": record.results.get("rmse", {}).get("mean")}
+
+
 def _table(rows: Sequence[Row]) -> tuple[list[dict[str, str]], list[str]]:
     """The rows in words, by headings, and lines: common settings, and means over seeds."""
-    table = [_cells(row) for row in rows]
+    heading = _heading(rows)
+    table = [_cells(row, heading) for row in rows]
     values = {head: {cells[head] for cells in table} for head in table[0]}
     same = [h for h in values if len(rows) > 1 and len(values[h]) == 1 and h not in MEASURED]
     shown = [head for head in values if head not in same and values[head] != {""}]
@@ -184,16 +203,24 @@ def _mean(by_seed: dict[int, Row]) -> str:
     means = [row["mean"] for row in by_seed.values()]
     accuracy = spread(statistics.mean(means), statistics.stdev(means), len(means))
     seeds = f"{len(means)} seeds ({', '.join(map(str, by_seed))})"
+    measure = measure_of(next(iter(by_seed.values())).get("rmse"))
     over = "(standard deviation over seeds, n - 1)"
-    return _plain(f"{', '.join(names)}, {seeds}: accuracy {accuracy} {over}")
+    return _plain(f"{', '.join(names)}, {seeds}: {measure} {accuracy} {over}")
 
 
-def _cells(row: Row) -> dict[str, str]:
+def _heading(rows: Sequence[Row]) -> str:
+    """The heading of what was measured."""
+    quantities = {row.get("rmse") is not None for row in rows}
+    return ACCURACIES[sum(quantities) if len(quantities) == 1 else 2]
+
+
+def _cells(row: Row, heading: str) -> dict[str, str]:
     """A row in words, by the headings of the table."""
     best = f"{row['best_baseline'] or ''} {percent(row['best_baseline_mean'])}".strip()
     cells = {
         "run": row["run"],
-        "accuracy, %": spread(row["mean"], row["std"], row["networks"]),
+        heading: spread(row["mean"], row["std"], row["networks"]),
+        **({"RMSE": row["rmse"] and f"{row['rmse']:.4g}"} if "rmse" in row else {}),
         "ratio, %": percent(row["ratio"], 1),
         "best baseline, %": best,
         "time": minutes(row["seconds"]),

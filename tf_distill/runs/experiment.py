@@ -18,6 +18,7 @@ from tf_distill.common import (
     UserError,
     WorkerLost,
     counted,
+    measure_of,
     numpy_generator,
     read_metrics,
     say,
@@ -40,7 +41,9 @@ from tf_distill.core import (
     outer_update,
     parallel,
     real_starts,
+    task_of,
     test_networks,
+    usual_labels,
 )
 from tf_distill.datasets import Dataset, hold_out
 from tf_distill.export import (
@@ -276,7 +279,7 @@ def outer_loop(
     config = run.config
     for callback in callbacks:
         callback.distilled = state.distilled
-    progress = Progress(config.outer_steps, int(state.step))
+    progress = Progress(config.outer_steps, int(state.step), measure_of(dataset.target))
     early, tenth = [], math.ceil(config.outer_steps / 10)
     saved = time.monotonic()
     steps = _until_stopped(_outer_steps(run, state, dataset), callbacks)
@@ -380,7 +383,7 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
     distilled = LoadedSet(
         samples,
         fixed_network(learner, config.seed) if config.init == "fixed" else [],
-        results.describe_set(config, dataset, samples, after.accuracy, learner.model, texts),
+        results.describe_set(config, dataset, samples, after, learner.model, texts),
         run.choice.build,
         [tf.constant(value) for value in learner.frozen],
         word_vectors(dataset.encoding),
@@ -396,13 +399,13 @@ def new_distillation(config: Config, dataset: Dataset, learner: Learner) -> Dist
         UserError: there is not enough memory for it.
     """
     memory.check_set(config, dataset)
-    real = None
+    real, size = None, config.steps * config.samples_per_step
     if make := real_starts(learner).get(config.sample_init):
-        rng = numpy_generator(config.seed, Stream.SAMPLES)
-        real = make(dataset, config.steps * config.samples_per_step, rng)
+        real = make(dataset, size, numpy_generator(config.seed, Stream.SAMPLES))
+    labels = real.y if real else usual_labels(dataset, size)
     samples = initial_samples(
         dataset.encoding.shape,
-        len(dataset.classes),
+        task_of(dataset).encode(labels).numpy(),
         steps=config.steps,
         samples_per_step=config.samples_per_step,
         epochs=config.epochs,
@@ -411,7 +414,7 @@ def new_distillation(config: Config, dataset: Dataset, learner: Learner) -> Dist
         certainty=CERTAINTY if config.labels == "probabilities" else 1.0,
         seed=config.seed,
         scale=config.sample_scale,
-        real=real,
+        real=real and real.x,
     )
     training = config.use == "training"
     distilled = DistilledSet(

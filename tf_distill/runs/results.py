@@ -16,7 +16,14 @@ import numpy as np
 import scipy.stats
 import tensorflow as tf
 
-from tf_distill.common import __version__, accuracy_over, count, machine, output_names
+from tf_distill.common import (
+    __version__,
+    accuracy_over,
+    count,
+    machine,
+    output_names,
+    spread_words,
+)
 from tf_distill.config import PLACES, Config
 from tf_distill.core import Accuracy, Distillation, Evaluated, Samples, recipe_words
 from tf_distill.datasets import DATASETS, Dataset, TextEncoding, class_counts
@@ -35,7 +42,7 @@ def summarize(
     before: Accuracy,
     after: Evaluated,
 ) -> dict[str, Any]:
-    """The content of results.json; accuracies are fractions."""
+    """The content of results.json; accuracies are fractions, of a quantity R2."""
     settings = dataclasses.asdict(config)
     skipped = int(distillation.guard.skipped)
     return {
@@ -45,10 +52,9 @@ def summarize(
         "learned_lr": distillation.distilled.samples.lr.numpy().tolist(),
         "seconds": round(float(distillation.seconds), 1),
         "test_examples": len(dataset.y_test),
-        "class_examples": class_counts(dataset.classes, dataset.y_train),
         "accuracy_before": before._asdict(),
         "accuracy": after.accuracy._asdict(),
-        **_confusion(after, dataset),
+        **_of_task(after, dataset),
         **({"skipped_steps": skipped} if skipped else {}),
         "peak_memory_mb": peak_memory(),
         "device": device(),
@@ -57,11 +63,16 @@ def summarize(
     }
 
 
-def _confusion(tested: Evaluated, dataset: Dataset) -> dict[str, list[list[int]]]:
-    """The counts from which `Record` works out the accuracy of each class."""
-    if len(dataset.classes) > CONFUSED:
-        return {}
-    return {"confusion": tested.confusion(dataset.y_test, len(dataset.classes)).tolist()}
+def _of_task(tested: Evaluated, dataset: Dataset) -> dict[str, Any]:
+    """What is told of classes alone, or of a quantity alone."""
+    if dataset.target:
+        rmse = tested.rmse(dataset.y_test)._asdict()
+        return {"target": dataset.target._asdict(), "rmse": rmse}
+    told: dict[str, Any] = {"class_examples": class_counts(dataset.classes, dataset.y_train)}
+    if len(dataset.classes) <= CONFUSED:  # `Record` works out the accuracy of each class from it
+        confusion = tested.confusion(dataset.y_test, len(dataset.classes))
+        told["confusion"] = confusion.tolist()
+    return told
 
 
 def describe_results(results: dict[str, Any], config: Config) -> str:
@@ -71,11 +82,12 @@ def describe_results(results: dict[str, Any], config: Config) -> str:
     untrained = f"untrained: {before['mean']:.4f}"
     beside = f"{untrained}, {record.majority.words}" if record.majority else untrained
     weakest = f"{told}\n" if (told := weakest_classes(record.by_class)) else ""
+    rmse = f", RMSE {spread_words(**results['rmse'])}" if "rmse" in results else ""
     skipped = ""
     if number := results.get("skipped_steps"):
         skipped = f"{number} outer steps were skipped: loss or gradient was NaN or infinite\n"
     return (
-        f"accuracy {accuracy_over(**after)} on {results['test_examples']} "
+        f"{record.measure} {accuracy_over(**after)}{rmse} on {results['test_examples']} "
         f"{results['eval_split'].replace('_', '-')} examples ({beside}), "
         f"{count(results['distilled_samples'], 'distilled sample', 'distilled samples')}, "
         f"{results['seconds']:.0f} s\n{weakest}trained by {results['recipe']}\n"
@@ -105,10 +117,11 @@ def describe_use(config: Config) -> str:
 def still_guessing(losses: Sequence[float], dataset: Dataset, config: Config) -> str:
     """A line for a person if the last of these outer losses are still that of guessing; or "".
 
-    Who guesses the classes by their shares among the training examples has their entropy as loss.
-    A few losses tell nothing.
+    Who guesses the classes by their shares among the training examples has their entropy as loss;
+    of a quantity the mean has a squared error of 1. A few losses tell nothing.
     """
-    guess = float(scipy.stats.entropy(np.bincount(dataset.y_train)))
+    entropy = scipy.stats.entropy
+    guess = 1.0 if dataset.target else float(entropy(np.bincount(dataset.y_train)))
     found = float(np.mean(losses[-max(1, len(losses) // 2) :]))
     if len(losses) < FEW_LOSSES or found < GUESSING * guess:
         return ""
@@ -125,7 +138,7 @@ def describe_set(
     config: Config,
     dataset: Dataset,
     samples: Samples,
-    accuracy: Accuracy,
+    tested: Evaluated,
     network: keras.Model,
     texts: np.ndarray | None = None,
 ) -> dict[str, Any]:
@@ -139,7 +152,10 @@ def describe_set(
     described |= {"network": config.model, "classes": dataset.classes}
     described |= {"sample_scale": config.sample_scale} if config.sample_scale != 1 else {}
     described |= {"recipe": recipe_words(described, samples)}
-    described |= {"accuracy": accuracy._asdict(), "eval_split": config.eval_split}
+    described |= {"accuracy": tested.accuracy._asdict(), "eval_split": config.eval_split}
+    if dataset.target:
+        described |= {"target": dataset.target._asdict()}
+        described |= {"rmse": tested.rmse(dataset.y_test)._asdict()}
     described |= {"test_examples": len(dataset.y_test), "date": f"{datetime.date.today()}"}
     described |= {"versions": versions(), "layers": layers_in_words(network)}
     described |= {"license": dataset.license} if dataset.license else {}

@@ -18,6 +18,7 @@ from tf_distill.core import (
     Samples,
     Window,
     recipe_of,
+    task_of,
 )
 from tf_distill.datasets import DATASETS, Dataset, Entry, hold_out, is_own, load, registry
 from tf_distill.networks import NETWORKS, Choice, choose
@@ -74,7 +75,8 @@ class Run:
     @functools.cached_property
     def recipe(self) -> Recipe:
         """How networks are trained on the set."""
-        named = recipe_of(vars(self.config), self.whole.encoding.metadata())
+        losses = task_of(self.whole).losses
+        named = recipe_of(vars(self.config), self.whole.encoding.metadata(), losses)
         return named._replace(optimizer=self.optimizer or named.optimizer)
 
     @property

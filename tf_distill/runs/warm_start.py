@@ -11,7 +11,7 @@ import numpy as np
 
 from tf_distill.common import UserError, brief, network_name, say
 from tf_distill.config import BROUGHT, Config, folder_path
-from tf_distill.core import Learner, Samples, fixed_network
+from tf_distill.core import Learner, Samples, fixed_network, task_of
 from tf_distill.datasets import Dataset
 from tf_distill.export import LoadedSet, find, load
 from tf_distill.runs.folder import Files
@@ -76,6 +76,9 @@ def read_start(config: Config, dataset: Dataset, learner: Learner) -> Samples:
     loaded = load(_newest(Path(str(config.start))))
     samples = Samples(*(np.asarray(value, np.float32) for value in loaded.samples))
     _check(samples, loaded.metadata, config, dataset)
+    if loaded.target:  # in the scale of the data
+        y = task_of(dataset).encode(loaded.quantities()).numpy()
+        samples = samples._replace(y=y.reshape(samples.y.shape))
     for difference in _differences(loaded, config, dataset, learner):
         say(f"the set to start from was learned {difference}")
     if (before := _optimizer(loaded)) != config.inner_optimizer:
@@ -121,13 +124,23 @@ def _check(samples: Samples, metadata: Mapping[str, Any], config: Config, datase
             f"{set_} has the classes {brief(metadata['classes'])}, but {dataset.name} has "
             f"{brief([*dataset.classes])}; name a set of the same"
         )
-    if config.labels == "hard" and not _one_hot(samples.y):
+    before, now = metadata.get("target"), dataset.target
+    if (before and before["name"]) != (now and now.name):
+        raise UserError(
+            f"{set_} has {_labels_of(before)}, but {dataset.name} has "
+            f"{_labels_of(now and now._asdict())}; name a set of the same"
+        )
+    if config.labels == "hard" and not now and not _one_hot(samples.y):
         raise UserError(f"{set_} has soft labels, got labels=hard; use labels=soft")
     if config.labels == "probabilities" and not _probabilities(samples.y):
         raise UserError(
             f"{set_} has labels that are no probabilities, got labels=probabilities; give "
             "use=replay or labels=soft"
         )
+
+
+def _labels_of(target: Mapping[str, Any] | None) -> str:
+    return f"the target {brief(target['name'])}" if target else "classes"
 
 
 def _one_hot(y: np.ndarray) -> bool:

@@ -17,7 +17,9 @@ GAP = 0.45
 """Between groups, in rows."""
 
 
-def draw_comparison(rows: Sequence[Row], original: float | None = None) -> Figure:
+def draw_comparison(
+    rows: Sequence[Row], original: float | None = None, measure: str = "accuracy"
+) -> Figure:
     """Mean accuracies as bars with their standard deviations (Tables 2, 3, 5)."""
     rows, places = in_groups(rows)
     figure, axis = _rows_figure(rows, places, 0.19)
@@ -30,7 +32,7 @@ def draw_comparison(rows: Sequence[Row], original: float | None = None) -> Figur
         words = spread(mean, std, networks, 1)
         axis.text(1.02, place, words, transform=beside, va="center", size=7)
     axis.set_xlim(0, 1)
-    percent_axis(axis, "x")
+    percent_axis(axis, "x", measure)
     reference(axis, original, "x")
     if original is not None:
         words = str(axis.lines[-1].get_label())
@@ -38,7 +40,7 @@ def draw_comparison(rows: Sequence[Row], original: float | None = None) -> Figur
     return figure
 
 
-def draw_distribution(rows: Sequence[Row]) -> Figure:
+def draw_distribution(rows: Sequence[Row], measure: str = "accuracy") -> Figure:
     """The accuracy of every network, a strip a row of several networks, with its median."""
     rows, places = in_groups([row for row in rows if len(row["accuracies"]) > 1])
     figure, axis = _rows_figure(rows, places, 0.24)
@@ -48,7 +50,7 @@ def draw_distribution(rows: Sequence[Row]) -> Figure:
         style: Any = {"color": COLOURS[row["group"]], "alpha": 0.45, "linewidth": 0}
         axis.scatter(values, place + height, 5, **style)
         axis.plot([np.median(values)] * 2, [place - 0.42, place + 0.42], color=ink())
-    percent_axis(axis, "x", "accuracy of each network, %")
+    percent_axis(axis, "x", measure, "of each network")
     return figure
 
 
@@ -61,7 +63,7 @@ def in_groups(rows: Sequence[Row]) -> tuple[list[Row], list[float]]:
     return ranked, [i + GAP * gap for i, gap in enumerate(gaps)]
 
 
-def draw_ranking(ranking: Mapping[str, Any]) -> Figure:
+def draw_ranking(ranking: Mapping[str, Any], measure: str = "accuracy") -> Figure:
     """Accuracy after the distilled set and after full training, a numbered point a variant."""
     figure, axis = plot(3.0)
     variants = ranking["variants"]
@@ -73,8 +75,8 @@ def draw_ranking(ranking: Mapping[str, Any]) -> Figure:
     known = [(name, ranking.get(name)) for name in ("spearman", "kendall")]
     words = [f"{name.title()} {value:.2f}" for name, value in known if value is not None]
     axis.set_title(", ".join([*words, f"{len(variants)} variants"]), loc="left")
-    percent_axis(axis, "x", "accuracy after full training, %")
-    percent_axis(axis, "y", "accuracy after the distilled set, %")
+    percent_axis(axis, "x", measure, "after full training")
+    percent_axis(axis, "y", measure, "after the distilled set")
     return figure
 
 

@@ -12,7 +12,9 @@ from tf_distill.report.figures import style
 from tf_distill.report.figures.style import legend_above, percent_axis, plot, reference
 
 
-def draw_history(metrics: Sequence[dict[str, Any]], original: float | None = None) -> Figure:
+def draw_history(
+    metrics: Sequence[dict[str, Any]], original: float | None = None, measure: str = "accuracy"
+) -> Figure:
     """The outer loss, each step's and its running median, and the accuracy on the way."""
     figure = style.sheet(style.COLUMN, 3.2)
     loss, accuracy = figure.subplots(2, 1, sharex=True)
@@ -24,9 +26,10 @@ def draw_history(metrics: Sequence[dict[str, Any]], original: float | None = Non
         median = running_median(values, window)
         loss.plot(steps, median, color="C0", label=f"median of {window} steps")
         legend_above(loss)
-    loss.set_ylabel("loss on real data, nats")
+    unit = ", nats" if measure == "accuracy" else ""
+    loss.set_ylabel(f"loss on real data{unit}")
     accuracy.plot(*_points(metrics, "accuracy"), color="C1", marker="o", markersize=2.5)
-    percent_axis(accuracy)
+    percent_axis(accuracy, measure=measure)
     reference(accuracy, original)
     if original is not None:
         legend_above(accuracy)
@@ -65,7 +68,10 @@ def draw_learning_rates(lr: np.ndarray, steps: int) -> Figure:
 
 
 def draw_inner_accuracy(
-    curve: Mapping[str, Any], steps: int, original: float | None = None
+    curve: Mapping[str, Any],
+    steps: int,
+    original: float | None = None,
+    measure: str = "accuracy",
 ) -> Figure:
     """The accuracy on test data after every inner step: mean and deviation over networks.
 
@@ -73,6 +79,7 @@ def draw_inner_accuracy(
         curve: step (0 is before training), mean, std, and how many networks.
         steps: of an epoch; the ends of the epochs are marked.
         original: the accuracy of training on all of the real data, where it is known.
+        measure: the name of what is shown.
     """
     figure, axis = plot(2.2)
     t, mean, std = (np.asarray(curve[name], float) for name in ("step", "mean", "std"))
@@ -88,7 +95,7 @@ def draw_inner_accuracy(
         axis.fill_between(t, mean - std, mean + std, color="C1", alpha=0.25, linewidth=0)
     reference(axis, original)
     style.counting_axis(axis, "inner step")
-    percent_axis(axis)
+    percent_axis(axis, measure=measure)
     legend_above(axis)
     return figure
 
@@ -97,6 +104,7 @@ def draw_sizes(
     sizes: Sequence[Mapping[str, Any]],
     original: float | None = None,
     marks: Mapping[str, int | None] | None = None,
+    measure: str = "accuracy",
 ) -> Figure:
     """Accuracy against the number of distilled samples, with the sizes d_A (Figure 6).
 
@@ -104,6 +112,7 @@ def draw_sizes(
         sizes: of sweep.json, each with samples, mean and std.
         original: the accuracy of training on all of the real data, where it is known.
         marks: d_A by A, where they are known.
+        measure: the name of what is shown.
     """
     figure, axis = plot(2.5)
     sizes = sorted(sizes, key=lambda size: size["samples"])
@@ -116,7 +125,7 @@ def draw_sizes(
         style.log_axis(axis, "x", samples)
     reference(axis, original)
     _mark_sizes(axis, marks or {}, dict(zip(samples, mean, strict=True)))
-    percent_axis(axis)
+    percent_axis(axis, measure=measure)
     legend_above(axis)
     return figure
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -37,15 +38,20 @@ def _has(record: Record, kind: str) -> bool:
 
 
 def _set(record: Any) -> tuple[Samples, list[str]]:
-    return record.distilled.samples, record.distilled.metadata["classes"]
+    """The samples, a quantity in its units, and the names of the values of a label."""
+    found = record.distilled
+    if not found.target:
+        return found.samples, found.metadata["classes"]
+    y = found.quantities().reshape(found.samples.y.shape)
+    return found.samples._replace(y=y), [found.target.name]
 
 
 def _images(record: Any) -> tuple[Samples, list[str]]:
     """The set; one for ordinary training as a single step, since its steps mean nothing."""
     found, classes = _set(record)
     if record.for_training:
-        x, y = record.distilled.arrays()
-        found = Samples(x[None], y[None], found.lr)
+        x, y = (np.asarray(v).reshape(1, -1, *v.shape[2:]) for v in found[:2])
+        found = Samples(x, y, found.lr)
     return found, classes
 
 
@@ -97,7 +103,9 @@ PLATES = (
         "How far each gradient step on the distilled set takes a network. Step 0 is before "
         "training.",
         lambda r: r.curve,
-        lambda r: curves.draw_inner_accuracy(r.curve, len(r.distilled.samples.x), r.original),
+        lambda r: curves.draw_inner_accuracy(
+            r.curve, len(r.distilled.samples.x), r.original, r.measure
+        ),
     ),
     Plate(
         "comparison", "Baselines and controls", "Tables 2, 3, 5",
@@ -105,7 +113,7 @@ PLATES = (
         "networks, with standard deviations.",
         "Mean and standard deviation over networks.",
         lambda r: r.rows,
-        lambda r: comparison.draw_comparison(r.rows, r.original),
+        lambda r: comparison.draw_comparison(r.rows, r.original, r.measure),
     ),
     Plate(
         "distribution", "Distribution over networks", "",
@@ -113,7 +121,7 @@ PLATES = (
         "Each dot is one trial: another initial network, or for the baselines another draw. "
         "The upright lines are medians.",
         lambda r: any(len(row["accuracies"]) > 1 for row in r.rows),
-        lambda r: comparison.draw_distribution(r.rows),
+        lambda r: comparison.draw_distribution(r.rows, r.measure),
     ),
     Plate(
         "confusion", "Answers by class", "",
@@ -136,14 +144,14 @@ PLATES = (
         "The distillation itself: the loss on real batches after training on the set, and the "
         "accuracy at the evaluations on the way.",
         lambda r: r.metrics,
-        lambda r: curves.draw_history(r.metrics, r.original),
+        lambda r: curves.draw_history(r.metrics, r.original, r.measure),
     ),
     Plate(
         "sizes", "Accuracy against size", "Figure 6",
         "Line chart of the accuracy against the number of distilled samples.",
         "dA is the smallest size whose accuracy reaches A percent of the original accuracy.",
         lambda r: r.sizes,
-        lambda r: curves.draw_sizes(r.sizes, r.original, r.distillation_sizes),
+        lambda r: curves.draw_sizes(r.sizes, r.original, r.distillation_sizes, r.measure),
     ),
     Plate(
         "ranking", "Ranking of networks", "",
@@ -151,11 +159,22 @@ PLATES = (
         "Each point is a variant of the network, numbered as in the table. Spearman's and "
         "Kendall's rank correlations say how well the distilled set alone finds the better ones.",
         lambda r: r.ranking,
-        lambda r: comparison.draw_ranking(r.ranking),
+        lambda r: comparison.draw_ranking(r.ranking, r.measure),
     ),
 )  # fmt: skip
 
 
 def plates(record: Record) -> Iterator[Plate]:
     """The figures that a record has the data for, in the order of the report."""
-    return (plate for plate in PLATES if plate.wanted(record))
+    return (_named(plate, record.measure) for plate in PLATES if plate.wanted(record))
+
+
+def _named(plate: Plate, measure: str) -> Plate:
+    """The plate with the measure of a record in place of the accuracy in its words."""
+    if measure == "accuracy":
+        return plate
+    title, alt, caption = (
+        re.sub("accuracy", measure, words, flags=re.IGNORECASE)
+        for words in (plate.title, plate.alt, plate.caption)
+    )
+    return plate._replace(title=title, alt=alt, caption=caption)

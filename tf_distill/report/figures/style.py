@@ -120,11 +120,11 @@ def top_labels(label: np.ndarray, classes: Sequence[str], most: int = 3) -> str:
     return "\n".join(f"{classes[i]}  {label[i]:z.2f}" for i in order)
 
 
-def percent_axis(axis: Axes, which: str = "y", label: str = "accuracy, %") -> None:
-    """Shows the fractions of an axis as percentages, between 0 and 100."""
+def percent_axis(axis: Axes, which: str = "y", measure: str = "accuracy", of: str = "") -> None:
+    """Shows the fractions of an axis as percentages of a measure, `of` something."""
     scale = axis.yaxis if which == "y" else axis.xaxis
     scale.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.6g}"))
-    scale.set_label_text(label)
+    scale.set_label_text(f"{measure} {of}".rstrip() + ", %")
 
 
 def whole_numbers() -> MaxNLocator:
