@@ -65,9 +65,11 @@ def merge(sets: Sequence[LoadedSet]) -> LoadedSet:
         tf.fill([epochs * (len(x) // n)], np.float32(rate)),
     )
     metadata = {name: v for name, v in first.metadata.items() if name not in OF_ONE}
-    layers = [one.metadata.get("layers") for one in sets]
-    if classes != [*first.metadata["classes"]] or any(some != layers[0] for some in layers):
-        metadata.pop("layers", None)  # of other outputs, or of several networks
+    if classes != [*first.metadata["classes"]]:
+        metadata.pop("layers", None)  # of other outputs
+    for name in ("layers", "sample_scale"):
+        if any(one.metadata.get(name) != first.metadata.get(name) for one in sets):
+            metadata.pop(name, None)
     metadata |= {
         "dataset": " + ".join(dict.fromkeys(one.metadata["dataset"] for one in sets)),
         "classes": classes,
