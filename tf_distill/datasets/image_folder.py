@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_distill.common import UserError, count, counted, kind_of, say
-from tf_distill.datasets.base import Dataset, Parts
+from tf_distill.datasets.base import Dataset, Parts, own_name
 from tf_distill.datasets.images import Size, choose_size, image_dataset
 from tf_distill.datasets.labels import make_parts, shown
 from tf_distill.datasets.picture_files import FORMATS, WHITE, largest_value, read_picture
@@ -78,7 +78,7 @@ def from_directory(
         image_size: height and width, or one number for both. By default the size of most
             images, within 12 to 64 pixels.
         skip_bad: leave out files that can't be read.
-        name: of the dataset; by default the folder's.
+        name: of the dataset; by default the folder's, such as "pets", or "own_mnist" for mnist/.
         seed: of the part that is held out.
 
     Raises:
@@ -88,7 +88,7 @@ def from_directory(
     root = Path(path).expanduser()
     elsewhere = Path(test).expanduser() if test else None
     parts, white = read_folder(root, elsewhere, image_size, skip_bad, seed)
-    return image_dataset(name or root.resolve().name, parts, white=white)
+    return image_dataset(name or own_name(root.resolve().name), parts, white=white)
 
 
 def read_folder(
