@@ -64,6 +64,16 @@ def test_a_line_says_what_three_splits_are_taken_for(tmp_path, capsys):
     assert len(from_directory(tmp_path, test=tmp_path / "val").y_test) == 4
 
 
+def test_a_test_without_labels_is_told_and_not_used(tmp_path, capsys):
+    fill(tmp_path / "train", each=5)
+    fill(tmp_path, classes=("test",), each=4)
+    dataset = from_directory(tmp_path)
+    assert (dataset.classes, len(dataset.y_train), len(dataset.y_test)) == (("cat", "dog"), 8, 2)
+    out = capsys.readouterr().out
+    assert "trained on 'train', tested on a part of it" in out
+    assert f"{tmp_path / 'test'}: passed over 4 pictures in no folder of a class" in out
+
+
 def test_classes_may_have_the_names_of_splits(tmp_path):
     fill(tmp_path, classes=("train", "bus", "test"))
     assert from_directory(tmp_path).classes == ("bus", "test", "train")
@@ -246,6 +256,18 @@ def test_many_bad_files_are_counted(tmp_path):
         path.write_bytes(b"")
     with pytest.raises(UserError, match=r"can't read 26 of 26 images: .* and 6 more; expected"):
         from_directory(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 40], ids=["header", "pixels"])
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_where_all_files_are_bad_none_can_be_left_out(tmp_path, keep, skip_bad):
+    fill(tmp_path, each=2)
+    for path in tmp_path.rglob("*.png"):
+        path.write_bytes(path.read_bytes()[:keep] or bytes_of(Image.new("L", (16, 16)), "tiff"))
+    with pytest.raises(UserError, match="can't read 4 of 4 images") as error:
+        from_directory(tmp_path, skip_bad=skip_bad)
+    assert "convert other formats to PNG" in str(error.value)
+    assert "skip_bad" not in str(error.value)
 
 
 def test_refuses_folders_that_have_no_classes(tmp_path):

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from pictures import fill
 
 from tf_distill.common.errors import UserError
-from tf_distill.datasets import DATASETS
+from tf_distill.datasets import DATASETS, from_csv, from_directory, user_data
 from tf_distill.datasets.toy_questions import GRAMMAR
 from tf_distill.datasets.words import PADDING
 from tf_distill.networks.registry import NETWORKS
@@ -77,3 +78,13 @@ def test_a_missing_dataset_ends_at_once_with_what_to_do(name, tmp_path):
     assert "data_dir" in str(error.value)
     assert ("download_and_prepare" in str(error.value)) or name == "sst5"
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_own_data_are_not_taken_for_those_of_the_registry(tmp_path, name):
+    file, folder = tmp_path / f"{name}.csv", tmp_path / name
+    file.write_text("text,label\n" + "a cat purrs,cat\na dog barks,dog\n" * 3)
+    fill(folder, each=2, size=(12, 12))
+    names = [from_csv(file).name, from_directory(folder).name]
+    names += [user_data.short_name(kind, str(file)) for kind in ("csv", "table")]
+    assert names == [f"own_{name}"] * 4

@@ -150,6 +150,18 @@ class Entry(NamedTuple):
     use: str = "replay"
 
 
+DATASETS: dict[str, Entry] = {}
+"""The registry: the entries by the names of their datasets; `known` fills it."""
+
+
+def own_name(name: str) -> str:
+    """A name for data of a file or a folder with this name; none of the registry's names.
+
+    Data with a name of the registry have that dataset's defaults, and the command line loads it.
+    """
+    return f"own_{name}" if name in DATASETS else name
+
+
 def refuse_stream(data: object, what: str) -> None:
     """Raises UserError if the data are a tf.data.Dataset, not arrays."""
     if isinstance(data, tf.data.Dataset):

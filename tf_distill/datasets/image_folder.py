@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_distill.common import UserError, count, counted, kind_of, say
-from tf_distill.datasets.base import Dataset, Parts
+from tf_distill.datasets.base import Dataset, Parts, own_name
 from tf_distill.datasets.images import Size, choose_size, image_dataset
 from tf_distill.datasets.labels import make_parts, shown
 from tf_distill.datasets.picture_files import FORMATS, WHITE, largest_value, read_picture
@@ -78,7 +78,7 @@ def from_directory(
         image_size: height and width, or one number for both. By default the size of most
             images, within 12 to 64 pixels.
         skip_bad: leave out files that can't be read.
-        name: of the dataset; by default the folder's.
+        name: of the dataset; by default the folder's, such as "pets", or "own_mnist" for mnist/.
         seed: of the part that is held out.
 
     Raises:
@@ -88,7 +88,7 @@ def from_directory(
     root = Path(path).expanduser()
     elsewhere = Path(test).expanduser() if test else None
     parts, white = read_folder(root, elsewhere, image_size, skip_bad, seed)
-    return image_dataset(name or root.resolve().name, parts, white=white)
+    return image_dataset(name or own_name(root.resolve().name), parts, white=white)
 
 
 def read_folder(
@@ -107,8 +107,9 @@ def read_folder(
     folders = [train, given] if given else [train]
     headers, bad = _headers([file for folder in folders for file in folder.files])
     known = [headers[file] for file in train.files if file in headers]
+    total = sum(len(folder.pictures) for folder in folders)
     if not known:
-        raise _bad_files(bad, len(bad))
+        raise _bad_files(bad, total, leaves_some=False)
     channels = 1 if all(header.grey for header in known) else 3
     shape = (*choose_size([header.size for header in known], image_size), channels)
     white = _white([file for file in train.files if file in headers and headers[file].deep])
@@ -118,9 +119,9 @@ def read_folder(
         images, worse = _load(list(files), shape, white)
         bad |= worse
         splits.append((images, [name for file, name in files.items() if file not in worse]))
-    total = sum(len(folder.pictures) for folder in folders)
-    if bad and not skip_bad:
-        raise _bad_files(bad, total)
+    leaves_some = len(splits[0][0]) > 0
+    if bad and not (skip_bad and leaves_some):
+        raise _bad_files(bad, total, leaves_some)
     if bad:
         say(f"{_listed(bad, total)}: left out")
     where = (str(train.path), str(folders[-1].path))
@@ -158,14 +159,18 @@ def _splits(folder: Folder) -> tuple[Folder, Folder | None]:
     """The pictures to train on, and to test on if they lie apart; a line says what was taken."""
     folder = _down(folder)
     kinds: dict[str, list[str]] = {"train": [], "test": [], "validation": []}
-    rests, others = set(), []
+    rests, loose, others = set(), [], []
     for name in sorted({place[0] for place in folder.pictures}):
         found = SPLIT.fullmatch(name)
-        if found and any(place[0] == name and len(place) > 2 for place in folder.pictures):
+        if not found:
+            others.append(name)
+        elif any(place[0] == name and len(place) > 2 for place in folder.pictures):
             kinds[next(kind for kind in kinds if found[kind])].append(name)
             rests.add(found["rest"])
         else:
-            others.append(name)
+            loose.append(name)
+    if not kinds["train"]:  # so a folder called test is a class
+        others += loose
     named = [name for names in kinds.values() for name in names]
     is_split = len(rests) == 1 and (not others or len(named) > 1)
     if not is_split:
@@ -182,6 +187,8 @@ def _splits(folder: Folder) -> tuple[Folder, Folder | None]:
         f"{folder.path}: trained on {train!r}, tested on {repr(test) if test else 'a part of it'}"
         + (f"; {shown(unused)} not used" if unused else "")
     )
+    for name in loose:  # such as a test without labels
+        _tell_loose(folder.path / name, sum(place[0] == name for place in folder.pictures))
     split = _down(_within(folder, train))
     _tell_empty(split)
     return split, _down(_within(folder, test)) if test else None
@@ -347,10 +354,11 @@ def _cause(file: Path, error: Exception) -> str:
     return "is damaged or cut off" if known else "its format is not known"
 
 
-def _bad_files(bad: dict[Path, str], total: int) -> UserError:
+def _bad_files(bad: dict[Path, str], total: int, leaves_some: bool) -> UserError:
+    skip = ", or leave all of these out with skip_bad=True" if leaves_some else ""
     return UserError(
-        f"{_listed(bad, total)}; expected whole {', '.join(FORMATS)}; mend or delete them, or "
-        "leave them out with skip_bad=True"
+        f"{_listed(bad, total)}; expected whole {', '.join(FORMATS)}; convert other formats to "
+        f"PNG, and mend or delete damaged files{skip}"
     )
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_distill.common import UserError, unknown_name
 from tf_distill.datasets import tfds, user_data
-from tf_distill.datasets.base import Dataset, Entry, Parts
+from tf_distill.datasets.base import DATASETS, Dataset, Entry, Parts
 from tf_distill.datasets.images import ImageEncoding, crop_and_flip
 from tf_distill.datasets.texts import GLOVE, text_dataset
 from tf_distill.datasets.tfds import Arrays
@@ -117,7 +117,7 @@ def _labelled_images(name: str, data_dir: Path, encoding: ImageEncoding, **setti
     return parts.dataset(name, encoding, license=license_, **settings)
 
 
-DATASETS: dict[str, Entry] = {
+DATASETS |= {
     "digits": Entry("image", 10, "lenet", 256, 2000, load_digits),
     "mnist": Entry("image", 10, "lenet", 256, 12000, load_mnist),
     "cifar10": Entry("image", 10, "alexcifarnet", 256, 5000, load_cifar10),

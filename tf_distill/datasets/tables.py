@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tf_distill.common import UserError, brief, count, say
-from tf_distill.datasets.base import Dataset, Parts
+from tf_distill.datasets.base import Dataset, Parts, own_name
 from tf_distill.datasets.embeddings import TRAIN
 from tf_distill.datasets.labels import counts_in_words, label_advice, label_names, make_parts, shown
 from tf_distill.datasets.row_files import broken, read_rows
@@ -100,14 +100,14 @@ def from_csv(
         classes: as for `from_texts`.
         embeddings: as for `from_texts`.
         length: as for `from_texts`.
-        name: of the dataset; by default the file's.
+        name: of the dataset; by default the file's, such as "reviews", or "own_imdb" for imdb.csv.
         seed: as for `from_texts`.
 
     Raises:
         UserError: no such file or column, or a line that is broken, with its number.
     """
     parts = read_tables(train, test, text_column, label_column, classes, seed)
-    short = name or Path(train).name.split(".")[0]
+    short = name or own_name(Path(train).name.split(".")[0])
     return text_dataset(short, parts, embeddings, length, seed)
 
 

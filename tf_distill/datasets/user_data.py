@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tf_distill.common import UserError, unknown_name
 from tf_distill.datasets import arrays, frames, image_folder, tables, tfds
-from tf_distill.datasets.base import Dataset, Entry, Parts, usual_model
+from tf_distill.datasets.base import Dataset, Entry, Parts, own_name, usual_model
 from tf_distill.datasets.columns import TableEncoding
 from tf_distill.datasets.images import Size, checked_size, image_dataset
 from tf_distill.datasets.picture_files import WHITE
@@ -137,7 +137,7 @@ def short_name(kind: str, place: str) -> str:
         return place.replace("/", "_").replace(":", "_")
     last = Path(place).expanduser().resolve().name
     stem = last.split(".")[0] if kind in ("csv", "npz", "table") else last
-    return re.sub(r"[^\w-]+", "_", stem) or kind
+    return own_name(re.sub(r"[^\w-]+", "_", stem) or kind)
 
 
 def _read_csv(source: Source) -> Found:
