@@ -67,13 +67,14 @@ def from_dataframe(
     text, label = choose_columns(
         first[:LOOKED_AT], _name(text_column), _name(label_column), "train"
     )
+    say(f"texts in column {brief(text)}, labels in column {brief(label)}")
     arrays: list[Any] = []
     for found in [table] if test is None else [table, _columns(test, "test")]:
         if missing := [column for column in (text, label) if column not in found]:
             raise UserError(
                 f"test has no column {missing[0]!r}, expected it as in train; it has {shown(found)}"
             )
-        arrays += [[_no_nan(value) for value in found[text]], found[label]]
+        arrays += [found[text], found[label]]
     return from_texts(
         *arrays, classes=classes, embeddings=embeddings, length=length, name=name, seed=seed
     )
@@ -116,12 +117,6 @@ def from_csv(
 def _name(column: str | int | None) -> str | None:
     """The name or position of a column, as the columns have it."""
     return None if column is None else str(column)
-
-
-def _no_nan(value: Any) -> Any:
-    """The value, or "" for a missing text: None, a NaN, or the NA of pandas."""
-    missing = value is None or type(value).__name__ == "NAType"
-    return "" if missing or (isinstance(value, float) and value != value) else value  # noqa: PLR0124
 
 
 def _columns(table: Any, where: str) -> dict[str, list[Any]]:
