@@ -84,8 +84,14 @@ REFUSED = [
     ((np.array([["a"]] * 20), Y), {}, "inputs are of type <U1, expected numbers"),
     ((tf.data.Dataset.range(3), None), {}, "x_train is a tf.data.Dataset; make a dataset of it by"),
     (([[1], [1, 2]], Y), {}, "x_train, y_train: inputs are"),
+    (
+        ((PIXELS, Y), (PIXELS, Y)),
+        {},
+        r"take them apart: from_arrays\(x_train, y_train, x_test, y_te",
+    ),
     ((np.ones(20), Y), {}, r"inputs have shape \(20,\)"),
     ((np.ones((20, 4)), Y[:5]), {}, "got 20 inputs and 5 labels"),
+    ((np.ones((20, 4)), Y + 0.5), {"task": "classes"}, "label 0 is 0.5"),
     ((np.ones((20, 4)), Y, np.ones((20, 5)), Y), {}, r"shape \(5,\), expected \(4,\)"),
     ((np.ones((20, 4)), Y, np.ones((20, 4))), {}, "one of x_test and y_test"),
     ((np.ones((20, 4)), Y), {"encoding": "none"}, "expected one of standardise, as_is"),
@@ -144,6 +150,15 @@ def test_each_split_of_an_archive_has_its_own_scale(tmp_path):
     np.savez(tmp_path / "a.npz", x_train=x, y_train=Y, x_test=x / 255, y_test=Y)
     parts = arrays.read_npz(tmp_path / "a.npz")
     np.testing.assert_array_equal(parts.x_test, parts.x_train)
+
+
+def test_pixels_with_fractions_are_told_and_the_advice_makes_images(capsys):
+    x = PIXELS[..., None] * 0.99
+    from_arrays(x, Y)
+    assert "look like pixels" in capsys.readouterr().out
+    assert from_arrays(x.round().astype("uint8"), Y).encoding.kind == "image"
+    from_arrays(x / 9, Y)
+    assert "look like pixels" not in capsys.readouterr().out
 
 
 def test_a_test_split_of_another_scale_is_told(capsys):

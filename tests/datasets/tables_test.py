@@ -291,6 +291,7 @@ def test_finds_what_is_named_or_obvious(columns, named, expected):
         ({"a": LONG, "b": FEW}, (None, "c"), "here has no column 'c' for label_column"),
         ({"a": LONG, "b": LONG, "c": FEW}, (None, None), "which column has the texts; .*'a', 'b'"),
         ({"text": LONG, "b": FEW, "c": FEW}, (None, None), "column has the classes; .*'b', 'c'"),
+        ({"a": LONG, "ids": [[1]] * 12, "c": LONG}, (None, None), "the texts; .* of 'a', 'c';"),
         ({"text": LONG}, (None, None), "here has only the column 'text', expected"),
         ({"text": LONG}, (None, "text"), "here has only the column 'text'"),
         ({"a text of words": LONG, "yes": FEW}, (None, None), "line 1 looks like a row"),

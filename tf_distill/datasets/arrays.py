@@ -85,6 +85,11 @@ def _parts(
     task: str | None, classes: Iterable[str] | None, seed: int = 0,
 ) -> Parts:  # fmt: skip
     """Both splits as arrays of numbers of one shape, with numbered classes or quantities."""
+    if isinstance(x_train, tuple) and isinstance(y_train, tuple):
+        raise UserError(
+            "x_train and y_train are tuples, as load_data() of Keras gives; take them apart: "
+            "from_arrays(x_train, y_train, x_test, y_test)"
+        )
     if (x_test is None) != (y_test is None):
         raise UserError("got one of x_test and y_test, expected both or none")
     train = checked_inputs(x_train, where[0])
@@ -168,6 +173,11 @@ def _number_dataset(name: str, parts: Parts, standardise: bool) -> Dataset:
         f"{name}: {len(train)} training and {len(test)} test inputs of shape {train.shape[1:]}, "
         f"{'standardised' if standardise else 'as they are'}; {labels_in_words(parts)}"
     )
+    if train.max() > 128 and as_images(np.round(parts.x_train)) is not None:
+        say(
+            f"{name}: these look like pixels from 0 to 255 with fractions; to have images, give "
+            "x.round().astype('uint8')"
+        )
     encoding = ArrayEncoding(train.shape[1:], tuple(mean.tolist()), tuple(std.tolist()))
     return warn(parts._replace(x_train=train, x_test=test).dataset(name, encoding))
 

@@ -310,7 +310,11 @@ def _unclear(rows: Rows, text: str | None, label: str | None, where: str) -> Use
     no_text = text is None or text == label
     setting, what = ("text_column", "texts") if no_text else ("label_column", "classes")
     table = "; for rows of numbers and categories use dataset=table:FILE" if no_text else ""
-    others = [column for column in columns if column != (label if no_text else text)]
+    others = [
+        column
+        for column in columns
+        if column != (label if no_text else text) and not isinstance(rows[0][column], list | dict)
+    ]
     return UserError(
         f"{where}: it is not clear which column has the {what}; name it with {setting}: one of "
         f"{shown(others, 20)}{table}"
