@@ -158,7 +158,7 @@ def test_a_folder_of_texts_is_told_the_way_in_python(tmp_path):
     (tmp_path / "pos").mkdir()
     (tmp_path / "pos" / "1.txt").write_text("a good film")
     for read in (from_csv, from_directory):
-        with pytest.raises(UserError, match="keras.utils.text_dataset_from_directory"):
+        with pytest.raises(UserError, match="text_dataset_from_directory"):
             read(tmp_path)
 
 
