@@ -369,7 +369,7 @@ def _vector_lines(choose: Chooser, lines: list[tuple[str, np.ndarray]], fault: s
 
 ARRAY_FAULTS = {
     "too few labels": "labels, expected as many", "not a number": "input 2 has a NaN",
-    "one class": "has one class", "a rare class": "has one example", "fractions": "label 0 is",
+    "one class": "has one class", "a rare class": "has one example",
     "a missing label": "label 1 is", "words as inputs": "expected numbers",
     "other shapes": "shape", "only test inputs": "one of x_test and y_test",
 }  # fmt: skip
@@ -422,7 +422,7 @@ def _damaged(fault: str, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     lacking[2].flat[3] = np.nan
     return {
         "too few labels": {"y_train": y[:-1]}, "not a number": {"x_train": lacking},
-        "one class": {"y_train": 0 * places}, "fractions": {"y_train": places + 0.5},
+        "one class": {"y_train": 0 * places},
         "a rare class": {"y_train": np.where(places == 5, 7, places % 2)},
         "a missing label": {"y_train": np.where(places == 1, np.nan, places % 2)},
         "words as inputs": {"x_train": x.astype(str)}, "other shapes": {"x_test": x[:4, :, 1:]},

@@ -234,6 +234,11 @@ def test_columns_without_names_have_positions(tmp_path):
     parts, encoding = frames.read_tables(str(path), str(path), "3")
     assert [column.name for column in encoding.columns] == ["1", "2"]
     assert len(parts.y_train) == 4
+    with pytest.raises(UserError, match="of from_table target=3"):
+        from_table(path, "class")
+    assert from_table(path, 3, str(path)).classes == ("x", "y")
+    frame = pd.read_csv(path, header=None)
+    assert from_table(frame, 2, frame).classes == ("x", "y")
 
 
 @pytest.mark.parametrize(
@@ -242,6 +247,7 @@ def test_columns_without_names_have_positions(tmp_path):
         (small(), "klass", "train has no column 'klass', expected one of 'x', 'class'"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "a", "two columns have one name, 'a'"),
         (7, "a", "a table is of type int"),
+        (small(), small()["class"], r"target is of type Series.*from_table\(X.assign\(target=y\)"),
     ],
 )
 def test_a_mistake_in_a_frame_is_one_line(table, target, told):

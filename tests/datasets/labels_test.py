@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tf_distill.common.errors import UserError
@@ -19,6 +20,7 @@ WHERE = ("train", "test")
         (["a", " b "], ["a", "b"]),
         ([b"caf\xc3\xa9"], ["caf\u00e9"]),
         ([1, np.int64(2), 3.0], ["1", "2", "3"]),
+        (pd.cut([1, 5], [0, 2, 9]), ["(0, 2]", "(2, 9]"]),
         (np.array([[4], [5]], np.uint8), ["4", "5"]),
         (np.array(["x", "y"]), ["x", "y"]),
     ],
@@ -62,6 +64,7 @@ ODD = [
     (["1.5", "2.5", "3.5"], "give task=regression; or cut numbers such as '1.5' into ranges"),
     (["a", "b", "a;b"], "not several labels: give one label in place of, for instance, 'a;b'"),
     (["a, b", "a, c", "b, c"], "in place of, for instance, 'a, b'"),
+    (["pos", "POS", "neg"], "'POS', 'pos' differ only in case: give them one name"),
 ]
 
 
@@ -81,7 +84,9 @@ def test_many_whole_numbers_that_do_not_number_classes_are_told(capsys):
     assert not capsys.readouterr().out
 
 
-@pytest.mark.parametrize("given", [["1", "2.0"], ["Doe, John", "Roe, Ann"], ["a|b", "c"]])
+@pytest.mark.parametrize(
+    "given", [["1", "2.0"], ["Doe, John", "Roe, Ann"], ["a|b", "c"], ["a", "A"]]
+)
 def test_other_names_of_classes_are_not_remarked_on(given, capsys):
     labels.class_names(given * 2, "here")
     assert not capsys.readouterr().out
@@ -147,6 +152,7 @@ def test_names_of_classes_give_the_order():
         ("aab", None, None, "train: class 'b' has one example"),
         ("aabb", "", None, "test has no examples"),
         ("aabb", "dac", None, "test: class 'c', 'd' does not occur in the training data"),
+        (["cat", "dog"] * 2, ["Cat"], None, "'cat', 'Cat' differ only in case: give them one name"),
         ("aabb", None, "abc", "train: class 'c' has no example"),
         ("aabb", None, "aa", "two of the classes have one name: 'a', 'a'; rename one"),
     ],

@@ -8,6 +8,7 @@ import re
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 from places import case
 
@@ -177,6 +178,9 @@ def test_a_file_without_names_of_columns_is_read_by_position(tmp_path, capsys):
         ["1", "2", "1"],
     )
     assert tables.read_table(path, "3").texts[0] == b"what is told there 0"
+    assert from_csv(path, text_column=2, label_column=1).classes == ("1", "2")
+    columns = pd.DataFrame([("some words here", "a"), ("other words", "b")] * 5)
+    assert from_dataframe(columns, text_column=0, label_column=1).classes == ("a", "b")
     test = write(tmp_path / "test.csv", "".join(rows[:3]))
     assert len(tables.read_tables(path, test, "2", "1").x_test) == 3
     named = write(tmp_path / "named.csv", "class,title,told\n" + "".join(rows))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_distill.common.errors import UserError
 from tf_distill.datasets import from_texts
@@ -42,9 +43,18 @@ def test_length_covers_nineteen_of_twenty(capsys):
 
 
 def test_empty_texts_are_left_out_with_their_labels(capsys):
-    dataset = from_texts([" ", *TEXTS], ["zebra", *LABELS])
+    dataset = from_texts([" ", None, float("nan"), *TEXTS], ["zebra"] * 3 + LABELS)
     assert dataset.classes == ("cat", "dog")
-    assert "x_train: 1 empty texts are left out" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "x_train: 3 empty texts are left out" in told
+    assert "texts: 16 training and 4 test texts; 2 classes: cat 10, dog 10" in told
+
+
+@pytest.mark.parametrize("many", [tf.constant, lambda texts: [tf.constant(t) for t in texts]])
+def test_tensors_are_read_as_texts(many):
+    data = from_texts(many(TEXTS), many(LABELS), TEXTS, LABELS)
+    assert data.raw_train[0] == TEXTS[0].encode()
+    assert data.classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +62,7 @@ def test_empty_texts_are_left_out_with_their_labels(capsys):
     [
         ((TEXTS, LABELS[:3]), "20 texts in x_train and 3 labels in y_train"),
         (([*TEXTS[:-1], 5], LABELS), r"x_train\[19\] is 5, expected a string"),
+        (([["a", "b"]] * 20, LABELS), r'is \[.a., .b.\], expected a string; .*by " ".join'),
         ((TEXTS, LABELS, TEXTS), "one of x_test and y_test"),
         ((TEXTS, LABELS, ["x"], ["cow"]), "y_test: class 'cow' does not occur"),
         ((TEXTS, [0.5, 1] * 10), "y_train: label 0 is 0.5"),

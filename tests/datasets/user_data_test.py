@@ -126,7 +126,7 @@ def test_defaults_follow_the_data(tmp_path):
     assert (config.model, config.samples_per_step) == ("convnet-16", 5)
     assert config.run_dir == str(Path("runs", "pets_convnet-16"))
     config = run.configure({"dataset": f"csv:{table(tmp_path / 'a b.csv')}", "image_size": None})
-    assert (config.model, config.samples_per_step) == ("textconvnet", 8)
+    assert (config.model, config.samples_per_step) == ("textconvnet", 6)
     assert config.run_dir == str(Path("runs", "a_b_textconvnet"))
 
 
@@ -152,7 +152,7 @@ def test_a_file_or_folder_is_read_once_and_again_when_it_changes(tmp_path, capsy
 def test_the_home_folder_is_known(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     table(tmp_path / "train.csv")
-    assert run.configure({"dataset": "csv:~/train.csv"}).samples_per_step == 8
+    assert run.configure({"dataset": "csv:~/train.csv"}).samples_per_step == 6
     values = dict.fromkeys(h.name for group in main._SETTINGS.values() for h in group)
     told = main._told(values | {"embeddings": "~/v.txt", "text_column": "~"})
     assert told == values | {"embeddings": f"{tmp_path}/v.txt", "text_column": "~"}

@@ -53,7 +53,8 @@ def workplace(tmp_path_factory, image_run):
     for name in ("digits_lenet", "digits_random"):
         shutil.copytree(image_run, folder / "runs" / name)
     (folder / "runs" / "own").mkdir()
-    for name in ("train.csv", "questions.csv", "million.csv", "runs/own/man.csv"):
+    for name in ("train.csv", "questions.csv", "million.csv", "runs/own/man.csv",
+                 "runs/own/packages.csv", "runs/own/docstrings.csv"):  # fmt: skip
         (folder / name).write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 9)
     for name, target in {"penguins": "species", "wine": "target"}.items():
         (folder / f"{name}.csv").write_text(f"size,{target}\n" + "1.5,a\n2.5,b\n" * 9)

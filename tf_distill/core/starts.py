@@ -21,6 +21,8 @@ SHARE = 0.27
 """How far an example is moved, as a share of the norm of a typical word, or example."""
 MOST = 6000
 """Training examples that the classifier learns from, and matching pursuit chooses from, at most."""
+CLUSTERED = 10_000
+"""Training examples of a class that k-means clusters, at most."""
 DRAWN = 5
 """Random networks whose features matching pursuit compares."""
 
@@ -151,6 +153,7 @@ def k_means(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes
         if len(own) <= count:
             repeated = np.resize(own, count)
             return embed(dataset, repeated), dataset.y_train[repeated]
+        own = rng.permutation(own)[:CLUSTERED] if len(own) > CLUSTERED else own
         x = embed(dataset, own)
         found = _clusters(x.reshape(len(x), -1), count, rng)
         sums, sizes = np.bincount(found.labels_, dataset.y_train[own]), np.bincount(found.labels_)

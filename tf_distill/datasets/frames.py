@@ -1,5 +1,6 @@
 """Tables of numbers and categories as a dataset: files and DataFrames."""
 
+import numbers
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ PARQUET = (".parquet", ".pq")
 
 def from_table(
     train: Any,
-    target: str,
+    target: str | int,
     test: Any = None,
     *,
     task: str | None = None,
@@ -35,10 +36,12 @@ def from_table(
     """A dataset of the rows of a table, whose columns are numbers, categories or dates.
 
     Args:
-        train: a pandas DataFrame, or what `pandas.DataFrame` makes one of.
+        train: a pandas DataFrame, what `pandas.DataFrame` makes one of, or the path of a file:
+            CSV, TSV, JSON or Parquet.
         target: the column with the classes, strings or whole numbers, or with a quantity. Rows
-            without a value there are left out.
-        test: a table with the same columns; without it a fifth of the rows, stratified, is held
+            without a value there are left out. In a file without names of columns it is a
+            position, from 1.
+        test: likewise, with the same columns; without it a fifth of the rows, stratified, is held
             out.
         task: "regression" for a quantity, "classes"; by default a quantity if the target has
             numbers with fractions.
@@ -50,8 +53,16 @@ def from_table(
         UserError: no such column, no column that can be used, or a target that has neither
             classes nor numbers.
     """
-    frames = [as_frame(table) for table in (train, test) if table is not None]
-    parts, encoding = table_parts(frames, target, ("train", "test"), task, classes, seed)
+    if not isinstance(target, str | numbers.Integral):
+        raise UserError(
+            f"target is of type {type(target).__name__}, expected the name of a column; put the "
+            'labels y into the table X: from_table(X.assign(target=y), "target"); for arrays use '
+            "from_arrays(X, y)"
+        )
+    tables = [table for table in (train, test) if table is not None]
+    frames = [as_frame(table, str(target)) for table in tables]
+    where = (_place(train, "train"), _place(test, "test"))
+    parts, encoding = table_parts(frames, str(target), where, task, classes, seed)
     return table_dataset(name, parts, encoding)
 
 
@@ -63,8 +74,7 @@ def read_tables(
     Raises:
         UserError: no such file or column, or a file that can't be read.
     """
-    paths = [Path(path).expanduser() for path in (train, test) if path is not None]
-    frames = [read_frame(path, label_column) for path in paths]
+    frames = [as_frame(path, label_column) for path in (train, test) if path is not None]
     target = label_column or by_name([*frames[0].columns], LABEL_NAMES)
     if target is None:
         raise UserError(
@@ -113,8 +123,18 @@ def table_parts(
     return parts, encoding
 
 
-def as_frame(table: Any) -> pd.DataFrame:
-    """A table of any kind as one of pandas, whose columns have names that are strings."""
+def _place(table: Any, split: str) -> str:
+    """What errors call a table."""
+    return str(table) if isinstance(table, str | Path) else split
+
+
+def as_frame(table: Any, label_column: str | None = None) -> pd.DataFrame:
+    """A table of any kind as one of pandas, whose columns have names that are strings.
+
+    `label_column` is as for `read_frame`, which reads the file where a table is a path.
+    """
+    if isinstance(table, str | Path):
+        return read_frame(Path(table).expanduser(), label_column)
     table = table.to_pandas() if hasattr(table, "to_pandas") else table
     try:
         frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
@@ -165,7 +185,8 @@ def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> 
     elif number:
         raise UserError(
             f"{path}: line 1 looks like a row ({number} is a number), expected names of columns; "
-            f"put them before it, or count from 1: label_column={len(names)} for the last one"
+            f"put them before it, or count from 1: label_column={len(names)} for the last one "
+            f"(of from_table target={len(names)})"
         )
     if not any(names):
         raise UserError(f"{path} has no rows, expected some below the names of columns")

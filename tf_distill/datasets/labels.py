@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tf_distill.common import UserError, brief, count, say
 from tf_distill.datasets.base import Parts
@@ -75,12 +76,12 @@ def _held_out(classes: tuple[str, ...], x: np.ndarray, y: np.ndarray, seed: int)
     return Parts(classes, x[train], y[train], x[test], y[test])
 
 
-def plain_labels(labels: Iterable[Any]) -> list[Any]:
-    """Labels of `[N]` or `[N, 1]` as Python's values; a tensor or a Series is as an array."""
-    if hasattr(labels, "__array__"):
-        labels = np.asarray(labels)
-        labels = (labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels).tolist()
-    return list(labels)
+def plain_values(values: Iterable[Any]) -> list[Any]:
+    """Labels or texts of `[N]` or `[N, 1]` as Python's values, also of tensors or a Series."""
+    if hasattr(values, "__array__"):
+        values = np.asarray(values)
+        values = (values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values).tolist()
+    return [value.numpy() if hasattr(value, "numpy") else value for value in values]
 
 
 def label_names(labels: Iterable[Any], where: str) -> list[str]:
@@ -88,7 +89,7 @@ def label_names(labels: Iterable[Any], where: str) -> list[str]:
 
     UserError for any other label, with its position counted from 0.
     """
-    labels = plain_labels(labels)
+    labels = plain_values(labels)
     names = [_label_name(label) for label in labels]
     if None in names:
         bad = names.index(None)
@@ -106,7 +107,7 @@ def _label_name(label: Any) -> str | None:
         label = label.decode(errors="replace")
     if isinstance(label, str) and label.strip():
         return label.strip()
-    if isinstance(label, numbers.Integral):
+    if isinstance(label, numbers.Integral | pd.Interval):
         return str(label)
     # In many programs a missing value makes floats of a column of whole numbers.
     if isinstance(label, float) and label.is_integer():
@@ -168,7 +169,7 @@ def class_names(labels: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def _looks_like(names: Iterable[str]) -> str:
-    """What class names are that seem to be quantities, or several labels in one; else ""."""
+    """What to do where names seem to be quantities, several labels in one, or one; else ""."""
     names = sorted(names)
     if all(map(_is_number, names)):
         if fractions := [name for name in names if not float(name).is_integer()]:
@@ -177,6 +178,8 @@ def _looks_like(names: Iterable[str]) -> str:
             [*map(float, range(start, start + len(names)))] for start in (0, 1)
         )
         return QUANTITIES if len(names) > MANY and not numbered else ""
+    if alike := _alike(names):
+        return alike
     for separator in SEPARATORS:
         parts = {name: [part.strip() for part in name.split(separator)] for name in names}
         number = Counter(part for several in parts.values() for part in several)
@@ -184,6 +187,15 @@ def _looks_like(names: Iterable[str]) -> str:
             if len(several) > 1 and all(number[part] > 1 for part in several):
                 return f"{ONE_CLASS}: give one label in place of, for instance, {brief(name)}"
     return ""
+
+
+def _alike(names: Iterable[str]) -> str:
+    """What to do about class names that differ only in case; else "". Single letters may do so."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.casefold(), []).append(name)
+    found = next((group for group in groups.values() if len(group) > 1 < len(group[0])), None)
+    return f"{shown(found)} differ only in case: give them one name" if found else ""
 
 
 def _is_number(name: str) -> bool:
@@ -199,7 +211,8 @@ def class_indices(labels: Sequence[str], classes: Sequence[str], where: str) -> 
     if strange := sort_names(set(labels) - number.keys()):
         raise UserError(
             f"{where}: class {shown(strange)} does not occur in the training data, which has "
-            f"{shown(classes)}; leave it out or add it to the training data"
+            f"{shown(classes)}; "
+            + (_alike([*classes, *strange]) or "leave it out or add it to the training data")
         )
     return np.array([number[label] for label in labels], np.int32)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_distill.common import UserError, brief, say, unknown_name
 from tf_distill.datasets.base import Parts, Target
-from tf_distill.datasets.labels import TEST_PART, check_lengths, make_parts, plain_labels
+from tf_distill.datasets.labels import TEST_PART, check_lengths, make_parts, plain_values
 from tf_distill.datasets.preprocessing import decimals_of
 
 TASKS = ("classes", "regression")
@@ -45,7 +45,7 @@ def parts_of(
     """
     if task not in (None, *TASKS):
         raise unknown_name("task", str(task), TASKS)
-    train = train[0], plain_labels(train[1])
+    train = train[0], plain_values(train[1])
     if task is None and classes is None and _has_fractions(train[1]):
         say(f"{where[0]}: labels with fractions are a quantity, so task=regression")
         task = REGRESSION
@@ -70,7 +70,7 @@ def _has_fractions(labels: list[Any]) -> bool:
 
 
 def _numbers(x: np.ndarray, labels: Iterable[Any], where: str) -> np.ndarray:
-    labels = plain_labels(labels)
+    labels = plain_values(labels)
     check_lengths(x, labels, where)
     found = np.array([_number(label) for label in labels], np.float64)
     if not np.isfinite(found).all():

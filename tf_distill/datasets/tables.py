@@ -36,8 +36,8 @@ def from_dataframe(
     train: Any,
     test: Any = None,
     *,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: str | int | None = None,
+    label_column: str | int | None = None,
     classes: Sequence[str] | None = None,
     embeddings: str | Path = TRAIN,
     length: int | None = None,
@@ -64,14 +64,17 @@ def from_dataframe(
     """
     table = _columns(train, "train")
     first = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=False)]
-    text, label = choose_columns(first[:LOOKED_AT], text_column, label_column, "train")
+    text, label = choose_columns(
+        first[:LOOKED_AT], _name(text_column), _name(label_column), "train"
+    )
+    say(f"texts in column {brief(text)}, labels in column {brief(label)}")
     arrays: list[Any] = []
     for found in [table] if test is None else [table, _columns(test, "test")]:
         if missing := [column for column in (text, label) if column not in found]:
             raise UserError(
                 f"test has no column {missing[0]!r}, expected it as in train; it has {shown(found)}"
             )
-        arrays += [[_no_nan(value) for value in found[text]], found[label]]
+        arrays += [found[text], found[label]]
     return from_texts(
         *arrays, classes=classes, embeddings=embeddings, length=length, name=name, seed=seed
     )
@@ -81,8 +84,8 @@ def from_csv(
     train: str | Path,
     test: str | Path | None = None,
     *,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: str | int | None = None,
+    label_column: str | int | None = None,
     classes: Sequence[str] | None = None,
     embeddings: str | Path = TRAIN,
     length: int | None = None,
@@ -95,7 +98,7 @@ def from_csv(
         train: CSV, TSV or JSON, by its ending, also packed (.gz, .zip).
         test: likewise, with the same columns; without it a fifth of the rows is held out.
         text_column: None to find it by its name or, if it is the only one, by its values; in a
-            file without names of columns its position, from 1, such as "2".
+            file without names of columns its position, from 1.
         label_column: likewise.
         classes: as for `from_texts`.
         embeddings: as for `from_texts`.
@@ -106,15 +109,14 @@ def from_csv(
     Raises:
         UserError: no such file or column, or a line that is broken, with its number.
     """
-    parts = read_tables(train, test, text_column, label_column, classes, seed)
+    parts = read_tables(train, test, _name(text_column), _name(label_column), classes, seed)
     short = name or own_name(Path(train).name.split(".")[0])
     return text_dataset(short, parts, embeddings, length, seed)
 
 
-def _no_nan(value: Any) -> Any:
-    """The value, or "" for a missing text: None, a NaN, or the NA of pandas."""
-    missing = value is None or type(value).__name__ == "NAType"
-    return "" if missing or (isinstance(value, float) and value != value) else value  # noqa: PLR0124
+def _name(column: str | int | None) -> str | None:
+    """The name or position of a column, as the columns have it."""
+    return None if column is None else str(column)
 
 
 def _columns(table: Any, where: str) -> dict[str, list[Any]]:

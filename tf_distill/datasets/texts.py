@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tf_distill.common import UserError, say
+from tf_distill.common import UserError, brief, say
 from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.checks import warn
 from tf_distill.datasets.embeddings import TRAIN, USUAL, read_vectors, train_vectors
-from tf_distill.datasets.labels import make_parts
+from tf_distill.datasets.labels import labels_in_words, make_parts, plain_values
 from tf_distill.datasets.words import UNKNOWN, TextEncoding, survey
 
 GLOVE = Path("glove", USUAL)
@@ -90,7 +90,7 @@ def from_texts(
     """A dataset of texts with a class each.
 
     Args:
-        x_train: strings `[N]`; empty ones are left out.
+        x_train: strings `[N]`, also as an array or a tensor; empty and missing ones are left out.
         y_train: their classes: strings or whole numbers `[N]`.
         x_test: likewise; without it a fifth of the texts, stratified, is held out.
         y_test: likewise.
@@ -113,6 +113,10 @@ def from_texts(
         test = _checked(x_test, y_test, "test")
     train = _checked(x_train, y_train, "train")
     parts = make_parts(train, test, ("y_train", "y_test"), classes, seed)
+    say(
+        f"{name}: {len(parts.y_train)} training and {len(parts.y_test)} test texts; "
+        f"{labels_in_words(parts)}"
+    )
     return text_dataset(name, parts, embeddings, length, seed)
 
 
@@ -120,7 +124,7 @@ def _checked(
     texts: Iterable[str], labels: Iterable[Any], split: str
 ) -> tuple[np.ndarray, list[Any]]:
     """Texts as bytes with their labels, without the empty ones."""
-    texts, labels = list(texts), list(labels)
+    texts, labels = [_plain(text) for text in plain_values(texts)], plain_values(labels)
     if len(texts) != len(labels):
         raise UserError(
             f"got {len(texts)} texts in x_{split} and {len(labels)} labels in y_{split}, expected "
@@ -128,10 +132,18 @@ def _checked(
         )
     for i, text in enumerate(texts):
         if not isinstance(text, str | bytes):
+            words = isinstance(text, list | tuple | np.ndarray)
             raise UserError(
-                f"x_{split}[{i}] is {text!r}, expected a string; turn all into strings, by str"
+                f"x_{split}[{i}] is {brief(text)}, expected a string; turn all into strings, "
+                + ('by " ".join' if words else "by str")
             )
     return drop_empty(texts, labels, f"x_{split}")
+
+
+def _plain(text: Any) -> Any:
+    """A text, or "" for a missing one: None, a NaN, or the NA of pandas."""
+    missing = text is None or type(text).__name__ == "NAType"
+    return "" if missing or (isinstance(text, float) and text != text) else text  # noqa: PLR0124
 
 
 def drop_empty(

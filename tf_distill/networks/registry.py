@@ -92,13 +92,15 @@ class Network(NamedTuple):
 
 
 IMAGES = Defaults(
-    0.002, 0.02, epochs=50, outer_momentum=0.9, sample_init="real", inner_optimizer="adam",
+    0.002, 0.02, epochs=50, outer_momentum=0.9, sample_init="k_means", inner_optimizer="adam",
     unroll=80, window=60, outer_steps=80)  # fmt: skip
 """For ordinary training."""
 TEXTS = IMAGES._replace(
     inner_lr=0.003, outer_lr=0.01, epochs=20, sample_init="matching_pursuit", sample_scale=0.3,
     outer_steps=120, eval_networks=20)  # fmt: skip
-ROWS = IMAGES._replace(inner_lr=0.01, epochs=50, outer_steps=300, eval_networks=20)
+ROWS = IMAGES._replace(
+    inner_lr=0.01, epochs=50, sample_init="real", outer_steps=300, eval_networks=20
+)
 PERCEPTRONS = ByUse(
     Defaults(0.05, 0.02, 10),
     Defaults(0.05, 0.02, 10, outer_momentum=0.9, sample_init="real"),
