@@ -159,6 +159,19 @@ def test_an_odd_column_is_used_or_told(capsys, name):
     assert np.isfinite(seen(data.encoding, np.concatenate([data.x_train, data.x_test]))).all()
 
 
+@pytest.mark.parametrize(
+    ("form", "look"),
+    [("12/{:02}/2024", "dates"), ("{:02}.1.2024", "dates"), ("2024/1/{} 9:30", "dates"),
+     ("${}.50", "numbers with $ or %"), ("-1,{} €", "numbers with $ or %"),
+     ("{}.1%", "numbers with $ or %")],
+)  # fmt: skip
+@pytest.mark.parametrize(("rows", "kind"), [(20, "categories"), (40, "left out")])
+def test_words_that_look_like_dates_or_numbers_are_told(capsys, form, look, rows, kind):
+    frame = pd.DataFrame({"x": [1.5, 2] * (rows // 2), "k": map(form.format, range(10, 10 + rows))})
+    preprocessing.learn_columns(frame, "train")
+    assert f"1 {kind}: 'k' (looks like {look}: " in capsys.readouterr().out
+
+
 def test_a_category_of_the_test_data_alone_is_told(capsys):
     test = small(city=["Rome", "Oslo", "Rome", "Bern"] * 5).drop(columns="x").assign(x="3", extra=1)
     data = from_table(small(city=["Rome", "Oslo"] * 10), "class", test)

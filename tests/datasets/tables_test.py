@@ -13,7 +13,7 @@ import pytest
 from places import case
 
 from tf_distill.common.errors import UserError
-from tf_distill.datasets import from_csv, from_dataframe, from_texts, tables
+from tf_distill.datasets import from_csv, from_dataframe, from_directory, from_texts, tables
 from tf_distill.datasets.tables import choose_columns
 
 ROWS = [("a good film", "good"), ('he said "no, thanks"', "bad"), ("caf\u00e9; tea", "good")] * 2
@@ -124,7 +124,9 @@ BROKEN = [
     ("t.jsonl", '{"text": "a", "label": null}\n', "line 1: got None in 'label'"),
     ("t.json", "[1, 2", "got no JSON"),
     ("t.json", '[{"text": "a", "label": 1}, 2]', "line 2: got JSON of int"),
-    ("t.xlsx", "", "has an unknown ending, expected one of .csv, .tsv"),
+    ("t.md", "", "has an unknown ending, expected one of .csv, .tsv"),
+    ("t.xlsx", "", "with .gz or .zip; save the spreadsheet as CSV"),
+    ("t.parquet", "", "tf_distill.datasets.from_dataframe(pandas.read_parquet(path))"),
 ]
 
 
@@ -151,6 +153,14 @@ def test_open_quotes_of_a_tsv_do_not_swallow_lines(tmp_path):
     table = tables.read_table(write(tmp_path / "t.tsv", "text\tlabel\n" + text))
     assert len(table.texts) == 16
     assert table.texts[0] == b'"open words here'
+
+
+def test_a_folder_of_texts_is_told_the_way_in_python(tmp_path):
+    (tmp_path / "pos").mkdir()
+    (tmp_path / "pos" / "1.txt").write_text("a good film")
+    for read in (from_csv, from_directory):
+        with pytest.raises(UserError, match="text_dataset_from_directory"):
+            read(tmp_path)
 
 
 def test_a_file_without_names_of_columns_is_read_by_position(tmp_path, capsys):

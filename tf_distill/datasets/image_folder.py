@@ -16,6 +16,7 @@ from tf_distill.datasets.base import Dataset, Parts, own_name
 from tf_distill.datasets.images import Size, choose_size, image_dataset
 from tf_distill.datasets.labels import make_parts, shown
 from tf_distill.datasets.picture_files import FORMATS, WHITE, largest_value, read_picture
+from tf_distill.datasets.text_files import FOLDERS_OF_TEXTS
 
 ENDINGS = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp",
@@ -137,9 +138,12 @@ def _pictures(root: Path) -> list[Place]:
     pictures = [place for place in seen if Path(place[-1]).suffix.lower() in ENDINGS]
     in_folders = [place for place in pictures if len(place) > 1]
     if not in_folders:
+        advice = (
+            f"; {FOLDERS_OF_TEXTS}" if any(place[-1].endswith(".txt") for place in seen) else ""
+        )
         raise UserError(
             f"{root} has no images in folders ({len(pictures)} in itself), expected one folder "
-            f"for each class, with files that end in {', '.join(ENDINGS[:8])}"
+            f"for each class, with files that end in {', '.join(ENDINGS[:8])}{advice}"
         )
     known = set(pictures)
     if others := Counter(Path(p[-1]).suffix or p[-1] for p in seen if p not in known):

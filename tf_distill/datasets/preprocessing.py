@@ -32,6 +32,13 @@ MOST_CATEGORIES = 32
 """Categories of a column; rarer ones are seen as one."""
 FEWEST_NUMBERED = 10
 """Rows from which on a column can be seen to number them."""
+LOOKS = {
+    r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}( .*)?|\d{4}[/.]\d{1,2}[/.]\d{1,2}( .*)?|\d{1,2}/\d{1,2}/\d{2}":
+        "looks like dates: write 2024-12-31",
+    r"[-+]?[$€£] ?[-+]?[\d.,]+|[-+]?[\d.,]+ ?[$€£%]":
+        "looks like numbers with $ or %: leave the sign out",
+}  # fmt: skip
+"""Words that were meant as something else, and what to do about them."""
 NAMES_TOLD = 8
 """Columns of a kind that are named when data are read."""
 
@@ -183,10 +190,18 @@ def _category(clean: pd.Series) -> _Values:
         return _Values("", None, "no values")
     if len(numbers) == 1:
         return _Values("", None, "always the same")
+    look = _look(numbers.index)
     if len(numbers) > MOST_CATEGORIES and 2 * len(numbers) > len(names):
-        return _Values("", None, "mostly different words")
+        return _Values("", None, look or "mostly different words")
     lacking = int(numbers.get("", 0))
-    return _Values("category", names, f"{lacking} missing" if lacking else "")
+    notes = [look] * bool(look) + [f"{lacking} missing"] * bool(lacking)
+    return _Values("category", names, "; ".join(notes))
+
+
+def _look(different: pd.Index) -> str:
+    """What the different words of a column look like, and what to do about it; "" for words."""
+    some = different[different != ""][:LOOKED_AT].str
+    return next((told for form, told in LOOKS.items() if some.fullmatch(form).mean() >= MOSTLY), "")
 
 
 def _as_kind(clean: pd.Series, kind: str, commas: str = "") -> np.ndarray:

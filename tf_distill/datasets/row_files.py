@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tf_distill.common import UserError, count, say
 from tf_distill.datasets.labels import shown
-from tf_distill.datasets.text_files import find_encoding, text_lines
+from tf_distill.datasets.text_files import FOLDERS_OF_TEXTS, find_encoding, text_lines
 
 Row = tuple[int, dict[str, Any]]
 """A line number from 1, and the values by column."""
@@ -19,6 +19,12 @@ DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".tab": "\t,;|", ".txt": "\t,;|"
 """What may part the fields, the likeliest first."""
 JSON = (".jsonl", ".ndjson", ".json")
 PACKED = (".gz", ".zip")
+OTHERS = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "save the spreadsheet as CSV"),
+    ".parquet": "read texts in Python: "
+    "tf_distill.datasets.from_dataframe(pandas.read_parquet(path))",
+}
+"""What to do with files of further endings."""
 LONGEST = 2**24
 """Characters of a field: 2000 pages."""
 
@@ -38,14 +44,18 @@ def ending_of(path: Path, further: tuple[str, ...] = ()) -> str:
     """The ending that tells the format, without that of a packed file.
 
     Raises:
-        UserError: it is none of those that are known, nor of `further` ones.
+        UserError: it is none of those that are known, nor of `further` ones; or a folder.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, expected a file; {FOLDERS_OF_TEXTS}")
     packed = path.suffix.lower() in PACKED
     ending = (path.with_suffix("").suffix if packed else path.suffix).lower()
     if ending not in (*DELIMITERS, *JSON, *further):
         known = ", ".join([*DELIMITERS, *JSON, *further])
+        advice = f"; {OTHERS[ending]}" if ending in OTHERS else ""
         raise UserError(
             f"{path} has an unknown ending, expected one of {known}, or these with .gz or .zip"
+            f"{advice}"
         )
     return ending
 

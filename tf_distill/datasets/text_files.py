@@ -16,6 +16,12 @@ WESTERN = 0.2
 """A text in Latin letters has a smaller part of bytes above 127."""
 NAMES = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}
 
+FOLDERS_OF_TEXTS = (
+    "read texts in folders in Python: "
+    "tf_distill.datasets.from_dataset(keras.utils.text_dataset_from_directory(path))"
+)
+"""Advice where a folder of texts is named as a file, or as a folder of pictures."""
+
 
 def find_encoding(path: Path) -> str:
     """The encoding of a text file; a line names one that is not UTF-8 or UTF-16.
