@@ -9,6 +9,7 @@ import pytest
 import small
 
 import tf_distill as td
+from tf_distill.common import UserError
 from tf_distill.datasets import DATASETS, fingerprint, hold_out
 
 OLD = "eaf23f8f747d4b87"
@@ -62,6 +63,9 @@ def test_a_run_on_constant_or_nan_inputs_ends_in_a_set_or_in_one_line(change, en
         assert all(np.isfinite(v.numpy()).all() for v in result.distilled.samples)
         assert np.isfinite(result.accuracy.mean)
         return
-    with pytest.raises(td.Diverged) as error:
+    with pytest.raises(UserError, match="NaN or an infinite number") as error:
         td.distill(data, network, **settings)
+    assert "\n" not in str(error.value)
+    with pytest.raises(td.Diverged) as error:
+        td.distill(data, network, sample_init="real", **settings)
     assert "\n" not in str(error.value)

@@ -235,6 +235,11 @@ def _last_inputs(
 
 
 def _clusters(x: np.ndarray, count: int, rng: np.random.Generator) -> KMeans:
+    if not np.isfinite(x).all():
+        raise UserError(
+            "training inputs have a NaN or an infinite number, so they have no clusters; leave "
+            "these examples out"
+        )
     return KMeans(count, n_init=1, random_state=int(rng.integers(2**31))).fit(x)
 
 
