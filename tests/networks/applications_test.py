@@ -31,4 +31,5 @@ def test_a_network_of_keras_is_distilled_for_after_the_line_that_it_gets(name, t
         **sizes,
     )
     assert np.isfinite(result.history["loss"]).all()
-    assert (result.export(tmp_path)["model"] / "saved_model.pb").is_file()
+    result.export(tmp_path)
+    assert (tmp_path / "model" / "1" / "saved_model.pb").is_file()
