@@ -126,15 +126,7 @@ def texts(*seed: int) -> Odd:
         content = _csv(choose, columns, form, headless, fault, said)
     else:
         content = _json(columns, form)
-    data = content.encode(encoding)
-    data = {"empty": b"", "a web page": PAGE}.get(fault, data)
-    ending = {"csv": ".csv", "tsv": ".tsv", "jsonl": ".jsonl"}.get(form, ".json")
-    packed = ".gz" if fault == "cut off" else choose("", ".gz", ".zip", usual=0.6)
-    data = _packed(data, packed)
-    files = {f"t{ending}{packed}": data[:-12] if fault == "cut off" else data}
-    refused = FAULTS.get(fault)
-    if not is_table and fault.startswith("a field"):
-        refused = None
+    files, refused = _file(choose, content.encode(encoding), form, fault)
     return Odd(choose.name, files, settings, truth, refused, tuple(said))
 
 
@@ -190,6 +182,20 @@ def _json(columns: dict[str, list[Any]], form: str) -> str:
         "split": {"columns": [*columns], "index": [*range(len(rows))], "data": rows},
     }  # fmt: skip
     return json.dumps(made[form], ensure_ascii=False, indent=1)
+
+
+def _file(
+    choose: Chooser, data: bytes, form: str, fault: str
+) -> tuple[dict[str, bytes], str | None]:
+    """The file of a table, perhaps packed or damaged, and what refuses it."""
+    data = {"empty": b"", "a web page": PAGE}.get(fault, data)
+    ending = {"csv": ".csv", "tsv": ".tsv", "jsonl": ".jsonl"}.get(form, ".json")
+    packed = ".gz" if fault == "cut off" else choose("", ".gz", ".zip", usual=0.6)
+    data = _packed(data, packed)
+    files = {f"t{ending}{packed}": data[:-12] if fault == "cut off" else data}
+    if form not in ("csv", "tsv") and fault.startswith("a field"):
+        return files, None
+    return files, FAULTS.get(fault)
 
 
 def _packed(data: bytes, ending: str) -> bytes:
@@ -258,14 +264,7 @@ def rows(*seed: int) -> Odd:
         content = _json(columns, form)
     if encoding == "cp1252":
         said += ["is no UTF-8: read as"] * ("\u00fc" in content or "\u00e9" in content)
-    data = {"empty": b"", "a web page": PAGE}.get(fault, content.encode(encoding))
-    ending = {"csv": ".csv", "tsv": ".tsv", "jsonl": ".jsonl"}.get(form, ".json")
-    packed = ".gz" if fault == "cut off" else choose("", ".gz", ".zip", usual=0.6)
-    data = _packed(data, packed)
-    files = {f"t{ending}{packed}": data[:-12] if fault == "cut off" else data}
-    refused = FAULTS.get(fault)
-    if not is_table and fault.startswith("a field"):
-        refused = None
+    files, refused = _file(choose, content.encode(encoding), form, fault)
     return Odd(choose.name, files, {"label_column": target}, (truth, kept), refused, tuple(said))
 
 
