@@ -7,6 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
 from tf_distill.common.errors import UserError
 from tf_distill.datasets import Column, TableEncoding, columns, frames, from_table, preprocessing
@@ -42,20 +46,43 @@ def small(**columns):
     return pd.DataFrame({"x": good, **columns, "class": ["a", "a", "b", "b"] * 5})
 
 
+def reference():
+    """What `mixed` is to a network, by scikit-learn."""
+    quantiles = QuantileTransformer(n_quantiles=N, output_distribution="normal")
+    # The rarest words are seen as one.
+    words = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        max_categories=preprocessing.MOST_CATEGORIES,
+        sparse_output=False,
+    )
+    return ColumnTransformer(
+        [
+            ("number", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), [0]),
+            ("heavy", quantiles, ["heavy"]),
+            ("plain", StandardScaler(), ["count", "day"]),
+            ("lacks", MissingIndicator(), ["number"]),
+            ("words", words, ["word"]),
+            ("flag", OneHotEncoder(sparse_output=False), ["flag"]),
+        ]
+    )
+
+
 def test_a_network_sees_what_scikit_learn_gives():
     frame = mixed().drop(columns="class")
-    understood = {name: preprocessing._understood(frame[name]) for name in frame}
-    values = pd.DataFrame({name: found.values for name, found in understood.items()})
-    kinds = {name: found.kind for name, found in understood.items()}
-    assert [*kinds.values()] == ["number", "number", "number", "category", "category", "date"]
     learned = preprocessing.learn_columns(frame, "train")
+    kinds = [column.kind for column in learned]
+    assert kinds == ["number", "number", "number", "category", "category", "date"]
     assert learned[1].quantiles
     assert learned[3].other
-    fitted = preprocessing.preprocessor(values, kinds).fit(values)
-    values.loc[7, "word"], values.loc[8, "heavy"], values.loc[9, "heavy"] = "new", 1e9, -1
+
+    def plain(frame):
+        day = (frame["day"] - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        return frame.assign(day=day, word=frame["word"].fillna(""))
+
+    fitted = reference().fit(plain(frame))
     frame.loc[7, "word"], frame.loc[8, "heavy"], frame.loc[9, "heavy"] = "new", 1e9, -1
     ours = seen(TableEncoding(learned), preprocessing.stored_rows(frame, learned, "train"))
-    np.testing.assert_allclose(ours, fitted.transform(values), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ours, fitted.transform(plain(frame)), rtol=0, atol=1e-6)
 
 
 def test_the_graph_reads_raw_values_as_pandas_does():
@@ -202,11 +229,12 @@ def test_truths_are_words_as_they_are_written(tmp_path):
     assert encoding.columns[0].categories == ("", "false", "true")
 
 
-def test_rows_without_a_class_are_left_out(capsys):
-    frame = small()
-    frame.loc[[2, 5], "class"] = [" ", None]
-    assert len(from_table(frame, "class").y_train) == 14
-    assert "train: 2 rows without 'class' left out" in capsys.readouterr().out
+@pytest.mark.parametrize("target", ["class", "price"])
+def test_rows_without_a_label_are_left_out(capsys, target):
+    frame = small(price=np.arange(20) / 2).astype({"price": object})
+    frame.loc[[2, 5], target] = [" ", None]
+    assert len(from_table(frame, target).y_train) == 14
+    assert f"train: 2 rows without '{target}' left out" in capsys.readouterr().out
 
 
 WRONG = {

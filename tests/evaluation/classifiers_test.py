@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import tf_distill as td
-from tf_distill.evaluation.classifiers import CLASSIFIERS, Rows
+from tf_distill.evaluation.classifiers import CLASSIFIERS, REGRESSORS, Rows
 
 TINY = {"outer_steps": 2, "unroll": 2, "window": 2, "epochs": 2, "eval_networks": 2}
 
@@ -27,6 +27,18 @@ def test_soft_labels_count_by_their_probabilities(name):
     y = np.array([[0.9, 0, 0.1], [0.8, 0, 0.2], [0.3, 0, 0.7], [0.2, 0, 0.8]] * 3)
     predict = CLASSIFIERS[name][1](Rows(x, y), 0)
     assert predict(np.array([[0.05], [1.05]])).tolist() == [0, 2]  # no row is of class 1
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_quantities_are_learned_as_they_are(name):
+    x = np.linspace(0, 1, 20)[:, np.newaxis]
+    predict = REGRESSORS[name][1](Rows(x, 300 * x[:, 0]), 0)
+    np.testing.assert_allclose(predict(np.array([[0.0], [1.0]])), [0, 300], atol=60)
+
+
+def test_xgboost_is_one_of_them_where_it_is_installed():
+    pytest.importorskip("xgboost")
+    assert "xgboost" in CLASSIFIERS.keys() & REGRESSORS.keys()
 
 
 def test_rows_of_one_class_give_that_class():

@@ -14,10 +14,10 @@ from tf_distill.datasets import row_files
 from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.checks import warn
 from tf_distill.datasets.columns import MISSING, TableEncoding
-from tf_distill.datasets.labels import labels_in_words, shown
+from tf_distill.datasets.labels import LABEL_NAMES, labels_in_words, shown
 from tf_distill.datasets.preprocessing import learn_columns, stored_rows
 from tf_distill.datasets.quantities import parts_of
-from tf_distill.datasets.tables import LABEL_NAMES, LOOKED_AT, by_name
+from tf_distill.datasets.tables import LOOKED_AT, by_name
 from tf_distill.datasets.text_files import find_encoding, is_number
 
 PARQUET = (".parquet", ".pq")

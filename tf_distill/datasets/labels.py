@@ -17,6 +17,11 @@ MANY = 30
 QUANTITIES = "if these are quantities, of a table or of arrays, give task=regression"
 ONE_CLASS = "each example has one class, not several labels"
 SEPARATORS = ";", "|", ","
+LABEL_NAMES = (
+    "label", "class", "category", "target", "sentiment", "topic", "intent", "labels", "tag",
+    "rating", "stars", "score", "y",
+)  # fmt: skip
+"""Columns that are taken for the labels, the first for choice."""
 
 
 def make_parts(

@@ -8,9 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
 from tf_distill.common import UserError, brief, say
@@ -67,13 +64,7 @@ def learn_columns(frame: pd.DataFrame, where: str) -> tuple[Column, ...]:
         say(f"{where}: {line}")
     if not used:
         raise UserError(f"{where} has no column that can be used, expected numbers or categories")
-    values = pd.DataFrame({name: f.values for name, f in used.items()})
-    kinds = {name: f.kind for name, f in used.items()}
-    fitted = preprocessor(values, kinds).fit(values)
-    return tuple(
-        _column(fitted, name, kinds[name], values[name].to_numpy())._replace(commas=f.commas)
-        for name, f in used.items()
-    )
+    return tuple(_learned(name, f) for name, f in used.items())
 
 
 def stored_rows(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> np.ndarray:
@@ -235,58 +226,37 @@ def _words(clean: pd.Series) -> pd.Series:
     return clean if types.is_string_dtype(clean) else _clean(clean.astype(object))
 
 
-def preprocessor(values: pd.DataFrame, kinds: dict[str, str]) -> ColumnTransformer:
-    """What makes of columns what a network sees, in scikit-learn's terms; it is not fitted yet.
-
-    Args:
-        values: training rows of float64, NaN for a missing one, and of strings.
-        kinds: the kind of each column.
-    """
-    numbers = [name for name, kind in kinds.items() if kind != "category"]
-    lacking = [name for name in numbers if values[name].isna().any()]
-    return ColumnTransformer(
-        [
-            *((name, _scaling(values[name].to_numpy()), [name]) for name in numbers),
-            *((f"{name} missing", MissingIndicator(features="all"), [name]) for name in lacking),
-            *((name, _one_hot(values[name]), [name]) for name in kinds if name not in numbers),
-        ],
-        sparse_threshold=0,
+def _learned(name: str, found: _Values) -> Column:
+    """What scikit-learn learns of the values of a column."""
+    if found.kind == "category":
+        return _learned_category(name, found.values)
+    lacking = np.isnan(found.values)
+    here = found.values[~lacking]
+    fill = float(np.median(here))
+    column = Column(
+        name,
+        found.kind,
+        fill=fill,
+        missing=bool(lacking.any()),
+        decimals=decimals_of(here),
+        commas=found.commas,
     )
+    filled = np.where(lacking, fill, found.values)[:, np.newaxis]
+    if np.abs(here - here.mean()).max() > HEAVY * here.std() > 0:
+        number = min(QUANTILES, len(filled))
+        places = QuantileTransformer(n_quantiles=number, random_state=0).fit(filled)
+        return column._replace(quantiles=tuple(places.quantiles_[:, 0].tolist()))
+    scaler = StandardScaler().fit(filled)
+    return column._replace(mean=float(scaler.mean_[0]), std=float(scaler.scale_[0]))
 
 
-def _scaling(values: np.ndarray) -> Pipeline:
-    here = values[np.isfinite(values)]
-    far = np.abs(here - here.mean()).max() > HEAVY * here.std() > 0
-    number = min(QUANTILES, len(values))
-    scaler = QuantileTransformer(
-        n_quantiles=number, output_distribution="normal", random_state=0
-    ) if far else StandardScaler()  # fmt: skip
-    return Pipeline([("fill", SimpleImputer(strategy="median")), ("scale", scaler)])
-
-
-def _one_hot(values: pd.Series) -> OneHotEncoder:
-    most = MOST_CATEGORIES if values.nunique() > MOST_CATEGORIES else None
-    return OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=most, sparse_output=False
-    )
-
-
-def _column(fitted: ColumnTransformer, name: str, kind: str, values: np.ndarray) -> Column:
-    """What was learned of a column."""
-    learned = fitted.named_transformers_[name]
-    if kind == "category":
-        rare = set(learned.infrequent_categories_[0]) if learned.max_categories else set()
-        frequent = tuple(c for c in learned.categories_[0] if c not in rare)
-        return Column(name, kind, categories=frequent, other=bool(rare))
-    fill, scale = float(learned["fill"].statistics_[0]), learned["scale"]
-    known: dict[str, Any] = {
-        "fill": fill,
-        "missing": bool(np.isnan(values).any()),
-        "decimals": decimals_of(values),
-    }
-    if isinstance(scale, QuantileTransformer):
-        return Column(name, kind, quantiles=tuple(scale.quantiles_[:, 0].tolist()), **known)
-    return Column(name, kind, mean=float(scale.mean_[0]), std=float(scale.scale_[0]), **known)
+def _learned_category(name: str, values: np.ndarray) -> Column:
+    most = MOST_CATEGORIES if len(pd.unique(values)) > MOST_CATEGORIES else None
+    encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=most)
+    encoder.fit(values[:, np.newaxis])
+    rare = set(encoder.infrequent_categories_[0]) if most else set()
+    frequent = tuple(c for c in encoder.categories_[0] if c not in rare)
+    return Column(name, "category", categories=frequent, other=bool(rare))
 
 
 def decimals_of(values: np.ndarray) -> int:

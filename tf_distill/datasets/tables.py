@@ -11,7 +11,14 @@ import numpy as np
 from tf_distill.common import UserError, brief, count, say
 from tf_distill.datasets.base import Dataset, Parts, own_name
 from tf_distill.datasets.embeddings import TRAIN
-from tf_distill.datasets.labels import counts_in_words, label_advice, label_names, make_parts, shown
+from tf_distill.datasets.labels import (
+    LABEL_NAMES,
+    counts_in_words,
+    label_advice,
+    label_names,
+    make_parts,
+    shown,
+)
 from tf_distill.datasets.row_files import broken, read_rows
 from tf_distill.datasets.texts import from_texts, text_dataset
 
@@ -21,10 +28,6 @@ LOOKED_AT = 1000
 TEXT_NAMES = (
     "text", "sentence", "review", "content", "comment", "message", "question", "utterance",
     "document", "tweet", "body", "query", "input", "description", "title",
-)  # fmt: skip
-LABEL_NAMES = (
-    "label", "class", "category", "target", "sentiment", "topic", "intent", "labels", "tag",
-    "rating", "stars", "score", "y",
 )  # fmt: skip
 TEXT_WORDS = 3
 """A column of texts has at least so many words in a value on average."""

@@ -65,10 +65,6 @@ def weighted(make: Callable[[int], Any], rows: Rows, seed: int) -> Predict:
     return lambda x: found[model.predict(x)]
 
 
-def _boosted_by_xgboost(seed: int) -> Any:
-    return importlib.import_module("xgboost").XGBClassifier(random_state=seed, n_jobs=1)
-
-
 def fitted(make: Callable[[int], Any], rows: Rows, seed: int) -> Predict:
     """A regressor of scikit-learn."""
     return make(seed).fit(rows.x, rows.y).predict
@@ -95,11 +91,21 @@ _REGRESSORS: dict[str, tuple[str, Callable[[int], Any]]] = {
     "forest": ("random forest", lambda seed: RandomForestRegressor(random_state=seed)),
     "boosting": ("gradient boosting", lambda seed: GradientBoostingRegressor(random_state=seed)),
 }
-REGRESSORS: Models = {
+REGRESSORS: dict[str, tuple[str, Callable[[Rows, int], Predict]]] = {
     name: (title, functools.partial(fitted, make)) for name, (title, make) in _REGRESSORS.items()
 }
+
+
+def _of_xgboost(name: str) -> Callable[[int], Any]:
+    def make(seed: int) -> Any:
+        return getattr(importlib.import_module("xgboost"), name)(random_state=seed, n_jobs=1)
+
+    return make
+
+
 if importlib.util.find_spec("xgboost"):
-    CLASSIFIERS["xgboost"] = ("XGBoost", functools.partial(weighted, _boosted_by_xgboost))
+    CLASSIFIERS["xgboost"] = "XGBoost", functools.partial(weighted, _of_xgboost("XGBClassifier"))
+    REGRESSORS["xgboost"] = "XGBoost", functools.partial(fitted, _of_xgboost("XGBRegressor"))
 
 
 def distilled_rows(subject: Subject) -> list[Rows]:
