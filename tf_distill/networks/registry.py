@@ -98,9 +98,7 @@ IMAGES = Defaults(
 TEXTS = IMAGES._replace(
     inner_lr=0.003, outer_lr=0.01, epochs=20, sample_init="matching_pursuit", sample_scale=0.3,
     outer_steps=120, eval_networks=20)  # fmt: skip
-ROWS = IMAGES._replace(
-    inner_lr=0.01, epochs=50, sample_init="real", outer_steps=300, eval_networks=20
-)
+ROWS = IMAGES._replace(inner_lr=0.01, outer_lr=0.005, outer_steps=120, eval_networks=20)
 PERCEPTRONS = ByUse(
     Defaults(0.05, 0.02, 10),
     Defaults(0.05, 0.02, 10, outer_momentum=0.9, sample_init="real"),
