@@ -92,3 +92,8 @@ def begun(config: Config) -> RunFolder:
     folder.path.mkdir(parents=True, exist_ok=True)
     (folder.path / "config.json").write_text(config.to_json())
     return folder
+
+
+def timeless(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    """A history without its seconds, which differ from run to run."""
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in history]

@@ -93,6 +93,10 @@ def test_a_run_leaves_its_folder(
     assert [m["step"] for m in lines if "accuracy" in m] == [*steps][:: -config.eval_every][::-1]
     if config.init == "fixed":
         assert lines[-1]["accuracy"] == results["accuracy"]["mean"]
+    evaluated = [m for m in lines if "accuracy" in m]
+    for name, values in results["evaluations"].items():
+        assert values == [m[name] for m in evaluated]
+    assert results["evaluations"]["seconds"][-1] <= results["seconds"]
     assert not [p for p in folder.rglob("*") if p.name.endswith(".part")]
     assert loaded(config).samples.x.shape[:2] == (config.steps, config.samples_per_step)
     assert bool(loaded(config).initial_weights) == (config.init == "fixed")

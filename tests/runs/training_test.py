@@ -66,7 +66,8 @@ def test_a_stopped_run_ends_with_the_bits_of_a_whole_one(data, tmp_path, monkeyp
     later = td.distill(data, network, run_dir=tmp_path, **settings)
     for one, other in zip(later.distilled.samples, whole.distilled.samples, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert (later.accuracy, later.history) == (whole.accuracy, whole.history)
+    assert later.accuracy == whole.accuracy
+    assert small.timeless(later.history) == small.timeless(whole.history)
 
 
 def test_results_and_set_tell_how_networks_are_trained(first):
