@@ -104,20 +104,18 @@ def table(torch_seconds: dict[str, float]) -> str:
         if not (found := cell.results):
             continue
         ours = median([passed(results, cell.paper[0]) for results in found])
-        steps, step = outer_steps(found[0]["dataset"]), torch_seconds.get(problem_of(found[0]))
-        theirs = None if cells.device(found) or step is None else step * steps
-        if theirs:
-            ratios.append(theirs / ours.seconds)
-        lines.append([
-            cell.name, *_ours(ours, found), str(steps),
-            *(["-"] * 3 if theirs is None else
-              [f"{step:.3g}", f"{theirs / 60:.1f}", f"{ratios[-1]:.1f}"]),
-        ])  # fmt: skip
-    shown = "".join(map(page.line, lines))
-    if not ratios:
-        return shown
-    middle = f"{statistics.median(ratios):.1f} times faster"
-    return f"{shown}\nMedian of {len(ratios)} rows, those not passed counted as 0: {middle}.\n"
+        steps, theirs = outer_steps(found[0]["dataset"]), ["-", "-", "-"]
+        step = torch_seconds.get(problem_of(found[0]))
+        if step and not cells.device(found):
+            seconds = step * steps
+            ratios.append(seconds / ours.seconds)
+            theirs = [f"{step:.3g}", f"{seconds / 60:.1f}", f"{ratios[-1]:.1f}"]
+        lines.append([cell.name, *_ours(ours, found), str(steps), *theirs])
+    shown, middle = "".join(map(page.line, lines)), statistics.median(ratios)
+    return (
+        f"{shown}\nMedian of {len(ratios)} rows, those not passed counted as 0: "
+        f"{middle:.1f} times faster.\n"
+    )
 
 
 def _ours(ours: Passed, found: list[dict[str, Any]]) -> list[str]:
