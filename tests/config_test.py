@@ -145,10 +145,11 @@ BAD = [
     ({"model": "convnet-0"}, "model=convnet-0, expected convnet-WIDTH or convnet-WIDTH-DEPTH"),
     ({"model": "convnet-64", "dataset": "trec6"}, "model=convnet-64 takes images, but"),
     ({"model": "lnet"}, "unknown model 'lnet'; did you mean lenet"),
+    ({"model": "convnet16"}, "did you mean convnet-16 or convnet"),
     (
         {"model": "bilstm"},
         "model=bilstm takes texts, but dataset=digits has images; "
-        "use one of alexcifarnet, convnet, lenet",
+        "use one of alexcifarnet, convnet, convnet-16, lenet",
     ),
     (
         {"dataset": "trec6", "model": "lenet"},

@@ -47,8 +47,8 @@ class Result:
 
     distilled: the set: `distilled.train(model)` trains a Keras model on it, `distilled.samples`
         has its tensors x, y and lr.
-    history: a dict of "step", "loss" and, where the set was evaluated, "accuracy" for each
-        outer step.
+    history: a dict of "step", "loss" and, where the set was evaluated, "accuracy" and "seconds"
+        of the run, for each outer step.
 
     Args:
         run: settings, data and network.

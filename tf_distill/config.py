@@ -256,7 +256,7 @@ def resolve(given: dict[str, Any], datasets: dict, networks: dict) -> Config:
     return complete(given, named, network.defaults, *sizes)
 
 
-def network_of(model: str, networks: Mapping[str, Any], data: str, kind: str | None) -> Any:
+def network_of(model: str, networks: Any, data: str, kind: str | None) -> Any:
     """The network of a name.
 
     Args:
@@ -269,7 +269,7 @@ def network_of(model: str, networks: Mapping[str, Any], data: str, kind: str | N
         UserError: there is none of that name, or it is of another kind than the data.
     """
     network = networks[model]
-    fitting = sorted(name for name, network in networks.items() if network.kind == kind)
+    fitting = [name for name in networks.names() if networks[name].kind == kind]
     if fitting and network.kind not in (kind, ""):
         raise UserError(
             f"model={model} takes {network.kind}s, but {data} has {kind}s; use one of "

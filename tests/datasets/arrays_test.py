@@ -45,6 +45,28 @@ def test_a_fourth_channel_says_how_opaque_an_image_on_white_is(tmp_path, capsys)
     np.testing.assert_array_equal(images.scale_images([*icons], (12, 14), 3), expected)
 
 
+@pytest.mark.parametrize(
+    ("x", "kind"),
+    [
+        (PIXELS.astype("f4"), "image"),
+        (PIXELS.astype("i4"), "image"),
+        (PIXELS / 255, "image"),
+        (PIXELS - 0.5, "array"),  # as the line advises
+        (PIXELS // 2.0, "array"),  # such as counts
+        (PIXELS.astype("f4")[:, :11], "array"),  # too small for a network of images
+        (PIXELS + 0.1, "array"),
+        (PIXELS // 128.0, "array"),  # one-hot
+    ],
+)
+def test_pixels_without_a_channel_are_grey_images_and_a_line_says_so(x, kind, capsys):
+    dark = x[:8] * (PIXELS[:8, : x.shape[1]] < 100)
+    dataset = from_arrays(x, Y, dark, Y[:8])
+    assert dataset.encoding.kind == kind
+    assert ("give x - 0.5" in capsys.readouterr().out) == (kind == "image")
+    if kind == "image":
+        np.testing.assert_array_equal(dataset.x_train, PIXELS[..., None])
+
+
 @pytest.mark.parametrize("shape", [(5,), (7, 5), (6, 6, 3), (2, 3, 4, 5)])
 def test_floats_are_standardised_by_the_last_axis(shape):
     x = RNG.normal(3, 2, (20, *shape)) * np.arange(1, shape[-1] + 1)

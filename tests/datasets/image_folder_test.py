@@ -64,14 +64,23 @@ def test_a_line_says_what_three_splits_are_taken_for(tmp_path, capsys):
     assert len(from_directory(tmp_path, test=tmp_path / "val").y_test) == 4
 
 
-def test_a_test_without_labels_is_told_and_not_used(tmp_path, capsys):
+@pytest.mark.parametrize("test", ["test", "test1"])
+def test_a_test_without_labels_is_told_and_not_used(tmp_path, capsys, test):
     fill(tmp_path / "train", each=5)
-    fill(tmp_path, classes=("test",), each=4)
+    fill(tmp_path, classes=(test,), each=4)
     dataset = from_directory(tmp_path)
     assert (dataset.classes, len(dataset.y_train), len(dataset.y_test)) == (("cat", "dog"), 8, 2)
     out = capsys.readouterr().out
     assert "trained on 'train', tested on a part of it" in out
-    assert f"{tmp_path / 'test'}: passed over 4 pictures in no folder of a class" in out
+    assert f"{tmp_path / test}: passed over 4 pictures in no folder of a class" in out
+
+
+@pytest.mark.parametrize("test", [("test1",), ("test/cat", "test/dog"), ()])
+def test_a_train_without_folders_of_classes_is_one_line(tmp_path, test):
+    fill(tmp_path, classes=("train", *test), each=4)
+    told = r"in .*'train' itself, expected a folder for each class in it, such as .*/train/cat$"
+    with pytest.raises(UserError, match=told):
+        from_directory(tmp_path)
 
 
 def test_classes_may_have_the_names_of_splits(tmp_path):

@@ -10,7 +10,7 @@ from places import ROOT
 
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import cases, folds, tables, timing
+from benchmarks import cases, folds, tables, time_to_number, timing
 from tf_distill.datasets.words import UNKNOWN, TextEncoding
 
 ROW = {"network": "LeNet", "inner_steps": 3, "samples_per_step": 10, "batch": 64, "ours_s": 0.01234,
@@ -76,3 +76,19 @@ def test_words_that_a_fold_alone_has_are_unknown():
     part = folds.fold(data, 0)
     np.testing.assert_array_equal(part.x_test, [[2, UNKNOWN]] * 2)
     assert UNKNOWN not in part.x_train
+
+
+def test_a_row_is_as_fast_as_its_first_evaluation_above_the_paper():
+    end = {"outer_steps": 30, "seconds": 9.0, "accuracy": {"mean": 0.9}}
+    seen = {"step": [10, 20, 30], "seconds": [4.0, 6.0, 9.0], "accuracy": [0.5, 0.8, 0.7]}
+    passed, never = time_to_number.passed, time_to_number.NEVER
+    assert passed(end | {"evaluations": seen}, 0.6) == (20, 6.0)
+    assert passed(end | {"evaluations": seen}, 0.8) == never
+    assert passed(end, 0.8) == (30, 9.0)
+    assert passed(end, 0.9) == never
+    assert time_to_number.median([never, time_to_number.Passed(20, 6.0), never]) == never
+
+
+def test_the_page_has_the_time_to_the_number_of_the_kept_results():
+    text = time_to_number.README.read_text(encoding="utf-8")
+    assert time_to_number.put(text) == text

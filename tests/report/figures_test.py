@@ -1,6 +1,7 @@
 """Each figure shows the numbers that it is given, in its place; PNGs have a sane size."""
 
 import io
+import itertools
 import warnings
 from types import SimpleNamespace
 
@@ -46,21 +47,24 @@ def test_top_labels(label, expected):
     assert style.top_labels(np.array(label), CLASSES) == expected
 
 
-LEFT_OUT = "the first 10 of 11 steps; the first 20 of 21 images of a step"
+LEFT_OUT = "the first 3 of 4 steps; the first 12 of 13 images of a step"
 
 
 @pytest.mark.parametrize(
     ("steps", "n", "shape", "note"),
-    [(3, 4, (32, 32, 3), ""), (10, 20, (4, 4, 1), ""), (1, 12, (28, 28, 1), ""),
-     (11, 21, (4, 4, 1), LEFT_OUT)],
+    [(3, 4, (32, 32, 3), ""), (1, 12, (28, 28, 1), ""), (4, 13, (4, 4, 1), LEFT_OUT)],
 )  # fmt: skip
-def test_images_show_samples_with_their_labels_and_tell_what_is_left_out(steps, n, shape, note):
+def test_images_show_samples_with_their_labels_and_tell_what_is_left_out(
+    monkeypatch, steps, n, shape, note
+):
+    monkeypatch.setattr(samples_, "STEPS_SHOWN", 3)
+    monkeypatch.setattr(samples_, "IMAGES_SHOWN", 12)
     given = samples(steps, n, shape)
     figure = samples_.draw_images(given, CLASSES)
     (axis,) = figure.axes
-    labels = [style.top_labels(y, CLASSES) for y in given.y[:10, :20].reshape(-1, 4)]
+    labels = [style.top_labels(y, CLASSES) for y in given.y[:3, :12].reshape(-1, 4)]
     written = [t for t in axis.texts if t.get_text() in labels]
-    assert len(axis.images) == len(written) == len(labels) == min(steps, 10) * min(n, 20)
+    assert len(axis.images) == len(written) == len(labels) == min(steps, 3) * min(n, 12)
     assert axis.texts[-1].get_text() == note
     for image, text, label in zip(axis.images, written, labels, strict=True):
         assert text.get_text() == label
@@ -90,6 +94,16 @@ def test_embeddings_show_every_sentence_with_its_label(steps, n, outputs):
         np.testing.assert_array_equal(axis.images[0].get_array(), given.x[place])
         assert axis.get_title("left").split("\n", 1)[1] == style.top_labels(given.y[place], CLASSES)
     check_png(figure)
+
+
+@pytest.mark.parametrize("n", [3, 6])
+def test_titles_of_sentences_do_not_meet(n):
+    names = [f"documentation of {name}" for name in CLASSES]
+    figure = samples_.draw_embeddings(samples(1, n, (30, 16)), names)
+    figure.draw_without_rendering()
+    titles = [axis._left_title.get_window_extent() for axis in figure.axes if axis.images]
+    for one, next_ in itertools.pairwise(titles):
+        assert one.x1 < next_.x0
 
 
 def test_labels_are_a_matrix_with_every_value_and_the_top_class_bold():

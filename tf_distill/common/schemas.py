@@ -45,6 +45,10 @@ VARIANT = Object(
 CURVE = Object(
     "step mean std", {"step": [NUMBER], "mean": [NUMBER], "std": [NUMBER], "networks": int}
 )
+EVALUATIONS = Object(
+    "step seconds accuracy", {key: [NUMBER] for key in ("step", "seconds", "accuracy")}
+)
+"""On the way: outer steps, and the seconds of the run until then."""
 COLUMN = Object(
     "name kind",
     {
@@ -111,7 +115,7 @@ SCHEMAS = {
          "accuracy_before": MEAN, "rmse": MEAN, "target": TARGET,
          "original": ORIGINAL, "original_accuracy": NUMBER,
          "learned_lr": [NUMBER], "test_examples": int, "recipe": str, "class_examples": dict,
-         "confusion": [[int]]},
+         "confusion": [[int]], "evaluations": EVALUATIONS},
     ),
     "comparison.json": Object(
         "",

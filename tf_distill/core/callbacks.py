@@ -23,7 +23,7 @@ class Callback:
         Args:
             step: its number, from 1.
             logs: "loss", on the real batch in nats; and where the set was evaluated after
-                this step, "accuracy", a fraction.
+                this step, "accuracy", a fraction, and "seconds" of the run.
         """
 
 

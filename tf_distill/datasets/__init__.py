@@ -43,7 +43,7 @@ from tf_distill.datasets.raw import stored
 from tf_distill.datasets.tables import from_csv, from_dataframe
 from tf_distill.datasets.texts import from_texts
 from tf_distill.datasets.tfds import from_tfds
-from tf_distill.datasets.user_data import described, is_own
+from tf_distill.datasets.user_data import READING, described, is_own
 from tf_distill.datasets.words import (
     PADDING,
     UNKNOWN,

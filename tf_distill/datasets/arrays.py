@@ -10,7 +10,14 @@ import tensorflow as tf
 from tf_distill.common import UserError, read_npz_arrays, say
 from tf_distill.datasets.base import Dataset, NumberEncoding, Parts, refuse_stream
 from tf_distill.datasets.checks import warn
-from tf_distill.datasets.images import Size, choose_size, image_dataset, laid_on_white, scale_images
+from tf_distill.datasets.images import (
+    SMALLEST,
+    Size,
+    choose_size,
+    image_dataset,
+    laid_on_white,
+    scale_images,
+)
 from tf_distill.datasets.labels import labels_in_words
 from tf_distill.datasets.quantities import parts_of
 
@@ -46,8 +53,9 @@ def from_arrays(
 
     uint8 `[N, height, width]` or `[N, height, width, 1, 3 or 4]` are images, and so are other
     numbers of 1 or 3 channels that are whole from 0 to 255, or floats of exact steps of 1/255 in
-    0..1; they can be served as images. A fourth channel says how opaque an image is; it is laid
-    on white.
+    0..1; they can be served as images. Without a channel these must fill more than half of their
+    range, and have at least 12 pixels a side; a line says so. A fourth channel says how opaque an
+    image is; it is laid on white.
     A network sees all other arrays as numbers: vectors, sequences of vectors, or images of
     real numbers.
 
@@ -73,7 +81,14 @@ def from_arrays(
         raise UserError(f"got encoding={encoding!r}, expected one of {', '.join(ENCODINGS)}")
     where = ("x_train, y_train", "x_test, y_test")
     parts = _parts(x_train, y_train, x_test, y_test, where, task, classes, seed)
-    train, test = (as_images(x) for x in (parts.x_train, parts.x_test))
+    splits = parts.x_train, parts.x_test
+    if are_grey(splits[0]):
+        say(
+            f"{name}: arrays of {splits[0].shape[1:]} with values of pixels are taken for grey "
+            "images; for sequences of vectors give x - 0.5"
+        )
+        splits = splits[0][..., None], splits[1][..., None]
+    train, test = map(as_images, splits)
     if train is not None and test is not None:
         images = _opaque(name, parts, parts._replace(x_train=train, x_test=test))
         return image_dataset(name, images, encoding == "standardise")
@@ -131,6 +146,19 @@ def channels_last(x: np.ndarray) -> np.ndarray:
     """Images of `[N, 1, 3 or 4, height, width]`, as PyTorch has them, with their channels last."""
     first = x.ndim == 4 and x.shape[-1] not in CHANNELS and x.shape[1] in CHANNELS
     return np.moveaxis(x, 1, -1) if first else x
+
+
+def are_grey(x: np.ndarray) -> bool:
+    """Whether numbers `[N, height, width]`, no uint8, are grey images and not sequences of vectors.
+
+    Counts seldom fill the range of pixels; zeros and ones alone are rather one-hot.
+    """
+    if x.ndim != 3 or x.dtype == np.uint8 or min(x.shape[1:]) < SMALLEST:
+        return False
+    white = 1 if x.dtype.kind == "f" and x.max() <= 1 else 255
+    if x.max() <= white / 2 or (white == 1 and (np.isin(x, (0, 1))).all()):
+        return False
+    return as_images(x[..., None]) is not None
 
 
 def as_images(x: np.ndarray) -> np.ndarray | None:

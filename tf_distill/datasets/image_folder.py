@@ -26,10 +26,10 @@ ENDINGS = (
 SPLIT = re.compile(
     r"(?:(?P<rest>.+)[ _-])?(?:(?P<train>train(ing)?)|(?P<test>test(ing)?)"
     r"|(?P<validation>val(id(ation)?)?|dev(el(opment)?)?|eval(uation)?))[ _-]?"
-    r"(set|data|dataset|images|split)?",
+    r"(set|data|dataset|images|split)?[ _-]?\d*",
     re.IGNORECASE,
 )
-"""Names of folders that hold a split, not a class: Training, test_set, seg_train, valid ..."""
+"""Names of folders that hold a split, not a class: Training, test_set, seg_train, test1 ..."""
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes without colour."""
 TOLD = 20
@@ -163,7 +163,7 @@ def _splits(folder: Folder) -> tuple[Folder, Folder | None]:
     """The pictures to train on, and to test on if they lie apart; a line says what was taken."""
     folder = _down(folder)
     kinds: dict[str, list[str]] = {"train": [], "test": [], "validation": []}
-    rests, loose, others = set(), [], []
+    rests, loose, others, bare = set(), [], [], False
     for name in sorted({place[0] for place in folder.pictures}):
         found = SPLIT.fullmatch(name)
         if not found:
@@ -173,8 +173,14 @@ def _splits(folder: Folder) -> tuple[Folder, Folder | None]:
             rests.add(found["rest"])
         else:
             loose.append(name)
-    if not kinds["train"]:  # so a folder called test is a class
-        others += loose
+            bare |= bool(found["train"])
+    if not kinds["train"]:
+        if bare and not others:
+            raise UserError(
+                f"{folder.path} has pictures in {shown(loose)} itself, expected a folder for each "
+                f"class in it, such as {folder.path / loose[-1] / 'cat'}"
+            )
+        others += loose  # so a folder called test is a class
     named = [name for names in kinds.values() for name in names]
     is_split = len(rests) == 1 and (not others or len(named) > 1)
     if not is_split:

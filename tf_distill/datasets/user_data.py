@@ -56,7 +56,7 @@ class Kind(NamedTuple):
     settings: tuple[str, ...]
 
 
-SETTINGS = Source._fields[2:]
+READING = Source._fields[2:]
 """Settings that only own data have."""
 
 
@@ -77,13 +77,13 @@ def own_entry(settings: Mapping[str, Any]) -> Entry:
     if not place:
         raise UserError(f"dataset={kind}: names no data, expected one of {', '.join(FORMS)}")
     refuse_settings(settings, KINDS[kind].settings)
-    source = Source(place, settings["data_dir"], *map(settings.get, SETTINGS))
+    source = Source(place, settings["data_dir"], *map(settings.get, READING))
     return _entry(kind, source, *map(_stamp, (place, source.test_data)))
 
 
 def refuse_settings(settings: Mapping[str, Any], known: tuple[str, ...] = ()) -> None:
     """Raises UserError if a setting of own data is given that is not among the known ones."""
-    for name in SETTINGS:
+    for name in READING:
         if settings.get(name) is not None and name not in known:
             raise UserError(
                 f"{name} is not for dataset={settings['dataset']}; leave it out, or name your own "

@@ -18,7 +18,15 @@ from tf_distill.common import (
     read_checked,
 )
 from tf_distill.core import Accuracy, Learner, Weights, evaluator, test_networks
-from tf_distill.datasets import DATASETS, Dataset, TableEncoding, TextEncoding, hold_out, is_own
+from tf_distill.datasets import (
+    DATASETS,
+    READING,
+    Dataset,
+    TableEncoding,
+    TextEncoding,
+    hold_out,
+    is_own,
+)
 from tf_distill.datasets import load as load_data
 from tf_distill.export import LoadedSet, digest, load, word_vectors
 from tf_distill.networks import Model, choose
@@ -26,9 +34,8 @@ from tf_distill.networks import Model, choose
 NETWORKS = 5
 """Networks to measure with: the first of those that the stored accuracy is the mean of."""
 HALF_POINT, ROUNDING = 0.005, 1e-9
-DATA = ("data_dir", "embeddings", "test_data", "text_column", "label_column", "image_size",
-        "text_length", "task")  # fmt: skip
-"""Settings that say where the data of a name are."""
+DATA = ("data_dir", "embeddings", *READING)
+"""Settings that say where the data of a name are, and how they are read."""
 
 
 class Verification(NamedTuple):

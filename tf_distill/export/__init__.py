@@ -2,6 +2,7 @@
 
 distilled_set: `LoadedSet`, a set to train networks on; the frozen weights of a folder.
 set_folder: a set as a folder of plain files with a card, and back; finds and loads any set.
+set_page: the README.md of that folder, made of the card.
 saved_model: a set as a SavedModel, and back.
 merged: several sets as one.
 formats: the forms that `python -m tf_distill.export` writes, by name.

@@ -6,7 +6,7 @@ Here a model is checked by the names of its layers and operations, and by callin
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -134,28 +134,35 @@ def check_model(model: keras.Model, shape: Shape, outputs: int) -> None:
             f"the model {model.name} has weights of {', '.join(sorted(odd))}, expected float32; "
             "build it with keras.config.set_dtype_policy('float32')"
         )
-    check_outputs(model, shape, outputs)
-    faults = itertools.chain(_part_faults(model, shape), _weight_faults(model, shape))
-    if fault := next(faults, None):
-        raise UserError(f"the model {model.name} {fault}")
+    gives, traced = outputs_for(model, shape), _traced(model, shape)
+    told = [*_output_faults(traced, gives, outputs), *_part_faults(model, traced.graph)]
+    _refuse(model, told or itertools.islice(_weight_faults(model, shape), 1))
 
 
 def check_outputs(model: keras.Model, shape: Shape, outputs: int) -> None:
     """Raises UserError if a built model does not give so many logits."""
-    gives = outputs_for(model, shape)
+    gives, traced = outputs_for(model, shape), _traced(model, shape)
+    _refuse(model, _output_faults(traced, gives, outputs))
+
+
+def _refuse(model: keras.Model, faults: Iterable[str]) -> None:
+    """Raises UserError if there are faults, with all of them."""
+    if told := ". It also ".join(faults):
+        raise UserError(f"the model {model.name} {told}")
+
+
+def _output_faults(traced: Any, gives: int, outputs: int) -> Iterator[str]:
+    """What the number and the last operation of a model's outputs tell."""
     if gives != outputs:
         classes = "two classes or a quantity" if outputs == 1 else f"{outputs} classes"
-        raise UserError(
-            f"the model {model.name} has {gives} outputs, expected {outputs} for {classes}; change "
-            "its last layer"
-        )
-    last = _traced(model, shape).outputs[0].op
+        yield f"has {gives} outputs, expected {outputs} for {classes}; change its last layer"
+    last = traced.outputs[0].op
     while last.type in PASSING:
         last = last.inputs[0].op
     if last.type in NO_LOGITS:
-        raise UserError(
-            f"the model {model.name} ends with a {last.type.lower()} and gives "
-            f"{NO_LOGITS[last.type]}, expected logits; leave the activation of its last layer out"
+        yield (
+            f"ends with a {last.type.lower()} and gives {NO_LOGITS[last.type]}, expected logits; "
+            "leave the activation of its last layer out"
         )
 
 
@@ -248,33 +255,39 @@ def _traced(model: keras.Model, shape: Shape) -> Any:
         ) from error
 
 
-def _part_faults(model: keras.Model, shape: Shape) -> Iterator[str]:
-    """What layers and operations tell by their names."""
+def _part_faults(model: keras.Model, graph: tf.Graph) -> Iterator[str]:
+    """What layers and operations tell by their names: one fault for each kind of them."""
     if not model.trainable_variables:
         yield "has no trainable weights; leave some layers unfrozen"
-    gpu = bool(tf.config.list_logical_devices("GPU"))
+    gpu, told = bool(tf.config.list_logical_devices("GPU")), dict[Any, str]()
     for layer in model._flatten_layers():
-        named = f"{type(layer).__name__} {layer.name!r}"
-        if differentiates_wrongly(layer):
-            yield (
-                f"has {named}, whose moments have a wrong second derivative; "
-                f"{_in_place_of(layer, model)}"
-            )
-        if compiled_by_xla(layer):
-            two = isinstance(layer, layers.Conv2D)
-            by_hand = "use tf_distill.layers.GroupedConv2D" if two else "leave groups out"
-            yield (
-                f"has {named} of {layer.groups} groups, which Keras compiles by XLA, and so "
-                f"TensorFlow Serving can't run it; {(_copying(model) if two else '') or by_hand}"
-            )
-        if gpu and getattr(layer, "use_cudnn", False):
-            yield (
-                f"has {named}, which a GPU runs by cuDNN without a second derivative; build it "
-                "with use_cudnn=False"
-            )
-    for kind, name in _operations(_traced(model, shape).graph):
+        for fault in _layer_faults(layer, model, gpu):
+            told.setdefault(type(layer), fault)
+    for kind, name in _operations(graph):
         if kind in OPERATIONS:
-            yield f"has {kind} in {_layer_of(name, model)}: {OPERATIONS[kind]}"
+            told.setdefault(kind, f"has {kind} in {_layer_of(name, model)}: {OPERATIONS[kind]}")
+    yield from told.values()
+
+
+def _layer_faults(layer: keras.Layer, model: keras.Model, gpu: bool) -> Iterator[str]:
+    named = f"{type(layer).__name__} {layer.name!r}"
+    if differentiates_wrongly(layer):
+        yield (
+            f"has {named}, whose moments have a wrong second derivative; "
+            f"{_in_place_of(layer, model)}"
+        )
+    if compiled_by_xla(layer):
+        two = isinstance(layer, layers.Conv2D)
+        by_hand = "use tf_distill.layers.GroupedConv2D" if two else "leave groups out"
+        yield (
+            f"has {named} of {layer.groups} groups, which Keras compiles by XLA, and so "
+            f"TensorFlow Serving can't run it; {(_copying(model) if two else '') or by_hand}"
+        )
+    if gpu and getattr(layer, "use_cudnn", False):
+        yield (
+            f"has {named}, which a GPU runs by cuDNN without a second derivative; build it "
+            "with use_cudnn=False"
+        )
 
 
 def differentiates_wrongly(layer: keras.Layer) -> bool:

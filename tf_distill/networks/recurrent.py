@@ -3,10 +3,10 @@
 Keras runs a recurrent layer in a loop of the graph. Its derivative is a second loop, which stores
 and fetches every intermediate tensor, and the second derivative a third. Here one product covers
 the inputs of all time steps, the gates share one product and one sigmoid, and short sequences are
-unrolled.
+unrolled. Both directions of an LSTM share all but the products, so that the graph is smaller.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -15,8 +15,10 @@ import tensorflow as tf
 UNROLLED = 64
 """Longer sequences stay in Keras's loop: unrolled steps make a graph large."""
 
-State = tuple[tf.Tensor, ...]
-Cell = Callable[[tf.Tensor, State | None, tf.Tensor], State]
+Both = list[tf.Tensor]
+"""A tensor of each direction."""
+Cell = Callable[[Both, tf.Tensor | None], tuple[Both, tf.Tensor | None]]
+"""From the gates and the cell of an LSTM, None at first, to the outputs and the next cell."""
 
 
 @keras.saving.register_keras_serializable("tf_distill")
@@ -47,11 +49,9 @@ class Bidirectional(keras.layers.Bidirectional):
         )
         projected = _project(sequences, kernels, biases)
         cell = _lstm if _is_lstm(cells[0]) else _simple
-        runs = zip(projected, recurrent, strict=True)  # two products beat a batched one
-        outputs = [_unroll(cell, *direction) for direction in runs]
+        forward, backward = _unroll(cell, projected, recurrent)
         if not self.forward_layer.return_sequences:
-            return tf.concat([direction[-1] for direction in outputs], -1)
-        forward, backward = outputs
+            return tf.concat([forward[-1], backward[-1]], -1)
         both = tf.concat([tf.stack(forward), tf.stack(backward[::-1])], -1)
         return tf.transpose(both, [1, 0, 2])
 
@@ -105,26 +105,31 @@ def _project(
     return [directions[0], directions[1][::-1]]
 
 
-def _unroll(cell: Cell, projected: list[tf.Tensor], recurrent: tf.Tensor) -> list[tf.Tensor]:
-    """The outputs of one direction, in the order in which it reads."""
-    outputs, state = [], None
-    for gates in projected:
-        state = cell(gates, state, recurrent)
-        outputs.append(state[0])
-    return outputs
+def _unroll(
+    cell: Cell, projected: list[list[tf.Tensor]], recurrent: Both
+) -> Iterator[tuple[tf.Tensor, ...]]:
+    """The outputs of each direction, in the order in which it reads."""
+    outputs: list[Both] = []
+    state = None
+    for inputs in zip(*projected, strict=True):
+        gates = list(inputs)
+        if outputs:  # two products beat a batched one
+            steps = zip(gates, outputs[-1], recurrent, strict=True)
+            gates = [gate + tf.matmul(output, kernel) for gate, output, kernel in steps]
+        found, state = cell(gates, state)
+        outputs.append(found)
+    return zip(*outputs, strict=True)
 
 
-def _simple(gates: tf.Tensor, state: State | None, recurrent: tf.Tensor) -> State:
-    """A simple recurrent unit; None is a state of zero."""
-    return (tf.tanh(gates if state is None else gates + tf.matmul(state[0], recurrent)),)
+def _simple(gates: Both, _: tf.Tensor | None) -> tuple[Both, None]:
+    """A simple recurrent unit."""
+    return [tf.tanh(gate) for gate in gates], None
 
 
-def _lstm(gates: tf.Tensor, state: State | None, recurrent: tf.Tensor) -> State:
+def _lstm(gates: Both, before: tf.Tensor | None) -> tuple[Both, tf.Tensor]:
     """An LSTM: gates are input, forget, candidate (doubled) and output, side by side."""
-    if state is not None:
-        gates += tf.matmul(state[0], recurrent)
-    entry, forget, candidate, output = tf.split(tf.sigmoid(gates), 4, axis=-1)
+    entry, forget, candidate, output = tf.split(tf.sigmoid(tf.stack(gates)), 4, axis=-1)
     cell = entry * (2 * candidate - 1)
-    if state is not None:
-        cell += forget * state[1]
-    return output * tf.tanh(cell), cell
+    if before is not None:
+        cell += forget * before
+    return tf.unstack(output * tf.tanh(cell)), cell

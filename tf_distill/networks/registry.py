@@ -124,7 +124,7 @@ class Networks(dict[str, Network]):
             build = lambda shape, outputs: own.for_data(make, shape, outputs)()  # noqa: E731
             return Network(build, "", OWN_DEFAULTS, OWN_TRAINING)
         if not str(name).startswith("convnet-"):
-            raise unknown_name("model", name, self)
+            raise unknown_name("model", name, self.names())
         size = re.fullmatch(r"convnet-([1-9]\d{0,3})(?:-([1-9]))?", name, re.ASCII)
         if size is None:
             raise UserError(
@@ -134,6 +134,10 @@ class Networks(dict[str, Network]):
         filters, blocks = int(size[1]), int(size[2] or BLOCKS)
         build = functools.partial(convnet, filters=filters, blocks=blocks)
         return self["convnet"]._replace(build=build)
+
+    def names(self) -> list[str]:
+        """The names that messages tell: the plain ones, and one for ConvNets of any width."""
+        return sorted([*self, *["convnet-16"] * ("convnet" in self)])
 
 
 NETWORKS = Networks({

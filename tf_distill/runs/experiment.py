@@ -294,6 +294,7 @@ def outer_loop(
         if due:  # a signal ends an evaluation at once, as that can take minutes
             with handling(signal.default_int_handler, checkpoints):
                 values["accuracy"] = evaluate(state.distilled.samples).mean
+            values["seconds"] = round(float(state.seconds), 1)
             progress.accuracy(values["accuracy"])
         metrics.write(step, **{k: v for k, v in values.items() if math.isfinite(v)})
         for callback in callbacks:
@@ -389,6 +390,9 @@ def _finish(run: Run, state: Distillation, evaluate: Evaluate, metrics: Metrics)
         word_vectors(dataset.encoding),
     )
     summary = results.summarize(config, dataset, state, before, after)
+    on_the_way = [m for m in metrics.lines if {"accuracy", "seconds"} <= m.keys()]
+    names = ("step", "seconds", "accuracy")
+    summary["evaluations"] = {name: [m[name] for m in on_the_way] for name in names}
     return Finished(distilled, summary, metrics.lines)
 
 

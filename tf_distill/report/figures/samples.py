@@ -86,15 +86,17 @@ def draw_embeddings(samples: Samples, classes: Sequence[str]) -> Figure:
     places = list(np.ndindex(x.shape[:2]))[:SENTENCES_SHOWN]
     columns = min(len(places), SENTENCES_A_ROW)
     rows = -(-len(places) // columns)
-    figure = sheet(max(columns * PAGE / SENTENCES_A_ROW, COLUMN), rows * 1.75 + 0.2)
+    width = max(columns * PAGE / SENTENCES_A_ROW, COLUMN)
+    figure = sheet(width, rows * 1.75 + 0.2)
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     limit = np.percentile(np.abs(x), 99)
+    titles = [f"step {s + 1}, sentence {j + 1}\n{top_labels(y[s, j], classes)}" for s, j in places]
+    size = min(6, 72 * (width - 0.8) / columns / (0.62 * _longest(titles)))
     for axis in axes[len(places) :]:
         axis.axis("off")
-    for axis, (s, j) in zip(axes, places, strict=False):
+    for axis, (s, j), title in zip(axes, places, titles, strict=False):
         image = axis.imshow(x[s, j], cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-        words = f"step {s + 1}, sentence {j + 1}\n{top_labels(y[s, j], classes)}"
-        axis.set_title(words, size=6, loc="left")
+        axis.set_title(title, size=size, loc="left")
         axis.set_yticks([0, x.shape[2] - 1], ["1", str(x.shape[2])])
         axis.set_xticks([0, x.shape[3] - 1], ["1", str(x.shape[3])])
         axis.tick_params(labelsize=6)
