@@ -5,6 +5,7 @@ import os
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # what TensorFlow says is no part of what tests expect
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,10 @@ import keras
 import pytest
 from absl import flags
 from absl.testing import flagsaver
+from filelock import FileLock
 
 flags.FLAGS.mark_as_parsed()
+PNG = b"\x89PNG" + bytes(30)
 
 
 @pytest.fixture
@@ -28,27 +31,69 @@ def float64():
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def undrawn():
+    """Figures are a few bytes: to draw them takes longer than the runs. report/ has their tests."""
+    from tf_distill import api
+    from tf_distill.report import report
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (report, api):
+            patch.setattr(module, "render", lambda *given: PNG + bytes([len(given)]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def untried():
+    """A network of one's own is not tried for second derivatives: networks/ has tests of that."""
+    from tf_distill.networks import second_derivative
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(second_derivative, "differentiate", lambda *_: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A network of texts by the name tiny, which compiles in a third of the time."""
+    import small
+
+    from tf_distill.networks import NETWORKS
+
+    with pytest.MonkeyPatch.context() as patch:
+        training = NETWORKS["textconvnet"].training._replace(epochs=2, dropout=0.0)
+        network = NETWORKS["textconvnet"]._replace(build=small.tiny, training=training)
+        patch.setitem(NETWORKS, "tiny", network)
+        yield network
+
+
 @pytest.fixture(scope="session")
 def text_run(tmp_path_factory):
     """The folder of a short finished run on texts."""
-    return _short_run("toy_questions", tmp_path_factory.mktemp("text"))
+    return _short_run("toy_questions", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def image_run(tmp_path_factory):
     """The folder of a short finished run on images."""
-    return _short_run("digits", tmp_path_factory.mktemp("image"))
+    return _short_run("digits", tmp_path_factory)
 
 
-def _short_run(dataset, folder):
+def _short_run(dataset, factory):
+    """Made once for all processes of the tests, of which each has a copy."""
     from tf_distill.runs.experiment import carry_out
     from tf_distill.runs.run import configure, named_run
 
-    settings = {"outer_steps": 30, "batch_size": 64, "eval_every": 30, "seed": 3}
-    carry_out(
-        named_run(configure({"dataset": dataset, "run_dir": str(folder / "run"), **settings}))
-    )
-    return folder / "run"
+    base = factory.getbasetemp()
+    place = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = place / dataset / "run"
+    settings = {"outer_steps": 6, "batch_size": 64, "eval_every": 6, "seed": 3}
+    with FileLock(place / f"{dataset}.lock"):  # a finished run is only read
+        carry_out(named_run(configure({"dataset": dataset, "run_dir": str(made), **settings})))
+    run = shutil.copytree(made, factory.mktemp(dataset) / "run")
+    config = run / "config.json"
+    config.write_text(config.read_text().replace(str(made), str(run)))
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -71,15 +116,6 @@ class Outcome(NamedTuple):
     status: int
     out: str
     err: str
-
-
-@pytest.fixture
-def undrawn(request, monkeypatch):
-    """No report is drawn, which takes longer than the work itself; but where a test `draws`."""
-    from tf_distill.report import report
-
-    if not request.node.get_closest_marker("draws"):
-        monkeypatch.setattr(report, "write", lambda folder: folder)
 
 
 @pytest.fixture

@@ -18,7 +18,16 @@ from places import ROOT
 from tf_distill import __version__, main, modes
 from tf_distill.config import Config
 
-TINY = ("--dataset=toy_questions", "--outer_steps=2", "--batch_size=8", "--epochs=1")
+TINY = (
+    "--dataset=toy_questions",
+    "--model=tiny",
+    "--outer_steps=2",
+    "--batch_size=8",
+    "--epochs=1",
+)
+
+
+pytestmark = pytest.mark.usefixtures("tiny")
 
 
 def command(*arguments: str) -> list[str]:
@@ -59,7 +68,7 @@ MISTAKES = [
     (["--steps=two"], ["steps", "two", "--help"]),
     (["mnist"], ["got 'mnist', expected only flags", "--help"]),
     (["--init=fix"], ["unknown init 'fix'", "fixed, random"]),
-    (["--dataset=digits", "--model=bilstm"], ["--model=bilstm takes texts", "convnet, lenet"]),
+    (["--dataset=digits", "--model=bilstm"], ["--model=bilstm takes texts", "convnet-16, lenet"]),
     (["--dataset=trec6", "--model=lenet"], ["--model=lenet takes images", "bilstm"]),
     *(
         ([f"--{name}=0"], [f"--{name}=0, expected a whole number from 1 to"])

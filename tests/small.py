@@ -44,6 +44,13 @@ def learner(outputs: int = CLASSES) -> Learner:
     return Learner(keras.Sequential([keras.Input([FEATURES]), dense(4, "tanh"), dense(outputs)]))
 
 
+def tiny(shape, outputs, width=1.0, depth=0, dropout=0.0) -> keras.Model:
+    """A network for any data that compiles at once, made as those of the registry."""
+    layers = keras.layers
+    hidden = [layers.Dense(4) for _ in range(depth)]
+    return keras.Sequential([keras.Input(shape), layers.Flatten(), *hidden, layers.Dense(outputs)])
+
+
 def run(config: Config, files: Files | None = None, **more) -> Run:
     """The run of these settings on `dataset` with the network of `learner`."""
     defaults = NETWORKS["lenet"].defaults

@@ -50,7 +50,7 @@ def test_a_fingerprint_is_of_types_shapes_and_values():
     assert fingerprint(same) == fingerprint(data) == OLD
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("untried")
 @pytest.mark.parametrize(("change", "ends"), [(np.ones_like, True), (lambda x: x * np.nan, False)])
 def test_a_run_on_constant_or_nan_inputs_ends_in_a_set_or_in_one_line(change, ends):
     data = small.dataset()

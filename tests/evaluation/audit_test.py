@@ -101,7 +101,7 @@ def test_the_area_is_that_of_the_curve_and_its_interval_holds_it():
     assert audit.auc(np.ones(5), np.zeros(5)) == (1, 1, 1)
 
 
-def test_a_run_gets_audit_json_and_pictures_side_by_side(cli, image_run, tmp_path, undrawn):
+def test_a_run_gets_audit_json_and_pictures_side_by_side(cli, image_run, tmp_path):
     folder = shutil.copytree(image_run, tmp_path / "run")
     found = cli("--mode=audit", str(folder), "--eval_networks=1")
     assert found.status == 0
@@ -125,7 +125,7 @@ def test_a_run_gets_audit_json_and_pictures_side_by_side(cli, image_run, tmp_pat
     assert "needs a set; give the folder of one: --mode=audit" in cli("--mode=audit").err
 
 
-def test_texts_stand_beside_the_nearest_sentence(text_run, tmp_path, undrawn):
+def test_texts_stand_beside_the_nearest_sentence(text_run, tmp_path):
     folder = shutil.copytree(text_run, tmp_path / "run")
     data = td.datasets.DATASETS["toy_questions"].load(None, None)
     other = dataclasses.replace(data, x_train=data.x_train[:, ::-1])  # its numbers do not count

@@ -6,7 +6,6 @@ import json
 import shutil
 
 import evaluated
-import keras
 import numpy as np
 import pytest
 import small
@@ -14,11 +13,10 @@ import tensorflow as tf
 from own_run import PROTOCOL, QUICK, distilled
 
 import tf_distill as td
-from tf_distill import api
 from tf_distill.core.inner import Optimizer
 from tf_distill.evaluation import baselines, bench, comparison, controls, original
 from tf_distill.evaluation.bench import Protocol, Subject
-from tf_distill.networks import choice, registry, second_derivative
+from tf_distill.networks import choice, registry
 from tf_distill.report import record, report
 from tf_distill.runs import InMemory, Run, RunFolder, carry_out, finished_run, named_run
 from tf_distill.runs.experiment import new_distillation
@@ -33,26 +31,13 @@ OF_VECTORS = ["distilled", "random_real", "optimized_real", "k_means", "medoids"
               "optimizer_sgd", "optimizer_momentum"]  # fmt: skip
 
 
-def tiny(shape, outputs, width=1.0, depth=0, dropout=0.0):
-    """A network that compiles at once."""
-    layers = keras.layers
-    hidden = [layers.Dense(4) for _ in range(depth)]
-    return keras.Sequential([keras.Input(shape), layers.Flatten(), *hidden, layers.Dense(outputs)])
-
-
 @pytest.fixture(scope="module", autouse=True)
-def small_work():
-    """Two small networks alone, full training in two epochs, and no figures."""
+def small_work(tiny, untried):
+    """Two small networks alone, full training in two epochs."""
     with pytest.MonkeyPatch.context() as patch:
-        network = registry.NETWORKS["textconvnet"]
-        network = network._replace(training=network.training._replace(epochs=2, dropout=0.0))
-        few = {"tiny": tiny, "deep": functools.partial(tiny, depth=1)}
-        for name, build in few.items():
-            patch.setitem(registry.NETWORKS, name, network._replace(build=build))
-        patch.setattr(choice, "NETWORKS", {name: registry.NETWORKS[name] for name in few})
-        patch.setattr(second_derivative, "differentiate", lambda *_: None)  # has tests of its own
-        for module in (report, api):
-            patch.setattr(module, "render", lambda *_: b"\x89PNG" + bytes(30))
+        deep = tiny._replace(build=functools.partial(small.tiny, depth=1))
+        patch.setitem(registry.NETWORKS, "deep", deep)
+        patch.setattr(choice, "NETWORKS", registry.Networks({"tiny": tiny, "deep": deep}))
         patch.setattr(bench, "SUBSET", 100)
         patch.setattr(bench, "LEARNING_STEPS", 10)
         yield

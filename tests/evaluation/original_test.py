@@ -21,7 +21,7 @@ from tf_distill.core.evaluate import Accuracy, Evaluated
 from tf_distill.core.learner import Learner, fixed_network
 from tf_distill.datasets import toy_questions, words
 from tf_distill.evaluation import baselines, comparison, controls, original
-from tf_distill.networks import registry, second_derivative
+from tf_distill.networks import registry
 from tf_distill.networks.choice import choose
 from tf_distill.runs.folder import RunFolder
 from tf_distill.runs.run import Run
@@ -29,15 +29,7 @@ from tf_distill.runs.run import Run
 FAST = QUICK._replace(lr=0.05)
 
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def untried():
-    """The trial of second derivatives has tests of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(second_derivative, "differentiate", lambda *_: None)
-        yield
+pytestmark = pytest.mark.usefixtures("untried")
 
 
 def build(shape, outputs, dropout=0.0):
@@ -328,9 +320,7 @@ def test_a_damaged_cache_is_made_again_and_said(call, tmp_path, capsys, content)
 def finished(tmp_path_factory):
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tf_distill.report.report.write", lambda folder: folder)
-        distilled(folder)
+    distilled(folder)
     return folder
 
 

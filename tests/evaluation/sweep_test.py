@@ -16,9 +16,9 @@ def original(monkeypatch):
     monkeypatch.setattr(sweep, "original_of", lambda run: {"accuracy": 0.8})
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("tiny")
 def test_each_size_is_a_run_of_its_own(tmp_path, original, capsys):
-    config = small.config(tmp_path / "sweep", steps=2)
+    config = small.config(tmp_path / "sweep", model="tiny", steps=2)
     sweep.sweep(config, [4, 2, 4])
     path = tmp_path / "sweep" / "sweep.json"
     found = json.loads(path.read_text())

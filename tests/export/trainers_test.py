@@ -25,8 +25,7 @@ OF_NETWORKS = NAMES[1:]
 SHARED = ("read_set", "read_test", "batches", "augmented", "encoder", "text_encoder", "split")
 INPUTS = {
     "lenet": {"kind": "image", "shape": [13, 12, 3], "mean": [0.5, 0.4, 0.3], "std": [0.2] * 3},
-    "convnet-4": {"kind": "image", "shape": [13, 14, 1], "mean": [0.5], "std": [0.2]},
-    "convnet-3-2": {"kind": "image", "shape": [8, 8, 1], "mean": [0.5], "std": [0.2]},
+    "convnet-3-2": {"kind": "image", "shape": [13, 14, 1], "mean": [0.5], "std": [0.2]},
     "textconvnet": {"kind": "text", "shape": [7, 4], "vocabulary": ["a", "b"]},
 }
 
@@ -89,10 +88,8 @@ def test_what_the_trainers_share_is_the_same_text():
 @pytest.mark.parametrize(
     ("network", "outputs", "more"),
     [
-        ("lenet", 3, {}),
         ("lenet", 3, {"use": "training", "inner_optimizer": "adam"}),
         ("lenet", 1, {"inner_optimizer": "momentum"}),
-        ("convnet-4", 3, {}),
         ("convnet-3-2", 3, {}),
         ("textconvnet", 3, {}),
     ],

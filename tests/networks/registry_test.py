@@ -1,4 +1,6 @@
-"""One table over the registry: shapes, parameter counts by hand, second derivatives."""
+"""One table over the registry: shapes, parameter counts by hand, what names tell."""
+
+import re
 
 import keras
 import numpy as np
@@ -8,8 +10,7 @@ import tensorflow as tf
 from tf_distill.common import UserError
 from tf_distill.core import Learner, Samples, fixed_network
 from tf_distill.core.hypergradient import hypergradient
-from tf_distill.core.losses import cross_entropy
-from tf_distill.networks import ITSELF, NETWORKS, variants
+from tf_distill.networks import NETWORKS, variants
 from tf_distill.networks.layers import InstanceNormalization
 
 # LeNet on 28x28: 28 -> 14 -> 10 -> 5. A recurrent layer of n inputs and 100 units has
@@ -39,10 +40,10 @@ TABLE = [
 SMALL = {"image": (12, 12, 1), "text": (5, 4), "table": (6,)}
 
 
-def made(name, variant=ITSELF, inputs=2):
+def made(name, inputs):
     """A small network of three classes, its weights, and random inputs."""
     shape = SMALL[NETWORKS[name].kind]
-    learner = Learner(variants(name)[variant](shape, 3))
+    learner = Learner(NETWORKS[name].build(shape, 3))
     x = np.random.default_rng(0).standard_normal((inputs, *shape))
     return learner, fixed_network(learner, 0), tf.constant(x, tf.float32)
 
@@ -66,25 +67,6 @@ def test_gives_logits_for_each_of_a_batch_alone(name):
     *before, kernel, bias = weights  # the output is linear: no softmax or sigmoid
     larger = learner.apply([*before, 10 * kernel, bias], x)
     np.testing.assert_allclose(larger, 10 * logits, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("name", "variant"),
-    [*((name, ITSELF) for name in sorted(NETWORKS)), ("textconvnet", "width 0.1, depth 2")],
-)
-def test_has_a_second_derivative(name, variant):
-    """Of the gradient by the weights, with respect to the input: somewhere not zero, no NaN."""
-    learner, weights, x = made(name, variant)
-    with tf.GradientTape() as outer:
-        outer.watch(x)
-        with tf.GradientTape() as inner:
-            inner.watch(weights)
-            loss = cross_entropy(tf.eye(3)[:2], learner.apply(weights, x))
-        gradients = inner.gradient(loss, weights)
-        total = tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients])
-    second = outer.gradient(total, x).numpy()
-    assert np.isfinite(second).all()
-    assert np.abs(second).max() > 1e-6
 
 
 @pytest.mark.long
@@ -125,15 +107,19 @@ def test_no_lstm_uses_cudnn():
     assert {layer.use_cudnn for layer in lstms} == {False}
 
 
+def unnumbered(model):
+    """A model's settings without the numbers that Keras counts layers by."""
+    return re.sub(r"_\d+\b", "", str(model.get_config()))
+
+
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_no_dropout_width_or_depth_is_the_network_itself(name):
     """The same layers; with dropout too the weights and the logits are the same."""
     network, shape, models = NETWORKS[name], SMALL[NETWORKS[name].kind], []
     for settings in ({}, {"width": 1.0, "depth": 0, "dropout": 0.0}, {"dropout": 0.4}):
-        keras.utils.clear_session()  # layers are numbered from the start
         models.append(network.build(shape, 3, **settings))
     own, explicit, dropping = models
-    assert own.get_config() == explicit.get_config()
+    assert unnumbered(own) == unnumbered(explicit)
     assert not any(isinstance(layer, keras.layers.Dropout) for layer in own._flatten_layers())
     dropping.set_weights(own.get_weights())
     x = tf.constant(np.random.default_rng(0).standard_normal((2, *shape)), tf.float32)

@@ -47,20 +47,24 @@ def test_top_labels(label, expected):
     assert style.top_labels(np.array(label), CLASSES) == expected
 
 
-LEFT_OUT = "the first 10 of 11 steps; the first 20 of 21 images of a step"
+LEFT_OUT = "the first 3 of 4 steps; the first 12 of 13 images of a step"
 
 
 @pytest.mark.parametrize(
     ("steps", "n", "shape", "note"),
-    [(3, 4, (32, 32, 3), ""), (1, 12, (28, 28, 1), ""), (11, 21, (4, 4, 1), LEFT_OUT)],
+    [(3, 4, (32, 32, 3), ""), (1, 12, (28, 28, 1), ""), (4, 13, (4, 4, 1), LEFT_OUT)],
 )  # fmt: skip
-def test_images_show_samples_with_their_labels_and_tell_what_is_left_out(steps, n, shape, note):
+def test_images_show_samples_with_their_labels_and_tell_what_is_left_out(
+    monkeypatch, steps, n, shape, note
+):
+    monkeypatch.setattr(samples_, "STEPS_SHOWN", 3)
+    monkeypatch.setattr(samples_, "IMAGES_SHOWN", 12)
     given = samples(steps, n, shape)
     figure = samples_.draw_images(given, CLASSES)
     (axis,) = figure.axes
-    labels = [style.top_labels(y, CLASSES) for y in given.y[:10, :20].reshape(-1, 4)]
+    labels = [style.top_labels(y, CLASSES) for y in given.y[:3, :12].reshape(-1, 4)]
     written = [t for t in axis.texts if t.get_text() in labels]
-    assert len(axis.images) == len(written) == len(labels) == min(steps, 10) * min(n, 20)
+    assert len(axis.images) == len(written) == len(labels) == min(steps, 3) * min(n, 12)
     assert axis.texts[-1].get_text() == note
     for image, text, label in zip(axis.images, written, labels, strict=True):
         assert text.get_text() == label

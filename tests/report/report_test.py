@@ -1,6 +1,8 @@
 """report.html: whole, self-contained, escaped, true to the files; and its mistakes in one line."""
 
+import base64
 import dataclasses
+import io
 import json
 import re
 import shutil
@@ -8,6 +10,7 @@ import shutil
 import evaluated
 import pytest
 from html_page import Page, assert_self_contained
+from PIL import Image
 
 from tf_distill.common import UserError
 from tf_distill.export.formats import FORMATS
@@ -30,13 +33,7 @@ def drawn(folder):
 
 
 @pytest.fixture
-def undrawn_figures(monkeypatch):
-    """Reports have no figures, which take seconds."""
-    monkeypatch.setattr(report, "plates", lambda record: [])
-
-
-@pytest.fixture
-def texts(text_run, tmp_path, undrawn_figures):
+def texts(text_run, tmp_path):
     return shutil.copytree(text_run, tmp_path / "texts")
 
 
@@ -57,6 +54,7 @@ def test_a_run_ends_with_its_report(image_run):
     assert drawn(image_run) == PLAIN | {"images"}
     assert f"{100 * results['accuracy']['mean']:.2f} %" in page.text
     assert "Baselines and controls have not been run" in page.text
+    assert page.text.index("Training examples of 10 classes") < page.text.index("Results")
     found = record.read(image_run)
     assert "Each distilled picture alone is a PNG file in set/1/samples/ ." in page.text
     assert len([*(image_run / report.PICTURES).glob("*.png")]) == 10
@@ -77,14 +75,17 @@ def test_a_run_ends_with_its_report(image_run):
     assert "Distilled images (Figures 1, 5, 7, 8)." in page.text
 
 
-def test_a_report_is_made_again_from_the_files_alone(image_run, tmp_path):
+def test_a_report_is_made_again_and_drawn_from_the_files_alone(image_run, tmp_path, monkeypatch):
     ignored = shutil.ignore_patterns(report.NAME, "figures", "checkpoints")
     images = shutil.copytree(image_run, tmp_path / "images", ignore=ignored)
-    page_of(images)
+    monkeypatch.setattr(report, "render", style.render)
+    page = page_of(images)
     assert drawn(images) == PLAIN | {"images"}
     assert not [p for p in images.rglob("*") if p.name.endswith(".part")]
-    for path in (image_run / "figures").iterdir():
-        assert (images / "figures" / path.name).read_bytes() == path.read_bytes()
+    for figure, image in zip(page.all("figure"), page.all("img"), strict=True):
+        png = (images / "figures" / f"{figure['id']}.png").read_bytes()
+        assert image["src"] == "data:image/png;base64," + base64.b64encode(png).decode()
+        assert int(image["width"]) == round(0.624 * Image.open(io.BytesIO(png)).width)
 
 
 def test_a_whole_evaluation_is_shown(whole):

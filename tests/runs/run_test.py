@@ -19,7 +19,7 @@ from tf_distill.export import load
 from tf_distill.runs import experiment
 from tf_distill.runs.run import Run, named_run, recall
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("tiny")
 KEYS = {
     "dataset", "model", "init", "labels", "distilled_samples", "steps", "epochs", "outer_steps",
     "seed", "seconds", "test_examples", "accuracy", "accuracy_before", "tensorflow", "keras",
@@ -58,7 +58,6 @@ def metrics(config) -> list[dict]:
         return [json.loads(line) for line in lines]
 
 
-@pytest.mark.draws
 @pytest.mark.parametrize(
     ("kind", "samples", "test_examples", "drawn"),
     [
@@ -105,7 +104,7 @@ def test_a_run_leaves_its_folder(
 
 def test_a_run_learns_and_keeps_the_best_set_on_held_out_data(tmp_path):
     settings = {"outer_steps": 24, "eval_every": 1, "outer_lr": 0.2, "keep": "best"}
-    config = small.config(tmp_path, **settings, batch_size=10**5, inner_lr=0.1)
+    config = small.config(tmp_path, **settings, model="tiny", batch_size=10**5, inner_lr=0.1)
     results = small.carry_out(config)
     assert results["accuracy"]["mean"] > results["accuracy_before"]["mean"] + 0.3
     accuracies = [line["accuracy"] for line in metrics(config)]
@@ -156,7 +155,7 @@ def test_a_signal_ends_an_evaluation_at_once(tmp_path, monkeypatch):
             yield network
 
     monkeypatch.setattr(experiment, "test_networks", kill)
-    config = small.config(tmp_path, init="random", eval_networks=2)
+    config = small.config(tmp_path, model="tiny", init="random", eval_networks=2)
     with pytest.raises(KeyboardInterrupt):
         small.carry_out(config)
     assert len(shown) == 1
@@ -200,7 +199,7 @@ def test_word_vectors_are_refused_where_there_are_none_but_not_of_an_earlier_run
 
 
 def test_a_run_that_another_process_has_begun_meanwhile_is_not_taken(tmp_path, monkeypatch):
-    config = small.config(tmp_path / "run")
+    config = small.config(tmp_path / "run", model="tiny")
     check = Run.check
 
     def begin(run):

@@ -10,21 +10,12 @@ import small
 
 import tf_distill as td
 from tf_distill.core import Learner, evaluate, give_weights, outer
-from tf_distill.networks import second_derivative
 from tf_distill.runs import results
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("untried")
 NETWORKS = 3
 SHORT = {"unroll": 6, "window": 3, "epochs": 8, "batch_size": 64, "eval_networks": 1}
 SHORT |= {"outer_steps": 4, "eval_every": 2, "inner_lr": 0.05}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """The trial of second derivatives has tests of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(second_derivative, "differentiate", lambda *_: None)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tf_distill.runs import warm_start
 from tf_distill.runs.folder import RunFolder
 from tf_distill.runs.run import recall
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("untried")
 NOTHING_NEW = {"use": "replay", "outer_steps": 1, "outer_lr": 1e-9, "batch_size": 64}
 """Settings with which the set stays as it starts."""
 ONE_HOT = np.eye(3, dtype=np.float32)[None].repeat(2, axis=0)
