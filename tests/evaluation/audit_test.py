@@ -108,7 +108,7 @@ def test_a_run_gets_audit_json_and_pictures_side_by_side(cli, image_run, tmp_pat
     written = json.loads((folder / "audit.json").read_text())
     assert found.out.splitlines() == [
         *written["lines"],
-        f"{folder} shows it, with real training examples",
+        f"{folder / 'report.html'} shows it, with real training examples",
     ]
     data = td.datasets.DATASETS["digits"].load(None, None)
     nearest = {pair["sample"]: written["nearest"][pair["sample"]] for pair in written["shown"]}

@@ -39,7 +39,7 @@ def small_work(monkeypatch):
     """One other network, few choices."""
     other = registry.NETWORKS["lenet"]._replace(build=tiny, least=1)
     monkeypatch.setitem(registry.NETWORKS, "other", other)
-    monkeypatch.setattr(choice, "NETWORKS", {"other": other})
+    monkeypatch.setattr(choice, "NETWORKS", registry.Networks({"other": other}))
     monkeypatch.setattr(bench, "TRIALS_IN_TRAINING", 2)
 
 

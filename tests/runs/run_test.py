@@ -142,7 +142,7 @@ def test_a_run_that_was_stopped_in_a_step_ends_like_one_that_was_not(tmp_path, w
     assert not named_run(config).files.read("results.json")
     small.carry_out(config)
     assert learned(config) == learned(whole[0])
-    assert metrics(config) == metrics(whole[0])
+    assert small.timeless(metrics(config)) == small.timeless(metrics(whole[0]))
 
 
 def test_a_signal_ends_an_evaluation_at_once(tmp_path, monkeypatch):

@@ -190,6 +190,7 @@ class Record:
         if not self.for_training or self.target:
             return {}
         means = {row["name"]: row["mean"] for row in self.rows}
+        means.setdefault("distilled", self.accuracy["mean"])
         return scores.dd_ranking(means, self.original, self.config.get("augment") != "none")
 
     @property
