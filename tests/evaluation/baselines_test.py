@@ -142,6 +142,18 @@ def test_a_quantity_of_a_cluster_is_its_mean():
     assert len({*near[places]}) == 4
 
 
+@pytest.mark.filterwarnings("error")
+def test_equal_examples_are_one_cluster():
+    data = of_quantity()
+    kinds = np.arange(len(data.y_train)) % 3
+    data = dataclasses.replace(data, x_train=data.x_train[kinds])
+    x, y, _ = starts.k_means(data, 8, RNG(0))
+    kind = ((x[:, None] - data.x_train[:3]) ** 2).sum(-1).argmin(1)
+    assert {*kind} == {0, 1, 2}
+    np.testing.assert_allclose(x, data.x_train[kind], rtol=1e-4)
+    np.testing.assert_allclose(y, [data.y_train[kinds == k].mean() for k in kind])
+
+
 def test_neighbours_of_a_quantity_are_scikit_learns():
     data = of_quantity()
     sets = [starts.draw_real(data, 9, RNG(i)) for i in range(2)]

@@ -1,6 +1,7 @@
 """The start of a distilled set: noise, or real examples, chosen or moved in one of several ways."""
 
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances_argmin
 
@@ -146,7 +148,8 @@ def directed(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototype
 def k_means(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes:
     """The centres of k-means clusters within each class; a quantity is the mean of its cluster.
 
-    A class with fewer examples than centres gives its examples themselves, repeated.
+    A class with fewer examples than centres gives its examples themselves, repeated; so do
+    examples that are the same.
     """
 
     def centres(own: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,8 +159,10 @@ def k_means(dataset: Dataset, size: int, rng: np.random.Generator) -> Prototypes
         own = rng.permutation(own)[:CLUSTERED] if len(own) > CLUSTERED else own
         x = embed(dataset, own)
         found = _clusters(x.reshape(len(x), -1), count, rng)
-        sums, sizes = np.bincount(found.labels_, dataset.y_train[own]), np.bincount(found.labels_)
-        return found.cluster_centers_.reshape(count, *x.shape[1:]), sums / sizes
+        filled, place = np.unique(found.labels_, return_inverse=True)
+        means = np.bincount(place, dataset.y_train[own]) / np.bincount(place)
+        turn = np.resize(np.arange(len(filled)), count)
+        return found.cluster_centers_[filled[turn]].reshape(count, *x.shape[1:]), means[turn]
 
     return by_class(dataset, size, centres)
 
@@ -240,7 +245,9 @@ def _clusters(x: np.ndarray, count: int, rng: np.random.Generator) -> KMeans:
             "training inputs have a NaN or an infinite number, so they have no clusters; leave "
             "these examples out"
         )
-    return KMeans(count, n_init=1, random_state=int(rng.integers(2**31))).fit(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer clusters, of equal examples
+        return KMeans(count, n_init=1, random_state=int(rng.integers(2**31))).fit(x)
 
 
 def real_starts(
