@@ -12,6 +12,7 @@ import small
 import tensorflow as tf
 
 import tf_distill as td
+from tf_distill import api
 from tf_distill.datasets import DATASETS
 from tf_distill.export import distilled_set
 from tf_distill.networks import choice, second_derivative
@@ -338,6 +339,13 @@ def test_another_function_of_the_same_name_is_another_network(data, tmp_path, ca
     other = dataclasses.replace(data, y_test=(data.y_test + 1) % 3)
     with pytest.raises(td.UserError, match=r"holds a run of other data .*; use the same again"):
         td.distill(other, again, **settings)
+
+
+def test_a_table_with_the_name_of_a_dataset_has_the_defaults_of_own_data():
+    rows = {"x": [1.5, 2, 3, 4.5] * 5, "class": ["a", "a", "b", "b"] * 5}
+    data = td.datasets.from_table(rows, "class", name="digits")
+    config = api._config({}, data, choice.choose(None, data))
+    assert (config.use, config.init) == ("training", "random")
 
 
 def test_python_gives_the_bits_of_the_command_line_and_both_notice_other_data(

@@ -451,6 +451,8 @@ def _distribution(strategy: Any) -> Distribution:
 def _config(given: dict[str, Any], data: Dataset, choice: Choice) -> Config:
     """The given settings, and defaults that fit the data and the network."""
     entry = DATASETS.get(data.name)
+    if entry and entry.kind != data.encoding.metadata()["kind"]:  # own data of the same name
+        entry = None
     sizes = (entry.batch_size, entry.outer_steps) if entry else (BATCH_SIZE, OUTER_STEPS)
     named = {"dataset": data.name, "model": choice.name, "data_dir": ".", "run_dir": "."}
     named["use"] = entry.use if entry else "training"

@@ -166,7 +166,7 @@ def test_every_form_is_read_alike(tmp_path, name):
 ODD = {
     "constant": ({"k": [7] * 20}, "1 left out: 'k' (always the same)"),
     "nothing": ({"k": [None] * 20}, "1 left out: 'k' (no values)"),
-    "numbered": ({"k": range(100, 120)}, "1 left out: 'k' (numbers the rows)"),
+    "numbered": ({"k": [*range(100, 119), 100]}, "1 left out: 'k' (numbers the rows)"),
     "all different": ({"k": [f"n{i}" for i in range(20)]}, "categories: 'k'"),
     "mixed": ({"k": ["1", 2.5, "many"] * 5 + [1, 2, 3, 4, 5]}, "1 categories: 'k'"),
     "a word": ({"k": [*range(0, 38, 2), "many"]}, "'k' (1 such as many as missing)"),
@@ -206,6 +206,27 @@ def test_a_category_of_the_test_data_alone_is_told(capsys):
     assert told in capsys.readouterr().out
     assert seen(data.encoding, data.x_test)[3].tolist()[1:] == [0, 0]
     assert (data.x_test[:, 0] == 3).all()
+
+
+@pytest.mark.parametrize("words", ["1,5 2,5", "high low"])
+def test_a_column_that_is_written_another_way_in_the_test_data_is_one_line(words):
+    test = small(x=words.split() * 10)
+    told = f"test: most values of 'x' are no numbers, such as '{words.split()[0]}'"
+    with pytest.raises(UserError, match=told):
+        from_table(small(x=np.arange(20) / 2), "class", test)
+
+
+def test_a_quantity_with_decimal_commas_is_one():
+    prices = [f"1.{i:03},5" for i in range(20)]
+    data = from_table(small(price=prices), "price")
+    assert sorted([*data.y_train, *data.y_test]) == [1000.5 + i for i in range(20)]
+
+
+def test_names_of_columns_may_be_numbers_beside_that_of_the_label(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("2019,2020,label\n" + "1.5,2,x\n2.5,3,y\n" * 5)
+    encoding = frames.read_tables(str(path), str(path), "label")[1]
+    assert [column.name for column in encoding.columns] == ["2019", "2020"]
 
 
 class Polars:

@@ -60,6 +60,13 @@ def test_the_best_rate_is_the_best(data, learner, conditions):
     assert max(scores.values()) > min(scores.values()) + 0.1
 
 
+def test_a_rate_that_diverges_is_not_the_best(data, learner, monkeypatch):
+    bench = Bench(learner, data, FIXED)
+    lost = lambda sets: np.nan if sets[0].lr[0] > RATES[1] else float(sets[0].lr[0])  # noqa: E731
+    monkeypatch.setattr(Bench, "training_accuracy", lambda self, sets: lost(sets))
+    assert bench.best_rate(sets_of(data, 1)) == RATES[1]
+
+
 def test_tuned_rates_are_no_worse_than_the_best_constant_one(data, learner):
     bench, sets = Bench(learner, data, FIXED), sets_of(data, 2)
     lr = bench.tune(sets)

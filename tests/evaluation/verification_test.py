@@ -153,16 +153,21 @@ def test_a_set_with_its_word_vectors_needs_no_other_file_of_them(measure, tmp_pa
     assert measure(folder, model=lambda: keras.Sequential(layers))
 
 
-def test_the_data_folder_of_another_machine_does_not_count(tmp_path, monkeypatch):
+@pytest.mark.parametrize("inside", ["", "set/1"])
+def test_data_are_read_as_the_run_says_but_another_machine_s_folder_does_not_count(
+    tmp_path, monkeypatch, inside
+):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     run = {"dataset": "csv:a.csv", "model": "mlp", "init": "random", "labels": "hard"}
+    run["test_data"] = "b.csv"
     loaded, seen = made(), []
     monkeypatch.setattr(verification, "load_data", seen.append)
     for place in ("/nowhere/theirs", str(tmp_path / "here")):
         (tmp_path / "here").mkdir(exist_ok=True)
         (tmp_path / "config.json").write_text(json.dumps(run | {"data_dir": place}))
-        verification.named_data(loaded, tmp_path, {})
+        verification.named_data(loaded, tmp_path / inside, {})
     assert [settings["data_dir"] for settings in seen] == [str(tmp_path), str(tmp_path / "here")]
+    assert {settings["test_data"] for settings in seen} == {"b.csv"}
 
 
 def with_vectors(data, vectors):

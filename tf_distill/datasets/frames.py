@@ -15,7 +15,7 @@ from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.checks import warn
 from tf_distill.datasets.columns import MISSING, TableEncoding
 from tf_distill.datasets.labels import LABEL_NAMES, labels_in_words, shown
-from tf_distill.datasets.preprocessing import learn_columns, stored_rows
+from tf_distill.datasets.preprocessing import learn_columns, plain_quantity, stored_rows
 from tf_distill.datasets.quantities import parts_of
 from tf_distill.datasets.tables import LOOKED_AT, by_name
 from tf_distill.datasets.text_files import find_encoding, is_number
@@ -177,7 +177,8 @@ def _read_csv(path: Path, encoding: str, delimiters: str, label: str | None) -> 
     second, _ = next(rows, (line + 1, []))
     names = [name.strip() for name in first]
     number = next(filter(is_number, names), None)
-    if names == [str(i) for i in range(len(names))]:  # as pandas numbers columns without names
+    counted = names == [str(i) for i in range(len(names))]  # as pandas numbers columns
+    if counted or (label in names and not label.isdecimal()):
         number = None
     headless = label is not None and label.isdecimal() and bool(number or label not in names)
     if headless:
@@ -245,7 +246,7 @@ def _labelled(frame: pd.DataFrame, target: str, where: str) -> tuple[pd.DataFram
     row_files.check_names([*frame.columns], where)
     if target not in frame.columns:
         raise UserError(f"{where} has no column {target!r}, expected one of {shown(frame, 20)}")
-    labels = frame[target].astype(object)
+    labels = plain_quantity(frame[target]).astype(object)
     here = ~(labels.isna() | labels.astype(str).str.strip().isin(MISSING))
     if lacking := int((~here).sum()):
         say(f"{where}: {count(lacking, 'row', 'rows')} without {brief(target)} left out")

@@ -73,7 +73,7 @@ def stored_rows(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> n
     Lines tell of categories that the columns do not know; `where` is the name of the rows.
 
     Raises:
-        UserError: a column is missing.
+        UserError: a column is missing, or is of another kind here.
     """
     if lost := [column.name for column in columns if column.name not in frame.columns]:
         raise UserError(
@@ -81,8 +81,16 @@ def stored_rows(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> n
         )
     rows = np.empty((len(frame), len(columns)))
     for i, column in enumerate(columns):
-        values = _as_kind(_clean(frame[column.name]), column.kind, column.commas)
+        clean = _clean(frame[column.name])
+        values = _as_kind(clean, column.kind, column.commas)
         if not column.is_category:
+            strange = _strange(clean, values)
+            if 2 * len(strange) > np.isfinite(values).sum() + len(strange):
+                raise UserError(
+                    f"{where}: most values of {brief(column.name)} are no {column.kind}s, such as "
+                    f"{brief(strange.iloc[0])}, expected them as in the training data; write both "
+                    "the same way"
+                )
             rows[:, i] = values
             continue
         rows[:, i] = pd.Index(column.categories).get_indexer(values)
@@ -157,7 +165,7 @@ def _number(kind: str, clean: pd.Series, commas: str = "") -> _Values:
         return _Values("", None, "always the same")
     if _numbers_rows(here):
         return _Values("", None, "numbers the rows")
-    strange = clean[~np.isfinite(numbers) & (clean.notna() & (clean != "")).to_numpy(bool)]
+    strange = _strange(clean, numbers)
     notes = [f"{len(strange)} such as {strange.iloc[0]} as missing"] if len(strange) else []
     lacking = len(numbers) - len(here) - len(strange)
     notes += [f"{lacking} missing"] if lacking and not notes else []
@@ -167,11 +175,25 @@ def _number(kind: str, clean: pd.Series, commas: str = "") -> _Values:
     return _Values(kind, numbers, "; ".join(notes), commas)
 
 
+def _strange(clean: pd.Series, numbers: np.ndarray) -> pd.Series:
+    """The values of a clean column that are there, but no numbers."""
+    return clean[~np.isfinite(numbers) & (clean.notna() & (clean != "")).to_numpy(bool)]
+
+
+def plain_quantity(values: pd.Series) -> pd.Series:
+    """Words that all are numbers, some with decimal commas, as numbers; others as they are."""
+    clean = _clean(values)
+    if not pd.api.types.is_string_dtype(clean) or not clean.str.contains(",").any():
+        return values
+    found = _as_kind(clean, "number", _commas(clean))
+    return values if len(_strange(clean, found)) else pd.Series(found, values.index)
+
+
 def _numbers_rows(here: np.ndarray) -> bool:
-    """Whether whole numbers are all different, and nearly as dense as the rows."""
+    """Whether whole numbers are nearly all different, and nearly as dense as the rows."""
     if len(here) < FEWEST_NUMBERED or (here != np.round(here)).any():
         return False
-    return np.ptp(here) < 1.5 * len(here) and len(np.unique(here)) == len(here)
+    return np.ptp(here) < 1.5 * len(here) and len(np.unique(here)) >= MOSTLY * len(here)
 
 
 def _category(clean: pd.Series) -> _Values:

@@ -124,7 +124,7 @@ class Bench:
     def _best(self, tried: Sequence[float], sets: Callable[[float], list[Samples]]) -> float:
         """The first value whose sets have the best accuracy on training data."""
         scores = [self.training_accuracy(sets(value)) for value in tried]
-        return tried[int(np.argmax(scores))]
+        return tried[int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))]  # NaN: it diverged
 
     def tune(self, sets: Sequence[Samples]) -> np.ndarray:
         """Learning rates for sets of one kind, found like the rates of a distilled set.

@@ -160,13 +160,16 @@ def seed_of(loaded: LoadedSet) -> int:
 def named_data(loaded: LoadedSet, path: str | Path, given: Mapping[str, Any]) -> Dataset:
     """The dataset that a set names, or the `dataset` that is given.
 
-    Settings that are not given are those of the run, where `path` is its folder; but a data_dir
-    that is not here is that of another machine. Texts take the words and vectors of the set.
+    Settings that are not given are those of the run, where `path` is its folder or the set's in it;
+    but a data_dir that is not here is that of another machine. Texts take the words and vectors of
+    the set.
 
     Raises:
         UserError: there is no such dataset.
     """
-    run = read_checked(Path(path).expanduser() / "config.json")
+    folder = Path(path).expanduser().resolve()
+    within = folder.parts[-2:] in (("set", "1"), ("distilled", "1"))
+    run = read_checked((folder.parents[1] if within else folder) / "config.json")
     usual = {**dict.fromkeys(DATA), "data_dir": config.data_dir()}
     settings = {**usual, "dataset": loaded.metadata["dataset"]}
     if "data_dir" in run and not Path(run["data_dir"]).expanduser().is_dir():
