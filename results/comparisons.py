@@ -148,7 +148,7 @@ def _accuracy(found: list[dict]) -> str:
     if not found:
         return ""
     summary = cells.summarize(found)
-    return f"{percent(summary.accuracy)} ± {percent(summary.spread)}"
+    return spread(summary.accuracy, summary.spread or 0, found[0]["accuracy"]["networks"])
 
 
 def _command(results: dict) -> str:

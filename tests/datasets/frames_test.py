@@ -218,8 +218,20 @@ def test_a_column_that_is_written_another_way_in_the_test_data_is_one_line(words
 
 def test_a_quantity_with_decimal_commas_is_one():
     prices = [f"1.{i:03},5" for i in range(20)]
-    data = from_table(small(price=prices), "price")
+    data = from_table(small(price=prices), "price", task="regression")
     assert sorted([*data.y_train, *data.y_test]) == [1000.5 + i for i in range(20)]
+
+
+def test_classes_with_commas_are_no_quantity():
+    with pytest.raises(UserError, match="each example has one class, not several labels"):
+        from_table(small(tags=[f"{i},{i + 1}" for i in range(20)]), "tags")
+
+
+def test_a_number_that_most_rows_lack_in_a_word_may_be_held_out():
+    measured = ["not measured"] * 45 + [str(i + 0.5) for i in range(15)]
+    frame = pd.concat([small()] * 3, ignore_index=True).assign(k=measured)
+    column = list(frame.drop(columns="class")).index("k")
+    assert np.isnan(from_table(frame, "class").x_test[:, column]).any()
 
 
 def test_names_of_columns_may_be_numbers_beside_that_of_the_label(tmp_path):

@@ -15,8 +15,13 @@ from tf_distill.datasets.base import Dataset, Parts
 from tf_distill.datasets.checks import warn
 from tf_distill.datasets.columns import MISSING, TableEncoding
 from tf_distill.datasets.labels import LABEL_NAMES, labels_in_words, shown
-from tf_distill.datasets.preprocessing import learn_columns, plain_quantity, stored_rows
-from tf_distill.datasets.quantities import parts_of
+from tf_distill.datasets.preprocessing import (
+    check_written_alike,
+    learn_columns,
+    plain_quantity,
+    stored_rows,
+)
+from tf_distill.datasets.quantities import REGRESSION, parts_of
 from tf_distill.datasets.tables import LOOKED_AT, by_name
 from tf_distill.datasets.text_files import find_encoding, is_number
 
@@ -107,13 +112,15 @@ def table_parts(
         classes: as for `from_table`.
         seed: of the part that is held out.
     """
-    labelled = [_labelled(f, target, w) for f, w in zip(frames, where, strict=False)]
+    labelled = [_labelled(f, target, w, task) for f, w in zip(frames, where, strict=False)]
     pairs = [(np.arange(len(frame)), labels) for frame, labels in labelled]
     test_pair = pairs[1] if pairs[1:] else None
     parts = parts_of(pairs[0], test_pair, where, task, classes, seed, target)
     train = labelled[0][0].iloc[parts.x_train]
     test = labelled[-1][0].iloc[parts.x_test]
     encoding = TableEncoding(learn_columns(train, where[0]))
+    if test_pair:
+        check_written_alike(test, encoding.columns, where[1])
     stored = [
         stored_rows(frame, encoding.columns, w)
         for frame, w in zip((train, test), where, strict=True)
@@ -241,12 +248,18 @@ def _once_named(frame: pd.DataFrame, names: list[str], path: Path) -> pd.DataFra
     return frame.drop(index=again)
 
 
-def _labelled(frame: pd.DataFrame, target: str, where: str) -> tuple[pd.DataFrame, list[Any]]:
-    """The columns but the target, and the labels, of rows that have one."""
+def _labelled(
+    frame: pd.DataFrame, target: str, where: str, task: str | None
+) -> tuple[pd.DataFrame, list[Any]]:
+    """The columns but the target, and the labels, of rows that have one.
+
+    Commas are decimal for a quantity alone: classes may be several labels, such as 1,2.
+    """
     row_files.check_names([*frame.columns], where)
     if target not in frame.columns:
         raise UserError(f"{where} has no column {target!r}, expected one of {shown(frame, 20)}")
-    labels = plain_quantity(frame[target]).astype(object)
+    values = plain_quantity(frame[target]) if task == REGRESSION else frame[target]
+    labels = values.astype(object)
     here = ~(labels.isna() | labels.astype(str).str.strip().isin(MISSING))
     if lacking := int((~here).sum()):
         say(f"{where}: {count(lacking, 'row', 'rows')} without {brief(target)} left out")

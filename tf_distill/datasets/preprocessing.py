@@ -73,7 +73,7 @@ def stored_rows(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> n
     Lines tell of categories that the columns do not know; `where` is the name of the rows.
 
     Raises:
-        UserError: a column is missing, or is of another kind here.
+        UserError: a column is missing.
     """
     if lost := [column.name for column in columns if column.name not in frame.columns]:
         raise UserError(
@@ -81,16 +81,8 @@ def stored_rows(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> n
         )
     rows = np.empty((len(frame), len(columns)))
     for i, column in enumerate(columns):
-        clean = _clean(frame[column.name])
-        values = _as_kind(clean, column.kind, column.commas)
+        values = _as_kind(_clean(frame[column.name]), column.kind, column.commas)
         if not column.is_category:
-            strange = _strange(clean, values)
-            if 2 * len(strange) > np.isfinite(values).sum() + len(strange):
-                raise UserError(
-                    f"{where}: most values of {brief(column.name)} are no {column.kind}s, such as "
-                    f"{brief(strange.iloc[0])}, expected them as in the training data; write both "
-                    "the same way"
-                )
             rows[:, i] = values
             continue
         rows[:, i] = pd.Index(column.categories).get_indexer(values)
@@ -102,6 +94,20 @@ def stored_rows(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> n
             say(f"{where}: {int(unknown.sum())} rows have a {brief(column.name)} that the training "
                 f"data do not have: {shown(names)}")  # fmt: skip
     return rows
+
+
+def check_written_alike(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> None:
+    """Raises UserError for a column of numbers or dates that most of another table has not."""
+    for column in columns:
+        if column.is_category or column.name not in frame.columns:
+            continue
+        there = _there(_clean(frame[column.name]))
+        if len(there) and _readable(there, column.kind, column.commas) < 1 - MOSTLY:
+            raise UserError(
+                f"{where}: most values of {brief(column.name)} are no {column.kind}s, such as "
+                f"{brief(there.iloc[0])}, expected them as in the training data; write both the "
+                "same way"
+            )
 
 
 def _understood(values: pd.Series) -> _Values:
@@ -116,16 +122,22 @@ def _understood(values: pd.Series) -> _Values:
     if types.is_numeric_dtype(clean):
         return _number("number", clean)
     if not (types.is_bool_dtype(values) or isinstance(values.dtype, pd.CategoricalDtype)):
-        there = clean[clean != ""]
+        there = _there(clean)
         some = there.iloc[:: 1 + len(there) // LOOKED_AT]  # most columns of words need no more
         for kind, commas in (("number", _commas(some)), ("date", "")):
-            if (
-                _share(some, kind, commas) > 0
-                and max(_share(words, kind, commas) for words in (there, there.drop_duplicates()))
-                >= MOSTLY
-            ):
+            if _share(some, kind, commas) > 0 and _readable(there, kind, commas) >= MOSTLY:
                 return _number(kind, clean, commas)
     return _category(clean)
+
+
+def _there(clean: pd.Series) -> pd.Series:
+    """The values of a clean column that are not missing."""
+    return clean[(clean.notna() & (clean != "")).to_numpy(bool)]
+
+
+def _readable(there: pd.Series, kind: str, commas: str) -> float:
+    """The part of the values, or of the different ones, that are numbers or dates."""
+    return max(_share(words, kind, commas) for words in (there, there.drop_duplicates()))
 
 
 def _share(words: pd.Series, kind: str, commas: str) -> float:
@@ -165,7 +177,7 @@ def _number(kind: str, clean: pd.Series, commas: str = "") -> _Values:
         return _Values("", None, "always the same")
     if _numbers_rows(here):
         return _Values("", None, "numbers the rows")
-    strange = _strange(clean, numbers)
+    strange = _there(clean[~np.isfinite(numbers)])
     notes = [f"{len(strange)} such as {strange.iloc[0]} as missing"] if len(strange) else []
     lacking = len(numbers) - len(here) - len(strange)
     notes += [f"{lacking} missing"] if lacking and not notes else []
@@ -175,18 +187,13 @@ def _number(kind: str, clean: pd.Series, commas: str = "") -> _Values:
     return _Values(kind, numbers, "; ".join(notes), commas)
 
 
-def _strange(clean: pd.Series, numbers: np.ndarray) -> pd.Series:
-    """The values of a clean column that are there, but no numbers."""
-    return clean[~np.isfinite(numbers) & (clean.notna() & (clean != "")).to_numpy(bool)]
-
-
 def plain_quantity(values: pd.Series) -> pd.Series:
     """Words that all are numbers, some with decimal commas, as numbers; others as they are."""
     clean = _clean(values)
     if not pd.api.types.is_string_dtype(clean) or not clean.str.contains(",").any():
         return values
     found = _as_kind(clean, "number", _commas(clean))
-    return values if len(_strange(clean, found)) else pd.Series(found, values.index)
+    return values if len(_there(clean[~np.isfinite(found)])) else pd.Series(found, values.index)
 
 
 def _numbers_rows(here: np.ndarray) -> bool:
