@@ -65,7 +65,7 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
         if _is_long(x.shape[1]):
             largest = largest_of_many(x, kernel)
         else:
-            largest = tf.reduce_max(tf.nn.conv1d(x, kernel, 1, "VALID"), axis=1)
+            largest = _largest(tf.nn.conv1d(x, kernel, 1, "VALID"))
         # The maximum first: bias and relu don't change which result it is.
         return tf.nn.relu(tf.nn.bias_add(largest, self.bias))
 
@@ -82,6 +82,19 @@ class ConvGlobalMaxPool1D(keras.layers.Layer):
 
 def _is_long(words: int | None) -> bool:
     return words is not None and words >= LONG
+
+
+@tf.autograph.experimental.do_not_convert  # else it compiles the function without its gradient
+@tf.custom_gradient
+def _largest(results: tf.Tensor):
+    """The largest over time; equal ones share the gradient, as by tf.reduce_max.
+
+    The tape would differentiate the shares too, though they are constant.
+    """
+    largest = tf.reduce_max(results, axis=1, keepdims=True)
+    share = tf.cast(tf.equal(results, largest), results.dtype)
+    share /= tf.reduce_sum(share, axis=1, keepdims=True)
+    return largest[:, 0], lambda upstream: share * upstream[:, tf.newaxis]
 
 
 @tf.autograph.experimental.do_not_convert  # else it compiles the function without its gradient
