@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_distill.networks.parts import custom_gradient
+
 LONG = 64
 """With fewer words the tape sees all results, which then is faster."""
 PART = 16
@@ -84,8 +86,7 @@ def _is_long(words: int | None) -> bool:
     return words is not None and words >= LONG
 
 
-@tf.autograph.experimental.do_not_convert  # else it compiles the function without its gradient
-@tf.custom_gradient
+@custom_gradient
 def _largest(results: tf.Tensor):
     """The largest over time; equal ones share the gradient, as by tf.reduce_max.
 
@@ -97,8 +98,7 @@ def _largest(results: tf.Tensor):
     return largest[:, 0], lambda upstream: share * upstream[:, tf.newaxis]
 
 
-@tf.autograph.experimental.do_not_convert  # else it compiles the function without its gradient
-@tf.custom_gradient
+@custom_gradient
 def largest_of_many(x: tf.Tensor, kernel: tf.Tensor):
     """The largest result of each text with each filter; its derivatives use the winners alone."""
     largest, first = winners(x, kernel)

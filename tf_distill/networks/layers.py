@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_distill.networks.convolutions import ConvGlobalMaxPool1D
+from tf_distill.networks.parts import custom_gradient
 from tf_distill.networks.recurrent import Bidirectional
 
 __all__ = [
@@ -169,8 +170,7 @@ def _shifts(size: int, tile: int, blocks: int) -> np.ndarray:
     return np.reshape(order, [tile**2, -1, size**2])
 
 
-@tf.autograph.experimental.do_not_convert  # else it compiles the function without its gradient
-@tf.custom_gradient
+@custom_gradient
 def _largest_of_four(x: tf.Tensor):
     """The largest of the four parts of the last axis; of equal ones the first has the gradient.
 

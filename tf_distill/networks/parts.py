@@ -1,6 +1,9 @@
 """Parts that the networks of the registry share."""
 
+from collections.abc import Callable
+
 import keras
+import tensorflow as tf
 from keras import layers
 
 Shape = tuple[int, ...]
@@ -29,3 +32,8 @@ def dropping(rate: float) -> list[layers.Layer]:
 def head(hidden: list[int], outputs: int, dropout: float) -> list[layers.Layer]:
     """Hidden dense layers, dropout, and the logits."""
     return [*(dense(units, "relu") for units in hidden), *dropping(dropout), dense(outputs)]
+
+
+def custom_gradient(function: Callable) -> Callable:
+    """As `tf.custom_gradient`, but autograph would compile the function without its gradient."""
+    return tf.autograph.experimental.do_not_convert(tf.custom_gradient(function))
