@@ -21,7 +21,7 @@ from tf_distill.networks.layers import (
 @pytest.mark.parametrize(
     ("kernel", "padding"), [(5, "same"), (5, "valid"), (4, "SAME"), (4, "valid"), (1, "same")]
 )
-@pytest.mark.parametrize("size", [(12, 12), (13, 10)])
+@pytest.mark.parametrize("size", [(12, 12), (13, 10), (6, 7)])
 def test_conv_max_pool_equals_its_three_parts(channels, kernel, padding, size):
     x = np.random.default_rng(0).standard_normal((4, *size, channels)).astype(np.float32)
     fused = keras.Sequential([keras.Input(x.shape[1:]), ConvMaxPool2D(5, kernel, padding)])

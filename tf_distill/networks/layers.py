@@ -22,6 +22,9 @@ __all__ = [
     "LayerNormalization",
 ]  # fmt: skip
 
+FEW = 64
+"""Images in a batch for which a product of windows is faster than a convolution."""
+
 
 @keras.saving.register_keras_serializable("tf_distill")
 class ChannelNormalization(keras.layers.Layer):
@@ -108,12 +111,13 @@ class ConvMaxPool2D(keras.layers.Layer):
         down, right = -(-2 * rows // tile), -(-2 * columns // tile)
         x = self._pad(x, (down + blocks - 1) * tile, (right + blocks - 1) * tile)
         x = tf.nn.space_to_depth(x, tile)
-        if channels == 1:  # then a matrix product of patches beats a convolution
-            places = [(i, j) for i in range(blocks) for j in range(blocks)]
-            x = tf.concat([tf.slice(x, [0, *p, 0], [-1, down, right, -1]) for p in places], -1)
-            results = tf.tensordot(x, kernel, 1)
+        pixels, outputs = x.shape[1] * x.shape[2], kernel.shape[1]
+        few = channels == 1 or (x.shape[0] or FEW + 1) <= FEW
+        if few and pixels <= outputs:  # then the windows cost less than their product
+            results = tf.matmul(_windows(x, blocks), kernel)
+            results = tf.reshape(results, [-1, down, right, outputs])
         else:
-            shape = [blocks, blocks, x.shape[-1], kernel.shape[-1]]
+            shape = [blocks, blocks, x.shape[-1], outputs]
             results = tf.nn.conv2d(x, tf.reshape(kernel, shape), 1, "VALID")
         largest = _largest_of_four(results)
         if tile > 2:
@@ -154,6 +158,27 @@ class ConvMaxPool2D(keras.layers.Layer):
             together = np.reshape(np.swapaxes(shifts, 0, 1), [-1, self.size**2])
             return tf.reshape(tf.matmul(together, kernel), [shifts.shape[1], -1])
         return tf.concat([tf.reshape(tf.matmul(s, kernel), [-1, self.filters]) for s in shifts], 1)
+
+
+def _windows(x: tf.Tensor, size: int) -> tf.Tensor:
+    """The windows of `size` times `size` pixels: `[batch * places, size^2 * channels]`."""
+    *sides, channels = x.shape[1:]
+    down, along = (
+        np.eye(side)[np.arange(side - size + 1)[:, np.newaxis] + np.arange(size)] for side in sides
+    )  # of one axis: place, pixel of the window, pixel of the image
+    choice = np.reshape(np.einsum("piy,qjx->pqijyx", down, along), [-1, sides[0] * sides[1]])
+    pixels = tf.reshape(x, [-1, choice.shape[1], channels])
+    chosen = _product(choice.astype(x.dtype.as_numpy_dtype), pixels)
+    return tf.reshape(chosen, [-1, size**2 * channels])
+
+
+def _product(matrix: np.ndarray, x: tf.Tensor) -> tf.Tensor:
+    """A constant times each matrix of a batch; the gradient is the transposed one times each.
+
+    The tape would ask about the constant's own gradient too.
+    """
+    times = custom_gradient(lambda x: (tf.matmul(matrix, x), lambda g: _product(matrix.T, g)))
+    return times(x)
 
 
 def _shifts(size: int, tile: int, blocks: int) -> np.ndarray:
