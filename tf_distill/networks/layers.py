@@ -110,9 +110,9 @@ class ConvMaxPool2D(keras.layers.Layer):
         kernel = self._tile_kernel(tile, blocks)
         down, right = -(-2 * rows // tile), -(-2 * columns // tile)
         x = self._pad(x, (down + blocks - 1) * tile, (right + blocks - 1) * tile)
-        x = tf.nn.space_to_depth(x, tile)
+        x = _blocks(x, tile)
         pixels, outputs = x.shape[1] * x.shape[2], kernel.shape[1]
-        few = channels == 1 or (x.shape[0] or FEW + 1) <= FEW
+        few = (x.shape[0] or FEW + 1) <= FEW
         if few and pixels <= outputs:  # then the windows cost less than their product
             results = tf.matmul(_windows(x, blocks), kernel)
             results = tf.reshape(results, [-1, down, right, outputs])
@@ -160,6 +160,14 @@ class ConvMaxPool2D(keras.layers.Layer):
         return tf.concat([tf.reshape(tf.matmul(s, kernel), [-1, self.filters]) for s in shifts], 1)
 
 
+def _blocks(x: tf.Tensor, size: int) -> tf.Tensor:
+    """tf.nn.space_to_depth by a transpose, which takes a sixth of its time for one channel."""
+    height, width, channels = x.shape[1:]
+    rows = tf.reshape(x, [-1, height // size, size, width // size, size * channels])
+    blocks = tf.transpose(rows, [0, 1, 3, 2, 4])
+    return tf.reshape(blocks, [-1, height // size, width // size, size**2 * channels])
+
+
 def _windows(x: tf.Tensor, size: int) -> tf.Tensor:
     """The windows of `size` times `size` pixels: `[batch * places, size^2 * channels]`."""
     *sides, channels = x.shape[1:]
@@ -201,19 +209,20 @@ def _largest_of_four(x: tf.Tensor):
 
     The gradient is of products with zeros and ones, cheaper than the tape's choices by tf.where.
     """
-    a, b, c, d = tf.split(x, 4, axis=-1)
-    left, right = tf.maximum(a, b), tf.maximum(c, d)
-    won, a_won, c_won = (
-        tf.cast(one >= other, x.dtype) for one, other in ((left, right), (a, b), (c, d))
-    )
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        a, b, c, d = tf.split(x, 4, axis=-1)
+        left, right = tf.maximum(a, b), tf.maximum(c, d)
+        won, a_won, c_won = (
+            tf.cast(one >= other, x.dtype) for one, other in ((left, right), (a, b), (c, d))
+        )
         by_left = won * upstream
         by_right = upstream - by_left
         by_a, by_c = a_won * by_left, c_won * by_right
         return tf.concat([by_a, by_left - by_a, by_c, by_right - by_c], -1)
 
-    return tf.maximum(left, right), gradient
+    *places, channels = x.shape[1:]
+    return tf.reduce_max(tf.reshape(x, [-1, *places, 4, channels // 4]), -2), gradient
 
 
 @keras.saving.register_keras_serializable("tf_distill")
