@@ -121,7 +121,7 @@ class ConvMaxPool2D(keras.layers.Layer):
             results = tf.nn.conv2d(x, tf.reshape(kernel, shape), 1, "VALID")
         largest = _largest_of_four(results)
         if tile > 2:
-            largest = tf.nn.depth_to_space(largest, tile // 2)[:, :rows, :columns]
+            largest = _pixels(largest, tile // 2)[:, :rows, :columns]
         return tf.nn.relu(tf.nn.bias_add(largest, self.bias))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -168,25 +168,36 @@ def _blocks(x: tf.Tensor, size: int) -> tf.Tensor:
     return tf.reshape(blocks, [-1, height // size, width // size, size**2 * channels])
 
 
+def _pixels(blocks: tf.Tensor, size: int) -> tf.Tensor:
+    """tf.nn.depth_to_space likewise: its gradient is slow."""
+    height, width, channels = blocks.shape[1:]
+    rows = tf.reshape(blocks, [-1, height, width, size, channels // size])
+    x = tf.transpose(rows, [0, 1, 3, 2, 4])
+    return tf.reshape(x, [-1, height * size, width * size, channels // size**2])
+
+
 def _windows(x: tf.Tensor, size: int) -> tf.Tensor:
     """The windows of `size` times `size` pixels: `[batch * places, size^2 * channels]`."""
-    *sides, channels = x.shape[1:]
-    down, along = (
-        np.eye(side)[np.arange(side - size + 1)[:, np.newaxis] + np.arange(size)] for side in sides
-    )  # of one axis: place, pixel of the window, pixel of the image
-    choice = np.reshape(np.einsum("piy,qjx->pqijyx", down, along), [-1, sides[0] * sides[1]])
-    pixels = tf.reshape(x, [-1, choice.shape[1], channels])
-    chosen = _product(choice.astype(x.dtype.as_numpy_dtype), pixels)
+    height, width, channels = x.shape[1:]
+    place = np.arange(height * width).reshape(height, width)
+    windows = np.lib.stride_tricks.sliding_window_view(place, (size, size))
+    chosen = _chosen(tf.reshape(x, [-1, place.size, channels]), windows.reshape(-1))
     return tf.reshape(chosen, [-1, size**2 * channels])
 
 
-def _product(matrix: np.ndarray, x: tf.Tensor) -> tf.Tensor:
-    """A constant times each matrix of a batch; the gradient is the transposed one times each.
+def _chosen(x: tf.Tensor, rows: np.ndarray) -> tf.Tensor:
+    """Some rows of each matrix of a batch. The gradient is a product, cheaper than a scatter."""
+    back = np.eye(x.shape[1], dtype=x.dtype.as_numpy_dtype)[:, rows]
 
-    The tape would ask about the constant's own gradient too.
-    """
-    times = custom_gradient(lambda x: (tf.matmul(matrix, x), lambda g: _product(matrix.T, g)))
-    return times(x)
+    @custom_gradient
+    def choose(x: tf.Tensor):
+        return tf.gather(x, rows, axis=1), add
+
+    @custom_gradient
+    def add(x: tf.Tensor):
+        return tf.matmul(back, x), choose
+
+    return choose(x)
 
 
 def _shifts(size: int, tile: int, blocks: int) -> np.ndarray:
