@@ -118,7 +118,7 @@ def _labelled_images(name: str, data_dir: Path, encoding: ImageEncoding, **setti
 
 
 DATASETS |= {
-    "digits": Entry("image", 10, "lenet", 256, 2000, load_digits),
+    "digits": Entry("image", 10, "lenet", 128, 2000, load_digits),
     "mnist": Entry("image", 10, "lenet", 256, 12000, load_mnist),
     "cifar10": Entry("image", 10, "alexcifarnet", 256, 5000, load_cifar10),
     "imdb": Entry("text", 2, "textconvnet", 256, 1000, load_imdb),
