@@ -77,11 +77,6 @@ def passed(results: dict[str, Any], number: float) -> Passed:
     return next((Passed(step, after) for step, after, found in points if found > number), NEVER)
 
 
-def best_known(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The results with their evaluations; all where there are only older ones without."""
-    return [results for results in found if "evaluations" in results] or found
-
-
 def median(found: Sequence[Passed]) -> Passed:
     """Of several seeds."""
     return Passed(*(statistics.median(values) for values in zip(*found, strict=True)))
@@ -106,7 +101,7 @@ def table(torch_seconds: dict[str, float]) -> str:
              "PyTorch, s a step", "minutes", "times faster"]  # fmt: skip
     lines, ratios = [heads, ["---"] * len(heads)], []
     for cell in cells.cells():
-        if not (found := best_known(cell.results)):
+        if not (found := cell.results):
             continue
         ours = median([passed(results, cell.paper[0]) for results in found])
         steps, theirs = outer_steps(found[0]["dataset"]), ["-", "-", "-"]
@@ -127,7 +122,7 @@ def _ours(ours: Passed, found: list[dict[str, Any]]) -> list[str]:
     """Outer steps, minutes, and the data of the evaluations."""
     if ours == NEVER:
         return ["not passed", "-", "-"]
-    device, known = cells.device(found), "evaluations" in found[0]
+    device, known = cells.device(found), all("evaluations" in results for results in found)
     most = "" if known else "at most "
     place = f" ({device.split(' ')[0]})" if device else ""
     held_out = known and all(results.get("keep") == "best" for results in found)
